@@ -1,0 +1,119 @@
+"""Bytes to `Interactions`: the only code that reads or downloads data.
+
+`load` gives a data set by its name, `DATASETS` says which names there are.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from datasets.errors import InputError
+from datasets.interactions import UNKNOWN_USER, Interactions, Truth
+
+__all__ = ["DATASETS", "UNKNOWN_USER", "Dataset", "InputError", "Interactions", "Truth", "load"]
+
+FILE_PREFIX = "file:"
+FILE_SUFFIXES = (".csv", ".tsv", ".txt", ".inter", ".parquet")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `load` was asked for."""
+
+    name: str
+    data_dir: Path | None
+    accept_download: bool
+    progress: bool
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One row of the table of data sets.
+
+    Attributes:
+        description: one line.
+        origin: "embedded" (generated here), "local" (the user's own file) or "download".
+        terms: licence and what to cite, in one line.
+        read: gives the interactions.
+    """
+
+    description: str
+    origin: Literal["embedded", "local", "download"]
+    terms: str
+    read: Callable[[Request], Interactions]
+
+
+def _read_online_retail(request: Request) -> Interactions:
+    from datasets import online_retail
+
+    return online_retail.load(
+        request.name, request.data_dir, accept_download=request.accept_download, progress=request.progress
+    )
+
+
+def _read_synthetic(request: Request) -> Interactions:
+    from datasets import synthetic
+
+    return synthetic.load(request.name.removeprefix("synthetic-"))
+
+
+def _read_file(request: Request) -> Interactions:
+    from datasets import file
+
+    return file.load(Path(request.name.removeprefix(FILE_PREFIX)).expanduser(), request.name)
+
+
+GENERATED = "generated on this machine; no licence, nothing to cite"
+
+DATASETS: dict[str, Dataset] = {
+    "online-retail": Dataset(
+        "541,909 invoice rows of a British gift wholesaler, 2010-12 to 2011-12, with customers, invoices and times",
+        "download",
+        "CC BY 4.0 (UCI); cite Chen, Sain and Guo 2012",
+        _read_online_retail,
+    ),
+    "synthetic-tiny": Dataset(
+        "drawn from known probabilities, for tests: seconds to train", "embedded", GENERATED, _read_synthetic
+    ),
+    "synthetic-small": Dataset(
+        "drawn from known probabilities, for the quick suite", "embedded", GENERATED, _read_synthetic
+    ),
+    "synthetic-large": Dataset(
+        "drawn from known probabilities, for throughput and indexes", "embedded", GENERATED, _read_synthetic
+    ),
+    "file:PATH": Dataset(
+        "your own rows of user_id, item_id[, timestamp][, session_id][, rating]: CSV, TSV, .inter, GRU4Rec or Parquet",
+        "local",
+        "yours",
+        _read_file,
+    ),
+}
+
+
+def load(
+    name: str, data_dir: Path | None = None, *, accept_download: bool = True, progress: bool = True
+) -> Interactions:
+    """The data set of that name.
+
+    Args:
+        name: a name in `DATASETS`, or `file:PATH`; a bare path will do where it ends in .csv, .tsv,
+            .txt, .inter or .parquet.
+        data_dir: folder with the publishers' archives; None means `RECALLBENCH_DATA`, if that is
+            set. What is not there is looked for among earlier downloads.
+        accept_download: whether what is on this machine nowhere may be downloaded.
+        progress: show a bar while downloading, where stderr is a terminal.
+
+    Raises:
+        InputError: if there is no such data set, or its file is missing or not what it should be.
+    """
+    request = Request(name, data_dir, accept_download, progress)
+    if name.startswith(FILE_PREFIX) or name.lower().endswith(FILE_SUFFIXES):
+        return _read_file(request)
+    if name not in DATASETS:
+        nearest = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
+        raise InputError(f"unknown data set {name!r}: did you mean {nearest!r}, of {', '.join(DATASETS)}?")
+    return DATASETS[name].read(request)

@@ -1,0 +1,133 @@
+"""A Parquet cache of parsed data sets, found again by the content of the file they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datasets.errors import InputError
+from datasets.hashing import ARRAYS, FEATURES, arrays_of, content_hash
+from datasets.interactions import Interactions
+
+FACTS = "facts"  # the column for what is no array
+LAYOUT = 1  # of the Parquet file; raising it makes every older cache file invisible
+
+
+def folder() -> Path:
+    """The folder for caches, downloads and markers: `RECALLBENCH_CACHE`, else the user's cache folder."""
+    chosen = os.environ.get("RECALLBENCH_CACHE")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("recallbench"))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes.
+
+    Hashed anew on every load: 25 MB take 20 to 100 ms, less than any bookkeeping about unchanged
+    files is worth.
+
+    Raises:
+        InputError: if the file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: check the path, which is taken from {Path.cwd()}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): give a readable file") from error
+
+
+def remember(source: Path, loader: str, build: Callable[[Path, str], Interactions]) -> Interactions:
+    """The data set in `source`, from the cache where it is there, else built and cached.
+
+    A cache file that is damaged is built anew, and one that cannot be written only costs time.
+
+    Args:
+        source: the file that is read.
+        loader: name and version of the code that reads it, such as "file-1".
+        build: reads the file; given its path and SHA-256.
+
+    Raises:
+        InputError: if the source is missing, or whatever `build` raises.
+    """
+    sha256 = sha256_of(source)
+    path = folder() / "interactions" / f"{loader}-layout{LAYOUT}-{sha256}.parquet"
+    cached = _read(path)
+    if cached is not None:
+        return cached
+    built = build(source, sha256)
+    try:
+        _write(path, built)
+    except OSError as error:
+        warnings.warn(f"{built.name} is not cached: {error}; set RECALLBENCH_CACHE to a folder", stacklevel=2)
+    return built
+
+
+def _write(path: Path, data: Interactions) -> None:
+    """One row, one list column an array: arrays of different lengths in one file that is replaced as a whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: _list(array) for name, array in arrays_of(data).items()}
+    facts = json.dumps({"name": data.name, "content_hash": data.content_hash, "notes": data.notes})
+    # The facts are a column too: Parquet checksums its pages, but not its metadata.
+    table = pa.table(columns | {FACTS: pa.array([facts])})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as unfinished:
+        temporary = Path(unfinished) / path.name
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        temporary.replace(path)
+
+
+def _read(path: Path) -> Interactions | None:
+    """What `_write` wrote; None where the file is missing or damaged."""
+    import pyarrow.parquet as pq
+
+    try:
+        # One file, read whole: `ParquetFile` skips the data set machinery that costs more than the reading.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(use_threads=False)
+        facts = json.loads(table[FACTS][0].as_py())
+        arrays = {name: _values(table[name]) for name in table.column_names if name != FACTS}
+        features: dict[str, dict[str, npt.NDArray[np.int32]]] = {kind: {} for kind in FEATURES}
+        for column in set(arrays) - set(ARRAYS):
+            kind, name = column.split("/", 1)
+            features[kind][name] = arrays.pop(column)
+        fields: dict[str, Any] = {name: arrays.get(name) for name in ARRAYS} | features
+        data = Interactions(
+            name=facts["name"], content_hash=facts["content_hash"], notes=tuple(facts["notes"]), **fields
+        )
+        return data if content_hash(data) == data.content_hash else None
+    except Exception:  # a flipped bit can end in any error, and all of them mean the same: build it anew
+        return None
+
+
+def _list(array: npt.NDArray[Any]) -> Any:
+    """An array as the one list of a one-row column."""
+    import pyarrow as pa
+
+    values = pa.array(array.tolist(), pa.string()) if array.dtype.kind == "U" else pa.array(array)
+    return pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), values)
+
+
+def _values(column: Any) -> npt.NDArray[Any]:
+    """The list in a one-row column as an array that may be written to, as a freshly built one may."""
+    import pyarrow as pa
+
+    values = column.combine_chunks().flatten()
+    if pa.types.is_string(values.type):
+        return np.array(values.to_pylist(), dtype=np.str_)
+    return np.array(values.to_numpy(zero_copy_only=False))

@@ -1,0 +1,23 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """No test sees or touches the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECALLBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_data_dir():
+    """The folder with the publishers' archives, where the machine has one."""
+    folder = Path(os.environ.get("RECALLBENCH_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} does not exist (RECALLBENCH_DATA names another folder)")
+    return folder

@@ -1,0 +1,229 @@
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+
+from datasets import InputError, Interactions, cache, file
+from datasets.hashing import arrays_of, content_hash
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECALLBENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.csv"
+    path.write_text("any bytes")
+    return path
+
+
+def made() -> Interactions:
+    data = Interactions(
+        name="made",
+        user=np.array([0, -1, 1], np.int32),
+        item=np.array([1, 0, 1], np.int32),
+        timestamp=np.array([-5, 0, 2**40], np.int64),
+        session=None,
+        rating=np.array([0.1, 2, 3], np.float32),
+        user_ids=np.array(["ä", "日本"]),
+        item_ids=np.array(["", 'long id with, "quotes"']),
+        content_hash="",
+        user_features={"country": np.array([3, 1], np.int32)},
+        item_features={"shelf/row": np.array([7, 8], np.int32), "colour": np.array([0, 0], np.int32)},
+        notes=("a note", "another"),
+    )
+    return dataclasses.replace(data, content_hash=content_hash(data))
+
+
+def build(_path, _sha256):
+    return made()
+
+
+def never(_path, _sha256):
+    raise AssertionError("built although it was cached")
+
+
+def cache_files():
+    return sorted(path for path in cache.folder().rglob("*") if path.is_file())
+
+
+def assert_same(left: Interactions, right: Interactions) -> None:
+    assert (left.name, left.notes, left.content_hash) == (right.name, right.notes, right.content_hash)
+    ours, theirs = arrays_of(left), arrays_of(right)
+    assert ours.keys() == theirs.keys()
+    for name, array in ours.items():
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+        assert array.dtype == theirs[name].dtype, name
+
+
+def test_what_comes_back_is_what_went_in(source):
+    cache.remember(source, "test-1", build)
+    back = cache.remember(source, "test-1", never)
+    assert_same(back, made())
+    assert content_hash(back) == back.content_hash
+    assert all(array.flags.writeable for array in arrays_of(back).values())
+
+
+def test_no_users_and_no_optional_arrays_survive(source):
+    bare = dataclasses.replace(
+        made(),
+        user=np.full(3, -1, np.int32),
+        user_ids=np.array([], np.str_),
+        timestamp=None,
+        rating=None,
+        user_features={},
+    )
+    bare = dataclasses.replace(bare, content_hash=content_hash(bare))
+    cache.remember(source, "test-1", lambda *_: bare)
+    assert_same(cache.remember(source, "test-1", never), bare)
+
+
+def test_other_content_and_another_loader_version_are_built(source):
+    seen = []
+
+    def counted(_path, sha256):
+        seen.append(sha256)
+        return made()
+
+    cache.remember(source, "test-1", counted)
+    cache.remember(source, "test-2", counted)
+    # Same name, size and times: only the content tells.
+    times = source.stat()
+    source.write_text("ANY bytes")
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+    cache.remember(source, "test-1", counted)
+    assert len(seen) == 3
+    assert len(set(seen)) == 2
+
+
+def test_a_copy_under_another_name_is_not_read_again(source, tmp_path):
+    cache.remember(source, "test-1", build)
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(source.read_bytes())
+    assert_same(cache.remember(copy, "test-1", never), made())
+
+
+def flip(content: bytes) -> bytes:
+    # In the middle of the data pages: only their checksums can tell.
+    at = 60
+    return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip, lambda content: content[: len(content) // 2], lambda _: b"", lambda _: b"not parquet" * 99],
+    ids=["flipped", "truncated", "empty", "foreign"],
+)
+def test_a_damaged_cache_file_is_built_anew(source, damage):
+    cache.remember(source, "test-1", build)
+    (path,) = cache_files()
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    built = []
+    cache.remember(source, "test-1", lambda *_: built.append(1) or made())
+    assert built == [1]
+    assert_same(cache.remember(source, "test-1", never), made())
+
+
+def test_every_single_byte_may_be_damaged(source):
+    """Any flipped byte gives either the same data, or a rebuild; never other data and never an error."""
+    cache.remember(source, "test-1", build)
+    (path,) = cache_files()
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 17):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        assert_same(cache.remember(source, "test-1", build), made())
+
+
+def test_a_foreign_parquet_file_is_built_anew(source):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    cache.remember(source, "test-1", build)
+    (path,) = cache_files()
+    pq.write_table(pa.table({"user": [1, 2]}), path)
+    assert_same(cache.remember(source, "test-1", build), made())
+
+
+def test_a_failed_build_leaves_nothing(source):
+    def fails(_path, _sha256):
+        raise InputError("bad")
+
+    with pytest.raises(InputError):
+        cache.remember(source, "test-1", fails)
+    assert cache_files() == []
+
+
+def test_a_failed_write_leaves_nothing_and_only_warns(source, monkeypatch):
+    import pyarrow.parquet as pq
+
+    def full(_table, where, **_options):
+        where.write_bytes(b"PAR1 half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.warns(UserWarning, match="made is not cached: .*No space left"):
+        assert_same(cache.remember(source, "test-1", build), made())
+    assert cache_files() == []
+    assert list((cache.folder() / "interactions").iterdir()) == []
+
+
+def test_a_cache_folder_that_is_a_file_only_warns(source, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("RECALLBENCH_CACHE", str(tmp_path / "taken"))
+    with pytest.warns(UserWarning, match="set RECALLBENCH_CACHE"):
+        assert_same(cache.remember(source, "test-1", build), made())
+
+
+def test_missing_source(tmp_path):
+    with pytest.raises(InputError, match=r"gone.csv does not exist: check the path"):
+        cache.remember(tmp_path / "gone.csv", "test-1", never)
+    with pytest.raises(InputError, match=r"cannot be read .Is a directory."):
+        cache.remember(tmp_path, "test-1", never)
+
+
+def test_the_users_own_folder_is_the_default(monkeypatch):
+    monkeypatch.delenv("RECALLBENCH_CACHE")
+    assert cache.folder().name == "recallbench"
+
+
+def test_a_cached_file_takes_the_name_it_is_asked_for_by(tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("user_id,item_id\n1,2\n")
+        assert file.load(tmp_path / name, f"file:{name}").name == f"file:{name}"
+    assert len(cache_files()) == 1
+
+
+class TestContentHash:
+    def test_ignores_name_notes_and_string_width(self):
+        data = made()
+        other = dataclasses.replace(
+            data, name="other", notes=(), content_hash="x", user_ids=data.user_ids.astype("<U99")
+        )
+        assert content_hash(other) == data.content_hash
+
+    @pytest.mark.parametrize("name", ["user", "item", "timestamp", "rating"])
+    def test_every_value_counts(self, name):
+        data = made()
+        changed = getattr(data, name).copy()
+        changed[1] += 1
+        assert content_hash(dataclasses.replace(data, **{name: changed})) != data.content_hash
+
+    def test_order_ids_features_and_absence_count(self):
+        data = made()
+        variants = [
+            dataclasses.replace(data, user=data.user[::-1].copy()),
+            dataclasses.replace(data, user_ids=np.array(["ä", "日木"])),
+            dataclasses.replace(data, rating=None),
+            dataclasses.replace(data, session=data.user, user_features={}),
+            dataclasses.replace(data, user_features={"city": data.user_features["country"]}),
+        ]
+        hashes = {content_hash(variant) for variant in variants} | {data.content_hash}
+        assert len(hashes) == len(variants) + 1
+
+    def test_is_stable_across_releases(self):
+        # A change here makes every stored record look like other data: raise it on purpose only.
+        assert made().content_hash == "acadcf692d0ef90b8d08a38360816053a16b946d429970cc8c9bee10cc4416cd"
