@@ -1,0 +1,95 @@
+"""The contract's functions in PaddlePaddle, shared by all model families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import paddle
+from paddle import Tensor, nn
+
+from backends.contract import Arrays, UnavailableError
+
+Batch: TypeAlias = dict[str, Tensor]
+
+
+@dataclass
+class State:
+    """A model with its step; `parameters` are the model's own tensors under their canonical names."""
+
+    model: nn.Layer
+    parameters: dict[str, Tensor]
+    step: Callable[[Batch], Tensor]
+    device: str
+
+
+def initialise(model_class: type[nn.Layer], spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+    if device == "gpu" and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count()):
+        raise UnavailableError("PaddlePaddle is a CPU build, or sees no CUDA device")
+    paddle.set_device(device)
+    native = {name: _parameter(value) for name, value in parameters.items()}
+    model = model_class(spec, native)
+    return State(model, native, _step(model, spec, mode), device)
+
+
+def _parameter(value: npt.NDArray[Any]) -> Tensor:
+    parameter = paddle.create_parameter(list(value.shape), "float32")
+    parameter.set_value(np.asarray(value))
+    return parameter
+
+
+def _step(model: nn.Layer, spec: Any, mode: str) -> Callable[[Batch], Tensor]:
+    adam = spec.optimizer
+    optimizer = paddle.optimizer.Adam(
+        adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon, parameters=model.parameters(), lazy_mode=False
+    )
+    loss_of = paddle.jit.to_static(model, full_graph=True) if mode == "compiled" else model
+
+    def step(batch: Batch) -> Tensor:
+        loss = loss_of(batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad(set_to_zero=False)
+        return loss.detach()
+
+    return step
+
+
+def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]]:
+    device_batches = _to_device(batches)
+    n_steps = len(next(iter(batches.values())))
+    losses = [state.step({name: values[i] for name, values in device_batches.items()}) for i in range(n_steps)]
+    return state, paddle.stack(losses).numpy()
+
+
+def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+    loss = state.model(_to_device(batch))
+    values = paddle.grad(loss, list(state.parameters.values()), allow_unused=True)
+    pairs = zip(state.parameters.items(), values, strict=True)
+    return {name: (paddle.zeros_like(native) if value is None else value).numpy() for (name, native), value in pairs}
+
+
+@paddle.no_grad()
+def embed_users(state: State, inputs: Arrays) -> npt.NDArray[np.float32]:
+    return state.model.users(_to_device(inputs)).numpy()
+
+
+@paddle.no_grad()
+def embed_items(state: State) -> npt.NDArray[np.float32]:
+    return state.model.items().numpy()
+
+
+def export(state: State) -> dict[str, npt.NDArray[np.float32]]:
+    return {name: value.numpy().copy() for name, value in state.parameters.items()}
+
+
+def sync(state: State) -> None:
+    if state.device == "gpu":
+        paddle.device.synchronize()
+
+
+def _to_device(arrays: Arrays) -> Batch:
+    return {name: paddle.to_tensor(value) for name, value in arrays.items()}

@@ -1,0 +1,90 @@
+"""The one table of what there is: backends, model families, and which implements which.
+
+To add a model: its spec, its adapters, and one row in `FAMILIES`. Nothing here imports a framework.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A framework, or the classic models.
+
+    Attributes:
+        packages: distributions whose versions belong to a result.
+        modes: how its steps can run.
+        devices: where.
+    """
+
+    packages: tuple[str, ...]
+    modes: tuple[str, ...] = ("eager", "compiled")
+    devices: tuple[str, ...] = ("cpu", "gpu")
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes gradient steps, and so has a throughput and stands on the agreement ladder."""
+        return "compiled" in self.modes
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """Why a family cannot work in a backend; its cells are recorded with this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family: its spec, and who implements it.
+
+    Attributes:
+        spec: "module:class" of the frozen dataclass.
+        adapters: backend -> module that fulfils `backends.contract.Adapter`.
+    """
+
+    spec: str
+    adapters: Mapping[str, str | Unsupported]
+
+
+def _everywhere(name: str) -> Mapping[str, str | Unsupported]:
+    return MappingProxyType({backend: f"backends.{backend}.{name}" for backend in FRAMEWORKS})
+
+
+def _classic(name: str) -> Mapping[str, str | Unsupported]:
+    return MappingProxyType({"classic": f"backends.classic.{name}"})
+
+
+BACKENDS: Mapping[str, Backend] = MappingProxyType(
+    {
+        "torch": Backend(("torch",)),
+        "paddle": Backend(("paddlepaddle",)),
+        "tensorflow": Backend(("tensorflow-cpu", "tensorflow")),
+        "jax": Backend(("jax", "jaxlib", "flax")),
+        "classic": Backend(("implicit", "scipy"), modes=("eager",), devices=("cpu",)),
+    }
+)
+FRAMEWORKS = tuple(name for name, backend in BACKENDS.items() if backend.trains)
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "oracle": Family("benchmarks.specs.oracle:Oracle", _classic("oracle")),
+        "popularity": Family("benchmarks.specs.popularity:Popularity", _classic("popularity")),
+        "als": Family("benchmarks.specs.als:ALS", _classic("als")),
+        "mf-logloss": Family("benchmarks.specs.mf_logloss:MFLogLoss", _everywhere("mf_logloss")),
+        "mf-bpr": Family("benchmarks.specs.mf_bpr:MFBPR", _everywhere("mf_bpr")),
+    }
+)
+
+
+def interpreter(backend: str) -> str:
+    """The Python that runs a backend's cells: RECALLBENCH_PYTHON_<BACKEND> where it is set, else this one.
+
+    GPU builds that cannot share an environment each get one that way.
+    """
+    return os.environ.get(f"RECALLBENCH_PYTHON_{backend.upper()}", sys.executable)

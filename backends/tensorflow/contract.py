@@ -1,0 +1,125 @@
+"""The contract's functions in TensorFlow, shared by all model families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from backends.contract import Arrays, UnavailableError
+
+Batch: TypeAlias = dict[str, tf.Tensor]
+
+
+@dataclass
+class State:
+    """A model with its training loop; `parameters` are the model's own variables under their canonical names."""
+
+    model: tf.Module
+    parameters: dict[str, tf.Variable]
+    train_steps: Callable[[Batch, tf.Tensor, tf.Tensor], tf.Tensor]
+    optimizer: Any
+    done: int
+    device: str
+
+
+def initialise(model_class: type[tf.Module], spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+    if device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise UnavailableError("TensorFlow sees no GPU device")
+    target = f"/device:{device.upper()}:0"
+    with tf.device(target):
+        native = {name: tf.Variable(value, name=name) for name, value in parameters.items()}
+        model = model_class(spec, native)
+        step = _step(model, spec.optimizer)
+    train_steps = tf.function(_loop(step), jit_compile=True) if mode == "compiled" else _eager_loop(step)
+    return State(model, native, train_steps, spec.optimizer, 0, target)
+
+
+def _step(model: tf.Module, adam: Any) -> Callable[[Batch, tf.Tensor, tf.Tensor], tf.Tensor]:
+    variables = list(model.trainable_variables)
+    moments = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in variables]
+
+    def step(batch: Batch, step_size: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = model(batch)
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        for variable, (m, v), sparse in zip(variables, moments, gradients, strict=True):
+            # Written out: Keras' Adam puts epsilon before the bias correction, and the raw update takes 1 - beta2 in
+            # float32, which alone costs a factor of ten in agreement over 200 steps.
+            gradient = tf.convert_to_tensor(sparse)  # dense: untouched rows decay their moments too
+            m.assign_add((1 - adam.beta1) * (gradient - m))
+            v.assign_add((1 - adam.beta2) * (gradient * gradient - v))
+            variable.assign_sub(step_size * m / (tf.sqrt(v) + epsilon))
+        return loss
+
+    return step
+
+
+def _loop(step: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """All steps of a call inside one graph: twice as fast as one call a step."""
+
+    def loop(batches: Batch, step_sizes: tf.Tensor, epsilons: tf.Tensor) -> tf.Tensor:
+        n_steps = step_sizes.shape[0]
+        losses = tf.TensorArray(tf.float32, n_steps, element_shape=())
+        for i in tf.range(n_steps):
+            batch = {name: tf.ensure_shape(values[i], values.shape[1:]) for name, values in batches.items()}
+            losses = losses.write(i, step(batch, step_sizes[i], epsilons[i]))
+        return losses.stack()
+
+    return loop
+
+
+def _eager_loop(step: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    def loop(batches: Batch, step_sizes: tf.Tensor, epsilons: tf.Tensor) -> tf.Tensor:
+        n_steps = step_sizes.shape[0]
+        return tf.stack(
+            [
+                step({name: values[i] for name, values in batches.items()}, step_sizes[i], epsilons[i])
+                for i in range(n_steps)
+            ]
+        )
+
+    return loop
+
+
+def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]]:
+    n_steps = len(next(iter(batches.values())))
+    with tf.device(state.device):
+        schedule = (tf.constant(values) for values in state.optimizer.schedule(state.done, n_steps))
+        losses = state.train_steps(_to_device(state, batches), *schedule)
+    state.done += n_steps
+    return state, losses.numpy()
+
+
+def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+    with tf.device(state.device), tf.GradientTape() as tape:
+        loss = state.model(_to_device(state, batch))
+    gradient = tape.gradient(loss, state.parameters, unconnected_gradients="zero")
+    return {name: tf.convert_to_tensor(value).numpy() for name, value in gradient.items()}
+
+
+def embed_users(state: State, inputs: Arrays) -> npt.NDArray[np.float32]:
+    with tf.device(state.device):
+        return state.model.users(_to_device(state, inputs)).numpy()
+
+
+def embed_items(state: State) -> npt.NDArray[np.float32]:
+    with tf.device(state.device):
+        return state.model.items().numpy()
+
+
+def export(state: State) -> dict[str, npt.NDArray[np.float32]]:
+    return {name: value.numpy().copy() for name, value in state.parameters.items()}
+
+
+def sync(state: State) -> None:  # noqa: ARG001 - the contract's argument
+    tf.test.experimental.sync_devices()
+
+
+def _to_device(state: State, arrays: Arrays) -> Batch:
+    with tf.device(state.device):
+        return {name: tf.constant(value) for name, value in arrays.items()}
