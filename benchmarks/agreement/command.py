@@ -1,0 +1,111 @@
+"""`agree`: every adapter climbs the ladder in a process of its own, or every known bug has to fall off it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
+from benchmarks import specs
+from benchmarks.agreement.mutants import INJECTED
+from benchmarks.harness import environment, store
+from benchmarks.harness.plan import Cell, Prepared
+from benchmarks.harness.run import Group, Run
+from benchmarks.specs.base import settings
+
+FINE, FAILED, NOTHING_MEASURED = 0, 1, 3
+LADDER_DATA = "the ladder's own data"
+PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
+
+
+def agree(options: argparse.Namespace) -> int:
+    """Runs the cells, prints a line for each, and returns the exit code."""
+    cells = list(_cells(options))
+    prepared = Prepared(LADDER_DATA, PROTOCOL, Path(), {"split": "ladder"}, ())
+    with store.locked(options.results):
+        session = Run(options.results, options.timeout, _print_bugs if options.mutants else _print_climb)
+        for cell in cells:
+            session.execute(Group(((cell,),), turns=0), prepared)
+        records = [session.records[cell.key] for cell in cells]
+    _conclude(records, mutants=options.mutants)
+    tried = [record for record in records if record["status"] not in {"skipped", "unsupported"}]
+    if not tried:
+        return NOTHING_MEASURED
+    return FINE if all(_passed(record) for record in tried) else FAILED
+
+
+def _cells(options: argparse.Namespace) -> Iterator[Cell]:
+    for model, family in FAMILIES.items():
+        frameworks = {name: adapter for name, adapter in family.adapters.items() if name in FRAMEWORKS}
+        if not frameworks or (options.models and model not in options.models):
+            continue
+        spec = type(specs.make(model, {})).for_ladder()
+        modes: tuple[str, ...] = (options.mode,) if options.mode else ("eager", "compiled")
+        if options.mutants:  # the modes are those of the table, and a model's bugs share one process
+            spec, modes = dataclasses.replace(spec, variant=INJECTED), ("eager",)
+        for backend, adapter in frameworks.items():
+            if options.backends and backend not in options.backends:
+                continue
+            for mode in (mode for mode in modes if mode in BACKENDS[backend].modes):
+                yield Cell(
+                    kind="agreement",
+                    model=model,
+                    settings=settings(spec),
+                    backend=backend,
+                    mode=mode,
+                    device=options.device,
+                    threads=options.threads,
+                    seed=0,
+                    dataset=LADDER_DATA,
+                    protocol=PROTOCOL,
+                    inputs={"versions": environment.versions(backend), "machine": environment.machine()["id"]},
+                    refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
+                )
+
+
+def _passed(record: store.Record) -> bool:
+    if record["status"] != "ok":
+        return False
+    if record["variant"] == INJECTED:
+        return bool(record["metrics"]["n_caught"] == record["metrics"]["n_injected"])
+    return all(rung["holds"] for rung in record["rungs"])
+
+
+def _print_climb(cell: Cell, record: store.Record) -> None:
+    """One line: the deepest rung that holds, and the first that breaks, with its difference."""
+    name = f"{cell.model:12} {cell.backend:10} {cell.mode:8} {cell.device}"
+    if record["status"] != "ok":
+        sys.stdout.write(f"{record['status']:8} {name}  {record['reason']}\n")
+        return
+    *held, last = record["rungs"]
+    if last["holds"]:
+        text = f"holds to the last rung, {last['rung']} ({last['where']})"
+    else:
+        deepest = held[-1]["rung"] if held else "nothing"
+        difference = "not finite" if last["difference"] is None else f"{last['difference']:.1e}"
+        text = f"holds to {deepest}; breaks at {last['rung']}: {difference} > {last['tolerance']:g} in {last['where']}"
+    sys.stdout.write(f"{'agrees' if last['holds'] else 'DIFFERS':8} {name}  {text}\n")
+    sys.stdout.flush()
+
+
+def _print_bugs(cell: Cell, record: store.Record) -> None:
+    if record["status"] != "ok":
+        sys.stdout.write(f"{record['status']:8} {cell.model} {cell.backend}  {record['reason']}\n")
+    for bug in record["settings"].get("bugs", []):
+        fate = "caught" if bug["caught"] else "SURVIVED"
+        where = f"due by {bug['due']!r}, broke at {bug['broke']!r}" if bug["broke"] else f"due by {bug['due']!r}"
+        sys.stdout.write(f"{fate:8} {cell.backend:10} {cell.model}: {bug['bug']}  ({where})\n")
+    sys.stdout.flush()
+
+
+def _conclude(records: Sequence[store.Record], *, mutants: bool) -> None:
+    done = [record for record in records if record["status"] == "ok"]
+    if mutants:
+        injected, caught = (sum(r["metrics"][name] for r in done) for name in ("n_injected", "n_caught"))
+        rate = f" ({caught / injected:.0%})" if injected else ""
+        sys.stdout.write(f"kill rate: {caught} of {injected} injected bugs caught{rate}\n")
+    else:
+        sys.stdout.write(f"{sum(map(_passed, done))} of {len(records)} adapters and modes agree with their reference\n")

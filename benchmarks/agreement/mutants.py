@@ -1,0 +1,134 @@
+"""The ladder's own test: mistakes that real ports make, injected into the adapters' source, each to be caught.
+
+A bug is an edit of an adapter's text, made in a copy and in a worker of its own; the text that it replaces must be there
+exactly once, so that the table cannot fall behind the code. A ladder that lets one through is broken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from backends.registry import FRAMEWORKS
+from benchmarks.agreement.ladder import climb
+from benchmarks.agreement.tolerances import LADDER
+from benchmarks.specs.base import DifferentiableSpec
+
+INJECTED = "injected bugs"
+"""The variant under which the outcome is recorded."""
+
+CONTRACT = "contract"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement in `backends/<backend>/<module>.py`, run in one mode."""
+
+    module: str
+    old: str
+    new: str
+    mode: str = "eager"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake, and how it looks in each backend where it can be made.
+
+    Attributes:
+        name: what is wrong, in words.
+        rung: the highest rung that may catch it; a lower one may be quicker.
+        family: the model that shows it.
+        edits: backend -> edit.
+    """
+
+    name: str
+    rung: str
+    family: str
+    edits: Mapping[str, Edit]
+
+
+def bugs() -> tuple[Bug, ...]:
+    """The table, bugs.toml beside this file."""
+    table = tomllib.loads(Path(__file__).with_name("bugs.toml").read_text(encoding="utf-8"))
+    return tuple(
+        Bug(row["name"], row["rung"], row["family"], {name: Edit(**row[name]) for name in FRAMEWORKS if name in row})
+        for row in table["bug"]
+    )
+
+
+@contextlib.contextmanager
+def injected(backend: str, family: str, edit: Edit) -> Iterator[ModuleType]:
+    """The adapter of a family, imported afresh with the edit in it; afterwards all modules are as they were.
+
+    Raises:
+        ValueError: if the text to be replaced is not in the module exactly once.
+    """
+    package = f"backends.{backend}"
+    names = (f"{package}.{CONTRACT}", f"{package}.{family}")
+    kept = {name: sys.modules.pop(name, None) for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for name in names:
+                _import_edited(name, edit if name == f"{package}.{edit.module}" else None, Path(folder))
+            yield sys.modules[names[-1]]
+        finally:
+            for name, module in kept.items():
+                sys.modules.pop(name, None)
+                if module is not None:
+                    sys.modules[name] = module
+
+
+def _import_edited(name: str, edit: Edit | None, folder: Path) -> None:
+    """Imports a module under its own name from an edited copy: a file, since TensorFlow reads the source again."""
+    original = importlib.util.find_spec(name)
+    assert original is not None  # noqa: S101 - an adapter of the registry
+    assert original.origin is not None  # noqa: S101 - and a file
+    source = Path(original.origin).read_text(encoding="utf-8")
+    if edit is not None:
+        if source.count(edit.old) != 1:
+            raise ValueError(
+                f"{name} holds {edit.old!r} {source.count(edit.old)} times, expected once; mend the table."
+            )
+        source = source.replace(edit.old, edit.new)
+    copy = folder / f"{name}.py"
+    copy.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, copy)
+    assert spec is not None  # noqa: S101 - it ends in .py
+    assert spec.loader is not None  # noqa: S101 - the same
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+def inject_all(backend: str, adapter: str, spec: DifferentiableSpec, device: str) -> list[dict[str, Any]]:
+    """Injects every bug of this backend and family in turn and lets the ladder look.
+
+    Args:
+        backend: name of the backend.
+        adapter: the family's adapter module, e.g. "backends.torch.mf_bpr".
+        spec: the family's spec for the ladder.
+        device: "cpu" or "gpu".
+
+    Returns:
+        For each: bug, mode, due (the rung that must catch it), broke (the rung that broke, or None), caught.
+    """
+    family = adapter.rpartition(".")[2]
+    fates = []
+    for bug in bugs():
+        if bug.family != family or backend not in bug.edits:
+            continue
+        edit = bug.edits[backend]
+        with injected(backend, family, edit) as mutant:
+            last = climb(mutant, spec, device, edit.mode)[-1]
+        broke = None if last.holds else last.rung
+        order = list(LADDER)
+        caught = broke is not None and order.index(broke) <= order.index(bug.rung)
+        fates.append({"bug": bug.name, "mode": edit.mode, "due": bug.rung, "broke": broke, "caught": caught})
+    return fates

@@ -1,0 +1,40 @@
+"""The one table of tolerances, each with the measurement that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """One limit.
+
+    Attributes:
+        limit: largest difference that passes.
+        measured: largest difference seen over all families, backends and modes.
+        meaning: what is compared, and how the difference is formed.
+    """
+
+    limit: float
+    measured: float
+    meaning: str
+
+
+LADDER: Mapping[str, Tolerance] = MappingProxyType(
+    {
+        "round trip": Tolerance(0.0, 0.0, "export(init(p)) - p, absolute"),
+        "forward": Tolerance(1e-6, 0.0, "user and item vectors, relative to the largest element"),
+        "gradients": Tolerance(2e-5, 0.0, "relative to the parameter's largest gradient"),
+        "loss": Tolerance(1e-6, 0.0, "the first step's loss, relative"),
+        "one step": Tolerance(1e-5, 0.0, "parameters, absolute"),
+        "trajectory": Tolerance(1e-5, 0.0, "the losses of all steps, relative"),
+        "vectors": Tolerance(1e-4, 0.0, "user and item vectors after training, relative to the largest element"),
+        "metrics": Tolerance(0.002, 0.0, "recall@10 after training, absolute"),
+    }
+)
+"""In the order in which the rungs are climbed."""
+
+METRIC = Tolerance(0.002, 0.0, "largest difference of the primary metric between backends, same seed")
+"""The verdict at the end of a run."""

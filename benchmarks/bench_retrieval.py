@@ -1,0 +1,53 @@
+"""Speed of exact top-50 and all metrics at ML-1M's size, as a ratio to a floor of the same run.
+
+The floor is the bare matrix product and `np.argpartition`, which neither orders nor judges what it
+finds. It is timed before every round, so that both see the same machine. Run it with
+`python -m pytest benchmarks/bench_retrieval.py -s`.
+"""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from backends.ann.exact import top_k
+from benchmarks.metrics import evaluate
+
+N_USERS, N_ITEMS, DIM, K = 6_040, 3_883, 64, 50
+ROUNDS = 15
+
+
+@pytest.fixture(scope="module")
+def problem():
+    generator = np.random.Generator(np.random.Philox(0))
+    users = generator.standard_normal((N_USERS, DIM), dtype=np.float32)
+    items = generator.standard_normal((N_ITEMS, DIM), dtype=np.float32)
+    indptr = np.concatenate([[0], np.cumsum(generator.integers(1, 40, N_USERS))])
+    targets = generator.integers(0, N_ITEMS, indptr[-1], dtype=np.int32)
+    return users, items, indptr, targets
+
+
+def test_exact_top_50_and_metrics(benchmark, problem):
+    users, items, indptr, targets = problem
+    floor_s = []
+
+    def floor():
+        start = time.perf_counter()
+        np.argpartition(users @ items.T, -K, axis=1)[:, -K:]
+        floor_s.append(time.perf_counter() - start)
+
+    def judge():
+        return evaluate(top_k(users, items, K), indptr, targets, N_ITEMS).metrics
+
+    with threadpool_limits(1):
+        metrics = benchmark.pedantic(judge, setup=floor, rounds=ROUNDS, warmup_rounds=1)
+    assert 0.0 < metrics[f"recall@{K}"] < 1.0
+
+    if benchmark.stats is not None:  # None under --benchmark-disable
+        ratio = benchmark.stats.stats.median / median(floor_s)
+        benchmark.extra_info.update(floor_median_s=median(floor_s), ratio_to_floor=ratio, threads=1)
+        print(f"\nexact top-{K} and metrics: {ratio:.2f} x the bare product and argpartition")  # noqa: T201

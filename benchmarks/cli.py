@@ -1,0 +1,129 @@
+"""The command line.
+
+Exit codes: 0 fine, 1 a verdict or a cell failed, 2 wrong usage or input, 3 nothing was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from backends.ann import INDEXES
+from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
+from benchmarks import commands, suites
+from datasets.errors import InputError
+
+WRONG_INPUT, INTERRUPTED = 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]  # it does not return
+        raise InputError(f"{message}; `python -m benchmarks {self.prog.rpartition(' ')[2]} --help` lists the options.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; an input error is one sentence on stderr."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        options = parser().parse_args(arguments)
+        return int(options.command(options))
+    except InputError as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        sys.stderr.write(f"error: {error}\n")
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(prog="benchmarks", description="Candidate-retrieval recommenders in four frameworks, compared.")
+    subcommands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    add = subcommands.add_parser("list", help="what there is: models, backends, data sets, indexes, suites")
+    add.add_argument("--json", action="store_true", help="as JSON")
+    _common(add, commands.list_all)
+
+    add = subcommands.add_parser("prepare", help="load, check, cache and cut the data sets of a run")
+    _matrix(add)
+    _common(add, commands.prepare)
+
+    add = subcommands.add_parser("run", help="run a suite and write its leaderboards")
+    _matrix(add)
+    add.add_argument("--indexes", nargs="+", default=(), metavar="INDEX", choices=INDEXES, help=", ".join(INDEXES))
+    add.add_argument("--seeds", nargs="+", default=(), type=_natural, metavar="SEED", help="instead of the suite's")
+    add.add_argument("--timeout", type=_positive, default=3600.0, metavar="S", help="seconds a cell may take")
+    add.add_argument("--force", action="store_true", help="run finished cells again")
+    add.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
+    add.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")
+    _execution(add)
+    _common(add, commands.run)
+
+    add = subcommands.add_parser("agree", help="hold every adapter to its reference, rung by rung")
+    add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help="instead of all")
+    add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="instead of all")
+    add.add_argument("--mutants", action="store_true", help="inject the known bugs and report how many are caught")
+    add.add_argument("--timeout", type=_positive, default=900.0, metavar="S", help="seconds a cell may take")
+    _execution(add)
+    _common(add, commands.agree)
+
+    add = subcommands.add_parser("report", help="write the leaderboards of a results folder anew")
+    _common(add, commands.report)
+
+    add = subcommands.add_parser("doctor", help="which backends work here, and why not")
+    _common(add, commands.doctor)
+    return top
+
+
+def _matrix(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
+    add.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
+    add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help=", ".join(FAMILIES))
+    add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=BACKENDS, help=", ".join(BACKENDS))
+    add.add_argument("--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
+                     help="where the publishers' archives are (RECALLBENCH_DATA)")  # fmt: skip
+
+
+def _execution(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    add.add_argument("--mode", choices=("eager", "compiled"), help="instead of the suite's modes")
+    add.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of every worker (default 1)")
+
+
+def _common(add: argparse.ArgumentParser, command: object) -> None:
+    add.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="default RESULTS")
+    add.add_argument("--quiet", action="store_true", help="no progress")
+    add.add_argument("--debug", action="store_true", help="a traceback with an error")
+    add.set_defaults(command=command)
+
+
+def _environment_path(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def _natural(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value

@@ -1,0 +1,262 @@
+"""What the commands do; benchmarks/cli.py says how they are called."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import datasets
+from backends.ann import INDEXES
+from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
+from benchmarks import protocols, suites
+from benchmarks.agreement.verdict import verdicts
+from benchmarks.harness import store
+from benchmarks.harness.plan import Cell, Options, Prepared
+from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
+from benchmarks.harness.run import prepare as prepare_split
+from datasets.errors import InputError
+
+FINE, FAILED, NOTHING_MEASURED = 0, 1, 3
+
+
+def list_all(options: argparse.Namespace) -> int:
+    """Prints everything that can be named on the command line."""
+    contents: dict[str, Any] = {
+        "models": {
+            name: {
+                backend: f"unsupported: {adapter.reason}" if isinstance(adapter, Unsupported) else "native"
+                for backend, adapter in family.adapters.items()
+            }
+            for name, family in FAMILIES.items()
+        },
+        "backends": {
+            name: {"modes": list(backend.modes), "devices": list(backend.devices)} for name, backend in BACKENDS.items()
+        },
+        "datasets": {
+            n: {"origin": d.origin, "what": d.description, "terms": d.terms} for n, d in datasets.DATASETS.items()
+        },
+        "indexes": {name: {"build": dict(row.build), "query": dict(row.query)} for name, row in INDEXES.items()},
+        "protocols": list(protocols.PROTOCOLS),
+        "suites": {name: suites.load(name).title for name in suites.names()},
+    }
+    if options.json:
+        sys.stdout.write(json.dumps(contents, indent=2) + "\n")
+        return FINE
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    for title, rows in contents.items():
+        table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+        for name in rows:
+            table.add_row(name, _words(rows[name]) if isinstance(rows, dict) else "")
+        console.print(table)
+    return FINE
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_words(item)}" for name, item in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def prepare(options: argparse.Namespace) -> int:
+    """Loads, checks and cuts the data sets of a run."""
+    for block in suites.for_datasets(tuple(options.datasets), options.suite):
+        prepared = prepare_split(block.dataset, protocols.make(block.protocol), options.results, options.data_dir)
+        for note in prepared.notes:
+            _say(options, note)
+    return FINE
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the matrix, writes the leaderboards, and ends with the verdicts."""
+    blocks = suites.for_datasets(tuple(options.datasets), options.suite)
+    chosen = Options(
+        models=tuple(options.models),
+        backends=tuple(options.backends),
+        indexes=tuple(options.indexes),
+        seeds=tuple(options.seeds),
+        modes=(options.mode,) if options.mode else (),
+        device=options.device,
+        threads=options.threads,
+    )
+    with store.locked(options.results):
+        planned = plan(blocks, chosen, options.results, options.data_dir)
+        if not any(cells for _, cells in planned):
+            raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
+        if options.dry_run:
+            return _dry_run(options, planned)
+        with _Board(options, sum(len(cells) for _, cells in planned)) as board:
+            session = Run(options.results, options.timeout, board.done)
+            for prepared, cells in planned:
+                for group in groups(cells):
+                    if options.force or session.unfinished(group) or _never_tried(session, group):
+                        board.doing(group)
+                        session.execute(group, prepared)
+                    else:
+                        board.kept(group)
+        keys = {cell.key for _, cells in planned for cell in cells}
+        records = [record for key, record in session.records.items() if key in keys]
+    return _conclude(options, records)
+
+
+def _never_tried(session: Run, group: Group) -> bool:
+    return any(cell.key not in session.records for cell in group.cells)
+
+
+def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
+    from reports import render, write
+
+    leaderboards = write.load(options.results)
+    written = write.publish(leaderboards, options.results)
+    reached = verdicts(records)
+    if options.json:
+        for record in records:
+            sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
+    else:
+        sys.stdout.write(render.summary(leaderboards) + "\n")
+        for verdict in reached:
+            sys.stdout.write(f"{verdict.verdict:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
+        statuses = Counter(record["status"] for record in records)
+        sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
+        for path in written:
+            if path.suffix in {".html", ".md"}:
+                sys.stdout.write(f"written: {path}\n")
+    if not any(record["status"] == "ok" for record in records):
+        return NOTHING_MEASURED
+    disagree = any(verdict.verdict == "differs" for verdict in reached)
+    return FAILED if disagree or any(record["status"] in FAILURES for record in records) else FINE
+
+
+GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0}
+"""What a cell is guessed to take before one like it has been recorded."""
+
+
+def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
+    known = store.read(options.results) if (options.results / store.FILE_NAME).exists() else []
+    walls = {record["cell"]: record["timings"].get("wall_s") for record in known if record["status"] == "ok"}
+    total = 0.0
+    for _, cells in planned:
+        for cell in cells:
+            finished = cell.key in walls
+            seconds = 0.0 if finished and not options.force else walls.get(cell.key) or GUESSED_S[cell.kind]
+            total += seconds
+            sys.stdout.write(f"{cell.describe()}  {'finished' if not seconds else f'about {seconds:.0f} s'}\n")
+    n_cells = sum(len(cells) for _, cells in planned)
+    sys.stdout.write(f"{n_cells} cells, about {total / 60:.0f} min\n")
+    return FINE
+
+
+def agree(options: argparse.Namespace) -> int:
+    """Climbs the ladder with every adapter, or with the known bugs injected."""
+    from benchmarks.agreement import command
+
+    return command.agree(options)
+
+
+def report(options: argparse.Namespace) -> int:
+    """Writes the leaderboards of a results folder anew."""
+    from reports import write
+
+    for path in write.write(options.results):
+        _say(options, f"written: {path}")
+    return FINE
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Trains a minute model in every backend and mode, on the CPU and on the GPU, and says what worked."""
+    blocks = suites.for_datasets((), "doctor")
+    n_working = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for device in ("cpu", "gpu"):
+            ((prepared, cells),) = plan(blocks, Options(device=device), Path(folder), None)
+            session = Run(Path(folder), 120.0, lambda *_: None)
+            for cell in cells:
+                if device not in BACKENDS[cell.backend].devices or cell.backend not in FRAMEWORKS:
+                    continue
+                session.execute(Group(((cell,),), turns=0), prepared)
+                record = session.records[cell.key]
+                versions = " ".join(f"{name} {version}" for name, version in record["versions"].items())
+                n_working += record["status"] == "ok"
+                outcome = versions if record["status"] == "ok" else record["reason"]
+                sys.stdout.write(f"{record['status']:8} {cell.backend} {cell.mode} {device}: {outcome}\n")
+                sys.stdout.flush()
+    _say(options, "a cell for what does not work here is recorded with this reason, and the rest of a run goes on")
+    return FINE if n_working else NOTHING_MEASURED
+
+
+class _Board:
+    """Progress: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+
+    def __init__(self, options: argparse.Namespace, n_cells: int) -> None:
+        self._quiet = options.quiet
+        self._n_cells = n_cells
+        self._n_done = 0
+        self._start = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=options.quiet or not sys.stderr.isatty(),
+        )
+        self._bar = self._progress.add_task("starting", total=n_cells)
+
+    def __enter__(self) -> _Board:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def doing(self, group: Group) -> None:
+        n_more = len(group.cells) - 1
+        self._progress.update(self._bar, description=group.cells[0].describe() + (f" and {n_more} more" * bool(n_more)))
+
+    def kept(self, group: Group) -> None:
+        for cell in group.cells:
+            self._line(f"kept     {cell.describe()}")
+
+    def done(self, cell: Cell, record: store.Record) -> None:
+        what = _headline(record) if record["status"] == "ok" else record["reason"]
+        self._line(f"{record['status']:8} {cell.describe()}  {what}")
+
+    def _line(self, text: str) -> None:
+        self._n_done += 1
+        self._progress.update(self._bar, completed=self._n_done)
+        if self._quiet:
+            return
+        if self._progress.disable:
+            seconds = time.monotonic() - self._start
+            sys.stderr.write(f"[{self._n_done}/{self._n_cells} {seconds:4.0f} s] {text}\n")
+        else:
+            self._progress.console.print(text, markup=False, highlight=False)
+
+
+def _headline(record: store.Record) -> str:
+    timings, primary = record["timings"], record["settings"]["primary_metric"]
+    if record["kind"] == "throughput":
+        rates = sorted(timings["window_samples_per_s"])
+        return f"{rates[len(rates) // 2]:,.0f} samples/s"
+    words = f"{primary} {record['metrics'][primary]:.4f}"
+    if record["kind"] == "index":
+        rates = sorted(timings["batch_qps"])
+        return f"{words}, {rates[len(rates) // 2]:,.0f} queries/s"
+    return f"{words}, {timings['wall_s']:.1f} s"
+
+
+def _say(options: argparse.Namespace, *lines: str) -> None:
+    if not options.quiet:
+        sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -1,0 +1,131 @@
+"""What a result depends on besides its inputs: versions, machine, commit, and the limits that a worker is given."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from backends.registry import BACKENDS, interpreter
+from benchmarks.specs.base import digest
+
+ROOT = Path(__file__).resolve().parents[2]
+HARNESS_PACKAGES = ("numpy", "numba")
+INDEX_PACKAGES = ("faiss-cpu", "annoy")
+
+
+@functools.cache
+def versions(backend: str) -> dict[str, str]:
+    """Versions of Python and of the packages that a backend's cells run on, as its own interpreter sees them."""
+    python = interpreter(backend)
+    if python == sys.executable:
+        return installed(backend)
+    command = [python, "-m", "benchmarks.harness.environment", backend]
+    try:
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return {"python": f"none at {python}"}
+    return json.loads(answer.stdout)
+
+
+def installed(backend: str) -> dict[str, str]:
+    """The same, as this interpreter sees them; packages that are not there are left out."""
+    found = {"python": platform.python_version()}
+    for package in (*HARNESS_PACKAGES, *BACKENDS[backend].packages):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def index_versions() -> dict[str, str]:
+    """Versions of the index libraries, which all index cells depend on."""
+    return {package: importlib.metadata.version(package) for package in INDEX_PACKAGES}
+
+
+@functools.cache
+def machine() -> dict[str, str | int | None]:
+    """This machine: results of another `id` are never compared with these."""
+    facts: dict[str, str | int | None] = {
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count() or 1,
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": f"{platform.system()} {platform.machine()}",
+        "gpu": _gpu_model(),
+    }
+    gibibytes = round(psutil.virtual_memory().total / 2**30)
+    return {"id": digest([facts["cpu"], facts["cores"], gibibytes, facts["system"], facts["gpu"]]), **facts}
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _gpu_model() -> str | None:
+    try:
+        answer = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True, check=True, text=True, timeout=20,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip().splitlines()[0]
+
+
+@functools.cache
+def commit() -> tuple[str | None, bool | None]:
+    """The repository's commit, and whether the working tree differs from it; None where there is no git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head.strip(), bool(_git("status", "--porcelain").strip())
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=20).stdout
+
+
+def worker_environment(threads: int, device: str) -> dict[str, str]:
+    """Environment variables of a worker: the same limits on threads for all, set before anything is imported."""
+    limits = dict.fromkeys(
+        (
+            "OMP_NUM_THREADS",
+            "MKL_NUM_THREADS",
+            "OPENBLAS_NUM_THREADS",
+            "NUMBA_NUM_THREADS",
+            "TF_NUM_INTRAOP_THREADS",
+            "TF_NUM_INTEROP_THREADS",
+        ),
+        str(threads),
+    )
+    # OMP variables do not limit XLA; threads that spin while another process works fall to a fraction of their speed.
+    eigen = str(threads > 1).lower()
+    fixed = {
+        "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PLATFORMS": "cpu" if device == "cpu" else "",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "PYTHONHASHSEED": "0",
+    }
+    hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
+    return {**os.environ, **limits, **fixed, **hidden}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(installed(sys.argv[1])))

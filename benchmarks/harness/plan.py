@@ -1,0 +1,160 @@
+"""From a matrix of what is asked for to cells, each a complete description of one measurement."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backends.registry import BACKENDS, FAMILIES, Unsupported
+from benchmarks import specs
+from benchmarks.harness import environment
+from benchmarks.specs.base import Sizes, digest, settings
+from benchmarks.suites import Block
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set cut by a protocol, as files that workers read."""
+
+    dataset: str
+    protocol: Mapping[str, Any]
+    folder: Path
+    hashes: Mapping[str, str]  # of the data set and of the split
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measurement: everything that its result depends on, and so everything that its key is made of."""
+
+    kind: str
+    model: str
+    settings: Mapping[str, Any]
+    backend: str
+    mode: str
+    device: str
+    threads: int
+    seed: int
+    dataset: str
+    protocol: Mapping[str, Any]
+    inputs: Mapping[str, Any]  # hashes of the data, versions, the key of the cell whose vectors are searched
+    index: Mapping[str, Any] | None = None
+    refusal: str | None = field(default=None, compare=False)  # why it cannot be run, if that is known beforehand
+
+    @property
+    def key(self) -> str:
+        """16 hex digits; cells of equal inputs have equal keys."""
+        described = dataclasses.asdict(self)
+        del described["refusal"]
+        return digest(described)
+
+    @property
+    def variant(self) -> str:
+        return str(self.settings["variant"])
+
+    @property
+    def adapter(self) -> str:
+        """The module that is to be run; only for cells without a refusal."""
+        adapter = FAMILIES[self.model].adapters[self.backend]
+        assert isinstance(adapter, str)  # noqa: S101 - a refused cell is never run
+        return adapter
+
+    def describe(self) -> str:
+        words = [self.kind, f"{self.model} ({self.variant})", self.backend, self.mode]
+        if self.index is not None:
+            options = {**self.index["build"], **self.index["query"]}
+            words.append(" ".join([self.index["name"], *(f"{name}={value}" for name, value in options.items())]))
+        return " · ".join([*words, self.dataset, f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a suite.
+
+    Attributes:
+        models, backends, indexes: names to keep; empty keeps all.
+        seeds: seeds to run; empty leaves each block its own.
+        modes: "eager", "compiled" or both; empty leaves each block its own.
+    """
+
+    models: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    modes: tuple[str, ...] = ()
+    device: str = "cpu"
+    threads: int = 1
+
+
+def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
+    """All cells of one block of a suite: training, then throughput, then indexes."""
+    seeds = options.seeds or block.seeds
+    train = [cell for seed in seeds for cell in _train_cells(block, prepared, options, seed)]
+    throughput = [_timed(cell) for cell in train if block.throughput and cell.seed == seeds[0]]
+    searched = _sources(cell for cell in train if cell.seed == seeds[0])
+    index = [cell for source in searched for cell in _index_cells(block, options, source)]
+    return [*train, *(cell for cell in throughput if BACKENDS[cell.backend].trains), *index]
+
+
+def _train_cells(block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:
+    for row in block.models:
+        if options.models and row.model not in options.models:
+            continue
+        spec = specs.make(row.model, row.settings)
+        for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):
+            modes = options.modes or row.modes or block.modes
+            runs = mode in BACKENDS[backend].modes and (mode in modes or not BACKENDS[backend].trains)
+            if not runs or (options.backends and backend not in options.backends and BACKENDS[backend].trains):
+                continue
+            adapter = FAMILIES[row.model].adapters[backend]
+            device = options.device if options.device in BACKENDS[backend].devices else "cpu"
+            yield Cell(
+                kind="train",
+                model=row.model,
+                settings=settings(spec),
+                backend=backend,
+                mode=mode,
+                device=device,
+                threads=options.threads,
+                seed=seed,
+                dataset=prepared.dataset,
+                protocol=prepared.protocol,
+                inputs={
+                    **prepared.hashes,
+                    "versions": environment.versions(backend),
+                    "machine": environment.machine()["id"],
+                },
+                refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
+            )
+
+
+def _timed(cell: Cell) -> Cell:
+    return dataclasses.replace(cell, kind="throughput")
+
+
+def _sources(train: Iterable[Cell]) -> list[Cell]:
+    """The first cell of each model and variant that serves vectors: its vectors are what indexes search."""
+    first: dict[tuple[str, str], Cell] = {}
+    for cell in train:
+        spec = specs.make(cell.model, cell.settings)
+        learnt = spec.parameters(Sizes(n_users=1, n_items=1))  # popularity has none: one column is nothing to search
+        if cell.refusal is None and spec.serves == "vectors" and learnt:
+            first.setdefault((cell.model, cell.variant), cell)
+    return list(first.values())
+
+
+def _index_cells(block: Block, options: Options, source: Cell) -> Iterator[Cell]:
+    for row in block.indexes:
+        if options.indexes and row.name not in options.indexes:
+            continue
+        for build, query in itertools.product(row.build, row.query):
+            yield dataclasses.replace(
+                source,
+                kind="index",
+                index={"name": row.name, "build": build, "query": query},
+                inputs={**source.inputs, "source": source.key, "indexes": environment.index_versions()},
+            )

@@ -1,0 +1,256 @@
+"""The main job: from blocks of suites to records, cell by cell, so that it can be interrupted anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import protocols
+from benchmarks.harness import environment, executors, store
+from benchmarks.harness.plan import Cell, Options, Prepared, cells
+from benchmarks.specs.base import digest
+from benchmarks.suites import Block
+from datasets import load
+from datasets.interactions import Interactions
+
+FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
+TURNS = {"throughput": 7, "index": 5}
+"""Windows of each member of a group that is timed by turns."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that are run together: one training, or all that are timed by turns against each other.
+
+    Attributes:
+        processes: the cells of each process; an index built once answers for all its query settings.
+        turns: how many turns each process gets; 0 for a group of one that is not timed.
+    """
+
+    processes: tuple[tuple[Cell, ...], ...]
+    turns: int
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return tuple(cell for process in self.processes for cell in process)
+
+
+def prepare(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
+    """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
+    data = load(dataset, data_dir)
+    described = protocol_settings(protocol)
+    folder = results / "splits" / digest([data.content_hash, described])
+    if not folder.exists():
+        partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+        shutil.rmtree(partial, ignore_errors=True)
+        split = protocol.split(data)
+        split.save(partial)
+        (partial / "hash").write_text(split.content_hash(), encoding="ascii")
+        partial.rename(folder)
+    hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
+    return Prepared(data.name, described, folder, hashes, _notes(data))
+
+
+def protocol_settings(protocol: Any) -> dict[str, Any]:
+    """A protocol as a suite writes it: its name and its fields, in JSON's types."""
+    fields = dataclasses.asdict(protocol)
+    return {"name": protocol.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
+
+
+def _notes(data: Interactions) -> tuple[str, ...]:
+    return (f"{data.name}: {len(data):,} interactions, {data.n_users:,} users, {data.n_items:,} items", *data.notes)
+
+
+def plan(
+    blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None
+) -> list[tuple[Prepared, list[Cell]]]:
+    """The cells of each block; loads and cuts the data, so that bad input is known before anything runs."""
+    return [
+        (prepared, cells(block, prepared, options))
+        for block in blocks
+        for prepared in [prepare(block.dataset, protocols.make(block.protocol), results, data_dir)]
+    ]
+
+
+def groups(planned: Iterable[Cell]) -> list[Group]:
+    """Cells in the order in which they are run: trainings one by one, then what is timed by turns."""
+    single: list[Group] = []
+    timed: dict[tuple[str, ...], list[tuple[Cell, ...]]] = defaultdict(list)
+    searched: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
+    for cell in planned:
+        if cell.kind == "train":
+            single.append(Group(((cell,),), turns=0))
+        elif cell.kind == "throughput":
+            timed[cell.model, digest(dict(cell.settings)), cell.dataset].append((cell,))
+        else:
+            build = dataclasses.replace(cell, index={**(cell.index or {}), "query": {}}).key
+            searched[cell.inputs["source"]][build].append(cell)
+    return [
+        *single,
+        *(Group(tuple(processes), TURNS["throughput"]) for processes in timed.values()),
+        *(Group(tuple(tuple(p) for p in builds.values()), TURNS["index"]) for builds in searched.values()),
+    ]
+
+
+class Run:
+    """One call of `run`: knows what is finished, runs the rest, and records it."""
+
+    def __init__(self, results: Path, timeout_s: float, report: Callable[[Cell, store.Record], None]) -> None:
+        self.results = results
+        self.timeout_s = timeout_s
+        self.report = report
+        self.run_id = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+        existing = store.read(results) if (results / store.FILE_NAME).exists() else []
+        self.records = {record["cell"]: record for record in existing}
+
+    def unfinished(self, group: Group) -> bool:
+        """Whether any of a group's cells has no good record; what is timed by turns is timed again as a whole."""
+        return any(cell.refusal is None and not self._finished(cell) for cell in group.cells)
+
+    def _finished(self, cell: Cell) -> bool:
+        record = self.records.get(cell.key)
+        if record is None or record["status"] != "ok":
+            return False
+        return cell.kind != "train" or cell.model == "oracle" or self._vectors(cell.key).exists()
+
+    def execute(self, group: Group, prepared: Prepared) -> None:
+        """Runs a group and records its cells, those that cannot run with the reason."""
+        able = [process for process in group.processes if self._refusal(process[0]) is None]
+        able_keys = {cell.key for process in able for cell in process}
+        refused = [cell for cell in group.cells if cell.key not in able_keys]
+        for cell in refused:
+            status = "unsupported" if cell.refusal else "skipped"
+            self._record([(cell, {"status": status, "reason": self._refusal(cell), "wall_s": 0.0})], prepared, None)
+        if not able:
+            return
+        name = digest([self.run_id, *sorted(able_keys)]) if group.turns else None
+        tasks = [self._task(process, prepared) for process in able]
+        results = executors.run(tasks, group.turns, self.timeout_s)
+        outcomes = [
+            outcome
+            for process, (task, result) in zip(able, results, strict=True)
+            for outcome in self._outcomes(process, task, result)
+        ]
+        self._record(outcomes, prepared, name)
+        for task in tasks:
+            shutil.rmtree(task.folder, ignore_errors=True)
+
+    def _refusal(self, cell: Cell) -> str | None:
+        if cell.kind == "index":
+            source = self.records.get(cell.inputs["source"])
+            if source is None or source["status"] != "ok":
+                return f"the training whose vectors it searches is {source['status'] if source else 'missing'}"
+        return cell.refusal
+
+    def _task(self, process: tuple[Cell, ...], prepared: Prepared) -> executors.Task:
+        cell = process[0]
+        folder = self.results / "work" / cell.key
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        job = {
+            "kind": cell.kind,
+            "model": cell.model,
+            "settings": cell.settings,
+            "backend": cell.backend,
+            "adapter": cell.adapter,
+            "mode": cell.mode,
+            "device": cell.device,
+            "threads": cell.threads,
+            "seed": cell.seed,
+            "protocol": cell.protocol,
+            "split": str(prepared.folder.resolve()),
+            "split_hash": prepared.hashes["split"],
+        }
+        if cell.index is not None:
+            job |= {
+                "index": cell.index["name"],
+                "build": cell.index["build"],
+                "queries": [other.index["query"] for other in process if other.index is not None],
+                "vectors": str(self._vectors(cell.inputs["source"]).resolve()),
+            }
+        return executors.Task(job, folder.resolve())
+
+    def _outcomes(
+        self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result
+    ) -> Iterator[tuple[Cell, executors.Result]]:
+        cell = process[0]
+        if result["status"] in FAILURES:
+            logs = self.results / "logs"
+            logs.mkdir(exist_ok=True)
+            shutil.copyfile(task.folder / "stderr", logs / f"{cell.key}.txt")
+        if cell.kind == "train" and (task.folder / "items.npy").exists() and result["status"] == "ok":
+            target = self._vectors(cell.key)
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir(parents=True)
+            for name in ("users.npy", "items.npy"):
+                (task.folder / name).replace(target / name)
+        answers = result.pop("queries", [{} for _ in process])
+        for cell, answer in zip(process, answers, strict=True):
+            timings = {**result.get("timings", {}), **answer.get("timings", {})}
+            yield cell, {**result, "timings": timings, "metrics": answer.get("metrics", result.get("metrics", {}))}
+
+    def _vectors(self, key: str) -> Path:
+        return self.results / "vectors" / key
+
+    def _record(self, outcomes: Sequence[tuple[Cell, executors.Result]], prepared: Prepared, group: str | None) -> None:
+        records = [self._as_record(cell, result, prepared, group) for cell, result in outcomes]
+        store.append(self.results, records)
+        for (cell, _), record in zip(outcomes, records, strict=True):
+            self.records[cell.key] = record
+            self.report(cell, record)
+
+    def _as_record(self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None) -> store.Record:
+        commit, dirty = environment.commit()
+        return {
+            "schema_version": store.SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "cell": cell.key,
+            "kind": cell.kind,
+            "model": cell.model,
+            "variant": cell.variant,
+            "backend": cell.backend,
+            "mode": cell.mode,
+            "device": cell.device,
+            "threads": cell.threads,
+            "dataset": cell.dataset,
+            "protocol": cell.protocol["name"],
+            "index": cell.index,
+            "seed": cell.seed,
+            "status": result["status"],
+            "reason": result["reason"],
+            "settings": {
+                **cell.settings,
+                **result.get("settings", {}),
+                "primary_metric": cell.protocol["primary_metric"],
+                "protocol": cell.protocol,
+                "source": f"{cell.model} ({cell.variant}), {cell.backend} {cell.mode}",
+            },
+            "metrics": result.get("metrics", {}),
+            "intervals": result.get("intervals", {}),
+            "curve": result.get("curve", []),
+            "rungs": result.get("rungs", []),
+            "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
+            "memory": result.get("memory", {}),
+            "hashes": {**prepared.hashes, **result.get("hashes", {})},
+            "group": group,
+            "versions": {**environment.versions(cell.backend), **cell.inputs.get("indexes", {})},
+            "machine": environment.machine(),
+            "notes": list(prepared.notes),
+            "commit": commit,
+            "dirty": dirty,
+        }
+
+
+def _with_overhead(kind: str, timings: dict[str, Any], wall_s: float) -> dict[str, Any]:
+    """Adds a training's whole time, and what of it was neither the framework's import nor its own work."""
+    if kind != "train":
+        return timings
+    own = timings.get("import_s", 0.0) + timings.get("init_s", 0.0) + timings.get("train_s", 0.0)
+    return {**timings, "wall_s": wall_s, "overhead_s": wall_s - own}

@@ -1,0 +1,268 @@
+"""One cell in one fresh process: reads job.json, writes result.json beside it.
+
+The parent has set threads and devices in the environment before this interpreter started. Whatever goes wrong in here
+ends as a result with a status and a reason, or, if the process is killed, as its exit status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.contract import UnavailableError
+from benchmarks import protocols, sampling, specs
+from benchmarks.harness.evaluation import Judge
+from benchmarks.protocols.base import Split
+from benchmarks.specs.base import Sizes, digest
+
+
+class DivergedError(Exception):
+    """A loss is not a finite number any more."""
+
+
+class Job:
+    """What the parent asks for, with the clock and the result that grows while it is done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        self.spec = specs.make(self.asked["model"], self.asked["settings"])
+        self.timings: dict[str, Any] = {}
+        self.hashes: dict[str, str] = {"spec": digest(self.asked["settings"])}
+
+    @contextlib.contextmanager
+    def clock(self, name: str) -> Iterator[None]:
+        """Adds the seconds of the block to the timing of that name."""
+        start = time.perf_counter()
+        yield
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+
+    def judge(self) -> Judge:
+        with self.clock("load_s"):
+            split = Split.load(Path(self.asked["split"]))
+        return Judge(split, protocols.make(self.asked["protocol"]))
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What all random draws of the cell are keyed by, the same for all backends."""
+        return (self.asked["split_hash"], self.asked["seed"])
+
+    def start_model(self, split: Split) -> tuple[Any, Any, bool]:
+        """The imported adapter, its state at the initial parameters, and whether there are any parameters."""
+        table = self.spec.parameters(Sizes(split.n_users, split.n_items))
+        with self.clock("draw_s"):
+            parameters = sampling.initial_parameters(table, self.key)
+        self.hashes["parameters"] = _hash_arrays(parameters, hashlib.blake2b(digest_size=8)).hexdigest()
+        with self.clock("import_s"):
+            adapter = importlib.import_module(self.asked["adapter"])
+        with self.clock("init_s"):
+            state = adapter.init(self.spec, parameters, self.asked["device"], self.asked["mode"])
+            adapter.sync(state)
+        return adapter, state, bool(table)
+
+    def finish(self, **result: Any) -> None:
+        """Writes the result in one piece."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        result = {
+            "timings": {**self.timings, "worker_s": time.monotonic() - self.asked["spawned"]},
+            "memory": {"peak_rss_bytes": peak, **result.pop("memory", {})},
+            "hashes": self.hashes,
+            **result,
+        }
+        partial = self.folder / "result.partial"
+        partial.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
+        partial.replace(self.folder / "result.json")
+
+
+def _hash_arrays(arrays: Any, digest: Any) -> Any:
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest
+
+
+def train(job: Job) -> None:
+    """Trains to the end, evaluates after every epoch, and leaves the vectors that the queries need."""
+    judge = job.judge()
+    adapter, state, has_parameters = job.start_model(judge.split)
+    primary = judge.protocol.primary_metric
+    curve = []
+
+    def evaluate(epoch: int, steps: int, losses: list[Any]) -> None:
+        with job.clock("evaluate_s"):
+            lists = judge.lists(adapter, state, job.spec, judge.protocol.period)
+            value = judge.judge(lists, judge.protocol.period).metrics[primary]
+        loss = float(np.mean(np.concatenate(losses))) if sum(map(len, losses)) else None
+        curve.append({"epoch": epoch, "steps": steps, "loss": loss, "metrics": {primary: value}})
+
+    if has_parameters:
+        evaluate(0, 0, [])
+    batches_hash = hashlib.blake2b(digest_size=8)
+    n_steps = 0
+    for epoch in range(1, job.spec.epochs + 1):
+        epoch_losses = []
+        for chunk in _clocked(job, "batches_s", job.spec.batches(judge.split, job.key, epoch)):
+            with job.clock("hash_s"):
+                _hash_arrays(chunk, batches_hash)
+            start = time.perf_counter()
+            state, losses = adapter.train(state, chunk)
+            adapter.sync(state)
+            seconds = time.perf_counter() - start
+            job.timings["train_s"] = job.timings.get("train_s", 0.0) + seconds
+            job.timings.setdefault("first_step_s", seconds)
+            n_steps += len(losses)
+            _check_finite(losses, n_steps)
+            epoch_losses.append(losses)
+        evaluate(epoch, n_steps, epoch_losses)
+    job.hashes["batches"] = batches_hash.hexdigest()
+    job.timings["n_samples"] = n_steps * job.spec.samples_per_step
+    with job.clock("evaluate_s"):
+        metrics, reported = judge.both_periods(adapter, state, job.spec)
+        intervals = reported.intervals(seed=job.asked["seed"])
+    if job.spec.serves == "vectors":
+        with job.clock("write_s"):
+            _save_vectors(job, judge, adapter, state)
+    job.finish(status="ok", metrics=metrics, intervals=intervals, curve=curve)
+
+
+def _clocked(job: Job, name: str, chunks: Iterator[Any]) -> Iterator[Any]:
+    while True:
+        with job.clock(name):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _check_finite(losses: Any, n_steps: int) -> None:
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        step = n_steps - len(losses) + int(bad[0]) + 1
+        raise DivergedError(f"the loss of step {step} is {losses[bad[0]]}")
+
+
+def _save_vectors(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
+    users = judge.known_users(judge.protocol.period)
+    np.save(job.folder / "users.npy", adapter.embed_users(state, {"user": users}))
+    np.save(job.folder / "items.npy", adapter.embed_items(state))
+
+
+N_TIMED_STEPS = 20
+WINDOW_S = 0.3
+
+
+def throughput(job: Job) -> None:
+    """Warms up, then trains one window whenever the parent gives it the turn."""
+    judge = job.judge()
+    adapter, state, _ = job.start_model(judge.split)
+    batches = {name: values[:N_TIMED_STEPS] for name, values in next(job.spec.batches(judge.split, job.key, 1)).items()}
+    job.hashes["batches"] = _hash_arrays(batches, hashlib.blake2b(digest_size=8)).hexdigest()
+    n_samples = len(next(iter(batches.values()))) * job.spec.samples_per_step
+
+    def call() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        state, losses = adapter.train(state, batches)
+        adapter.sync(state)
+        _check_finite(losses, len(losses))
+        return time.perf_counter() - start
+
+    job.timings["first_step_s"] = call()
+    second = call()
+    job.timings["warmup_s"] = second
+    n_calls = max(1, round(WINDOW_S / second))
+    rates, cpu = [], []
+    for _ in _turns():
+        start = time.process_time()
+        seconds = sum(call() for _ in range(n_calls))
+        cpu.append(time.process_time() - start)
+        rates.append(n_calls * n_samples / seconds)
+    # What the first call took beyond a warm one is tracing and compiling.
+    job.timings["compile_s"] = max(0.0, job.timings["first_step_s"] - n_samples / float(np.median(rates)))
+    job.finish(status="ok", timings={**job.timings, "window_samples_per_s": rates, "window_cpu_s": cpu})
+
+
+def _turns() -> Iterator[None]:
+    """Says that it is ready, and then comes back once for every line from the parent, until there are no more.
+
+    A worker that waits blocks on its pipe, so that the one whose turn it is has the machine to itself.
+    """
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        yield
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
+
+
+def index(job: Job) -> None:
+    """Builds an index over a model's vectors, then answers all queries under each query setting, by turns."""
+    from benchmarks.harness import retrieval
+
+    retrieval.measure(job, _turns)
+
+
+def agreement(job: Job) -> None:
+    """Climbs the ladder with one adapter, or with every bug that the table of mutants has for it."""
+    from benchmarks.agreement import ladder, mutants
+
+    device, mode = job.asked["device"], job.asked["mode"]
+    if job.spec.variant == mutants.INJECTED:
+        bugs = mutants.inject_all(job.asked["backend"], job.asked["adapter"], job.spec, device)
+        metrics = {"n_injected": len(bugs), "n_caught": sum(bug["caught"] for bug in bugs)}
+        job.finish(status="ok", metrics=metrics, settings={"bugs": bugs})
+        return
+    with job.clock("import_s"):
+        adapter = importlib.import_module(job.asked["adapter"])
+    rungs = ladder.climb(adapter, job.spec, device, mode)
+    job.finish(status="ok", rungs=[vars(rung) for rung in rungs])
+
+
+KINDS = {"train": train, "throughput": throughput, "index": index, "agreement": agreement}
+
+
+def _status(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}".lower()
+    if isinstance(error, UnavailableError):
+        return "skipped"
+    if isinstance(error, DivergedError):
+        return "diverged"
+    if isinstance(error, MemoryError) or "out of memory" in text or "resource_exhausted" in text:
+        return "oom"
+    return "failed"
+
+
+def main(folder: Path) -> None:
+    if sys.platform == "linux":  # a worker must not outlive a parent that was killed
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    job = Job(folder)
+    job.timings["start_s"] = time.monotonic() - job.asked["spawned"]
+    try:
+        KINDS[job.asked["kind"]](job)
+    except Exception as error:  # whatever it is, it is this cell's result and nobody else's
+        traceback.print_exc()
+        reason = (
+            str(error) if isinstance(error, UnavailableError | DivergedError) else f"{type(error).__name__}: {error}"
+        )
+        job.finish(status=_status(error), reason=" ".join(reason.split())[:500])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # frameworks' exit handlers take seconds, and some crash
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,38 @@
+"""Alternating least squares on implicit feedback (Hu, Koren and Volinsky 2008), as the library `implicit` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmarks.specs.base import Arrays, Parameter, Sizes, Training
+
+
+@dataclass(frozen=True)
+class ALS:
+    """Confidence is the number of a user's rows of an item; the defaults are those published for Online Retail."""
+
+    model: ClassVar[str] = "als"
+    serves: ClassVar[str] = "vectors"
+    variant: str = "as_published"
+    embedding_dim: int = 128
+    regularization: float = 1e-6
+    iterations: int = 15
+    epochs: int = 1
+    filter_seen: bool = False
+
+    @property
+    def samples_per_step(self) -> int:
+        return 0
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        """The tables that the iterations start from, uniform in [-0.01, 0.01) as the library's own are in scale."""
+        return (
+            Parameter("user_factors", (sizes.n_users, self.embedding_dim), 0.01),
+            Parameter("item_factors", (sizes.n_items, self.embedding_dim), 0.01),
+        )
+
+    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
+        """One step that holds all training rows: user, item int32[1, n]."""
+        yield {"user": training.user[None], "item": training.item[None]}

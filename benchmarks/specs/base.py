@@ -1,0 +1,142 @@
+"""What every model spec is made of: sizes, parameters with their initialisers, and the optimizer's numerics."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a model has to know of the data before it sees any: how many users and items there are."""
+
+    n_users: int
+    n_items: int
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of a spec's parameter table.
+
+    Attributes:
+        name: canonical name, the same in all backends and in every exported file.
+        shape: the shape of the float32 array.
+        bound: initial values are uniform in [-bound, bound); 0 gives zeros.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    bound: float
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with bias correction, epsilon outside the root and after the correction (Kingma and Ba 2015, algorithm 1).
+
+    Attributes:
+        learning_rate: the step size alpha.
+        beta1, beta2: decay rates of the first and the second moment.
+        epsilon: added to the root of the corrected second moment.
+    """
+
+    learning_rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def schedule(self, done: int, n_steps: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The bias corrections of the next steps, folded into a step size and an epsilon for each.
+
+        theta - alpha m^ / (sqrt(v^) + epsilon) equals theta - a_t m / (sqrt(v) + e_t) with
+        a_t = alpha sqrt(1 - beta2^t) / (1 - beta1^t) and e_t = epsilon sqrt(1 - beta2^t). The powers are taken in
+        float64: in float32 they are the largest avoidable difference between frameworks (1.3e-5 at step 1).
+
+        Args:
+            done: steps taken so far.
+            n_steps: how many follow.
+
+        Returns:
+            float32[n_steps] a_t and float32[n_steps] e_t.
+        """
+        t = np.arange(done + 1, done + n_steps + 1, dtype=np.float64)
+        root = np.sqrt(1.0 - self.beta2**t)
+        step_size = self.learning_rate * root / (1.0 - self.beta1**t)
+        return step_size.astype(np.float32), (self.epsilon * root).astype(np.float32)
+
+
+class Training(Protocol):
+    """What of a split a spec may draw its batches from: training rows only; see `protocols.Split` for the arrays."""
+
+    @property
+    def n_users(self) -> int: ...
+    @property
+    def n_items(self) -> int: ...
+    @property
+    def user(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def item(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def item_counts(self) -> npt.NDArray[np.int64]: ...
+
+
+class Spec(Protocol):
+    """One model family, free of any framework: a frozen dataclass with these members.
+
+    `loss`, `user_vectors` and `item_vectors` are the float64 NumPy reference that readers trust and adapters are held
+    to; they are written with `autograd.numpy`, so that the reference's gradients are exact and nobody's handwork.
+    """
+
+    model: ClassVar[str]
+    variant: str
+    epochs: int
+    filter_seen: bool
+    serves: ClassVar[str]
+    """"vectors": ranked by inner products of `embed_users` and `embed_items`; "lists": by the adapter's `recommend`."""
+
+    @property
+    def samples_per_step(self) -> int:
+        """Interactions that a full step learns from: the unit of training throughput."""
+        ...
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]: ...
+
+    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
+        """One epoch as chunks `{name: array[steps, batch, ...]}`, drawn from the generator keyed by key and epoch."""
+        ...
+
+
+class DifferentiableSpec(Spec, Protocol):
+    """A spec that is trained by gradient steps, and so stands on the agreement ladder."""
+
+    @classmethod
+    def for_ladder(cls) -> DifferentiableSpec:
+        """The spec at a size at which the ladder can afford the reference, every setting still felt."""
+        ...
+
+    @property
+    def optimizer(self) -> Adam: ...
+
+    def loss(self, parameters: Arrays, batch: Arrays) -> Any: ...
+
+    def user_vectors(self, parameters: Arrays, inputs: Arrays) -> npt.NDArray[np.float64]: ...
+
+    def item_vectors(self, parameters: Arrays) -> npt.NDArray[np.float64]: ...
+
+
+def settings(spec: Any) -> dict[str, Any]:
+    """The spec's fields as they go into records and hashes."""
+    return dataclasses.asdict(spec)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex, 16 digits) of a JSON-able value, independent of the order of keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]

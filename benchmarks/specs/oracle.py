@@ -1,0 +1,30 @@
+"""The best that any model can expect, where the data know the probabilities that they were drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmarks.specs.base import Arrays, Parameter, Sizes, Training
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Items ranked by their true expected number of occurrences; the lists come with the split, nothing is learnt."""
+
+    model: ClassVar[str] = "oracle"
+    serves: ClassVar[str] = "lists"
+    variant: str = "true-probabilities"
+    epochs: int = 0
+    filter_seen: bool = False
+
+    @property
+    def samples_per_step(self) -> int:
+        return 0
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
+        return ()
+
+    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
+        yield from ()

@@ -1,0 +1,31 @@
+"""The most frequent items for everybody: the line that every model has to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmarks.specs.base import Arrays, Parameter, Sizes, Training
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """Items ranked by their number of training rows, those of unknown users among them."""
+
+    model: ClassVar[str] = "popularity"
+    serves: ClassVar[str] = "vectors"
+    variant: str = "seen-kept"
+    epochs: int = 1
+    filter_seen: bool = False
+
+    @property
+    def samples_per_step(self) -> int:
+        return 0
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
+        return ()
+
+    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
+        """One step that holds all there is to know: count int64[1, n_items]."""
+        yield {"count": training.item_counts[None]}

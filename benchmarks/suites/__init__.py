@@ -1,0 +1,133 @@
+"""Named matrices of what is run: one TOML file a suite.
+
+A suite is a list of blocks; a block is one data set under one protocol, with the models, modes, seeds and indexes that
+are run on it. To add a model to a suite, add a `[[block.models]]` row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets.errors import InputError
+
+FOLDER = Path(__file__).parent
+DEFAULT = "quick"
+OWN_DATA = "own-data"
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model with its settings.
+
+    Attributes:
+        model: a name in the registry.
+        settings: fields of its spec in place of the defaults.
+        modes: modes for this row alone; empty leaves the block's.
+    """
+
+    model: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    modes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """An index with the settings that are swept.
+
+    Attributes:
+        name: a name in `backends.ann.INDEXES`.
+        build, query: settings, each combined with each; one build serves all queries.
+    """
+
+    name: str
+    build: tuple[Mapping[str, Any], ...] = ({},)
+    query: tuple[Mapping[str, Any], ...] = ({},)
+
+
+@dataclass(frozen=True)
+class Block:
+    dataset: str
+    protocol: Mapping[str, Any]
+    models: tuple[ModelRow, ...]
+    indexes: tuple[IndexRow, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    modes: tuple[str, ...] = ("eager", "compiled")
+    throughput: bool = False
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def names() -> list[str]:
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Suite:
+    """The suite of that name, or of a TOML file of one's own.
+
+    Raises:
+        InputError: if there is none, or its file is not a suite.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.exists():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise InputError(f"unknown suite {name!r}, expected one of {', '.join(names())} or a .toml file{hint}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        blocks = tuple(_block(block) for block in content["block"])
+        return Suite(path.stem, str(content.get("title", path.stem)), blocks)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a suite ({type(error).__name__}: {error}); compare it with quick.toml."
+        ) from error
+
+
+def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
+    """The blocks that a run is made of.
+
+    With a suite, its blocks, of which `datasets` keeps some. Without one, each data set's own suite, the one of its
+    name; synthetic data of any size get the default suite, and one's own data the suite made for them.
+
+    Raises:
+        InputError: if the suite has no block for a data set that was asked for.
+    """
+    if suite is not None or not datasets:
+        chosen = load(suite or DEFAULT)
+        known = {block.dataset for block in chosen.blocks}
+        for dataset in datasets:
+            if dataset not in known:
+                raise InputError(
+                    f"the suite {chosen.name!r} has no block for {dataset!r}, only for {', '.join(sorted(known))}; "
+                    "leave --suite out to run the data set's own suite."
+                )
+        return [block for block in chosen.blocks if not datasets or block.dataset in datasets]
+    return [block for dataset in datasets for block in _own_blocks(dataset)]
+
+
+def _own_blocks(dataset: str) -> list[Block]:
+    if dataset in names():
+        return list(load(dataset).blocks)
+    blocks = load(DEFAULT if dataset.startswith("synthetic-") else OWN_DATA).blocks
+    return [dataclasses.replace(block, dataset=dataset) for block in blocks]
+
+
+def _block(content: Mapping[str, Any]) -> Block:
+    rest = dict(content)
+    models = tuple(ModelRow(**_tuples(row)) for row in rest.pop("models"))
+    indexes = tuple(IndexRow(**_tuples(row)) for row in rest.pop("indexes", ()))
+    return Block(models=models, indexes=indexes, **_tuples(rest))
+
+
+def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

@@ -1,0 +1,229 @@
+"""Every metric against a slow oracle that is written from the definitions, and its intervals."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.metrics import PER_QUERY, evaluate, ndcg_by_target, retrieved_recall
+from datasets.errors import InputError
+
+N_ITEMS = 12
+
+
+def csr(lists):
+    return (
+        np.cumsum([0, *map(len, lists)], dtype=np.int64),
+        np.array([item for items in lists for item in items], dtype=np.int32),
+    )
+
+
+def first_places(ranking, k):
+    """The first k recommendations, None where there is none or it was made before."""
+    cut = ranking[:k]
+    return [None if item == -1 or item in cut[:at] else item for at, item in enumerate(cut)]
+
+
+def dcg(gains):
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+
+def judge(ranking, targets, k):
+    """Every metric of one query, straight from its definition."""
+    places = first_places(ranking, k)
+    gains = [0 if item is None else targets.count(item) for item in places]
+    hit_ranks = [rank for rank, gain in enumerate(gains, start=1) if gain]
+    relevances = sorted((targets.count(item) for item in set(targets)), reverse=True)
+    average_precision = sum(sum(1 for r in hit_ranks if r <= rank) / rank for rank in hit_ranks)
+    return {
+        "precision": sum(gains) / k,
+        "recall": sum(gains) / len(targets),
+        "hit_rate": float(bool(hit_ranks)),
+        "mrr": 1 / hit_ranks[0] if hit_ranks else 0.0,
+        "map": average_precision / min(k, len(set(targets))),
+        "ndcg": dcg(gains) / dcg(relevances[:k]),
+    }
+
+
+def oracle(rankings, target_lists, ks):
+    expected = {}
+    for k in ks:
+        judged = [judge(r, t, k) for r, t in zip(rankings, target_lists, strict=True) if t]
+        for metric in judged[0]:
+            expected[f"{metric}@{k}"] = sum(query[metric] for query in judged) / len(judged)
+        rows = [
+            sum(t.count(item) for item in first_places(r, k) if item is not None)
+            for r, t in zip(rankings, target_lists, strict=True)
+        ]
+        expected[f"recall_micro@{k}"] = sum(rows) / sum(map(len, target_lists))
+        expected[f"coverage@{k}"] = len({item for r in rankings for item in r[:k]} - {-1}) / N_ITEMS
+    return expected
+
+
+@st.composite
+def evaluations(draw):
+    depth = draw(st.integers(1, 8))
+    ranking = st.lists(st.integers(-1, N_ITEMS - 1), min_size=depth, max_size=depth)
+    rankings = draw(st.lists(ranking, min_size=1, max_size=6))
+    targets = st.lists(st.integers(0, N_ITEMS - 1), max_size=9)
+    target_lists = draw(st.lists(targets, min_size=len(rankings), max_size=len(rankings)))
+    ks = sorted(draw(st.sets(st.integers(1, depth), min_size=1)))
+    return rankings, target_lists, ks
+
+
+@settings(max_examples=300, deadline=None)
+@given(evaluations())
+def test_every_metric_equals_the_oracle(case):
+    rankings, target_lists, ks = case
+    assume(any(target_lists))
+    evaluation = evaluate(np.array(rankings, dtype=np.int32), *csr(target_lists), N_ITEMS, ks)
+    assert evaluation.metrics == pytest.approx(oracle(rankings, target_lists, ks), rel=1e-12, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(evaluations())
+def test_each_query_has_its_own_value(case):
+    rankings, target_lists, ks = case
+    assume(any(target_lists))
+    evaluation = evaluate(np.array(rankings, dtype=np.int32), *csr(target_lists), N_ITEMS, ks)
+    assert evaluation.queries.tolist() == [query for query, targets in enumerate(target_lists) if targets]
+    for at, query in enumerate(evaluation.queries):
+        for metric, value in judge(rankings[query], target_lists[query], ks[-1]).items():
+            assert evaluation.per_query[f"{metric}@{ks[-1]}"][at] == pytest.approx(value, abs=1e-12)
+
+
+def test_a_worked_example():
+    # Item 3 stands on two lines of the invoice, and is recommended twice.
+    evaluation = evaluate(np.array([[9, 3, -1, 3, 5]]), *csr([[3, 5, 3, 7]]), N_ITEMS, (5,))
+    assert evaluation.metrics == pytest.approx(
+        {
+            "precision@5": 3 / 5,
+            "recall@5": 3 / 4,
+            "recall_micro@5": 3 / 4,
+            "hit_rate@5": 1.0,
+            "mrr@5": 1 / 2,
+            "map@5": (1 / 2 + 2 / 5) / 3,
+            "ndcg@5": (2 / math.log2(3) + 1 / math.log2(6)) / (2 + 1 / math.log2(3) + 1 / 2),
+            "coverage@5": 3 / 12,
+        }
+    )
+
+
+def test_the_best_possible_list_scores_one():
+    metrics = evaluate(np.array([[4, 2, 0]]), *csr([[0, 2, 4, 4]]), N_ITEMS, (3,)).metrics
+    assert {metric: metrics[f"{metric}@3"] for metric in PER_QUERY if metric != "precision"} == pytest.approx(
+        dict.fromkeys(set(PER_QUERY) - {"precision"}, 1.0)
+    )
+
+
+def random_evaluation(n_queries=400, seed=0, ks=(5, 10)):
+    generator = np.random.default_rng(seed)
+    recommended = generator.integers(0, 50, (n_queries, ks[-1])).astype(np.int32)
+    # Long lists of targets are hit less often, so that the pooled recall is far from the mean one.
+    lengths = generator.choice([0, 1, 30], n_queries)
+    targets = [generator.integers(0, 50 if n == 1 else 500, n).tolist() for n in lengths]
+    return evaluate(recommended, *csr(targets), 500, ks)
+
+
+def test_intervals_hold_the_metric_and_all_of_them_but_coverage():
+    evaluation = random_evaluation()
+    intervals = evaluation.intervals(seed=0)
+    assert intervals.keys() == {name for name in evaluation.metrics if not name.startswith("coverage")}
+    for name, (low, high) in intervals.items():
+        assert low < evaluation.metrics[name] < high
+
+
+def test_intervals_equal_a_slow_bootstrap_of_the_same_draws():
+    evaluation = random_evaluation(n_queries=200)
+    n = len(evaluation.queries)
+    generator = np.random.Generator(np.random.Philox(0))
+    ratios = {name: [] for name in evaluation.per_query}
+    for _ in range(500):
+        draw = generator.integers(n, size=n)
+        for name, values in evaluation.per_query.items():
+            total = evaluation.n_rows[draw].sum() if "micro" in name else n
+            ratios[name].append(values[draw].sum() / total)
+    for name, interval in evaluation.intervals(seed=0, n_resamples=500).items():
+        assert interval == pytest.approx(np.percentile(ratios[name], [2.5, 97.5]), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["hit_rate@10", "recall_micro@10"])
+def test_intervals_cover_the_truth_as_often_as_they_say(name):
+    truth = random_evaluation(n_queries=200_000, seed=99).metrics[name]
+    covered = []
+    for seed in range(200):
+        low, high = random_evaluation(n_queries=150, seed=seed).intervals(seed=seed, n_resamples=200)[name]
+        covered.append(low <= truth <= high)
+    # 95 %, give or take three standard errors of 200 trials.
+    assert 0.90 <= np.mean(covered) <= 0.995
+
+
+def test_intervals_depend_on_the_seed_alone():
+    evaluation = random_evaluation()
+    assert evaluation.intervals(seed=3) == evaluation.intervals(seed=3)
+    assert evaluation.intervals(seed=3) != evaluation.intervals(seed=4)
+
+
+def test_intervals_do_not_depend_on_how_many_draws_are_held_at_once(monkeypatch):
+    evaluation = random_evaluation(n_queries=50)
+    at_once = evaluation.intervals(seed=0, n_resamples=100)
+    monkeypatch.setattr("benchmarks.metrics.DRAWS_AT_ONCE", 7)
+    one_by_one = evaluation.intervals(seed=0, n_resamples=100)
+    assert {name: pytest.approx(bounds) for name, bounds in one_by_one.items()} == at_once
+
+
+def test_one_query_has_an_interval_of_no_width():
+    evaluation = evaluate(np.array([[1, 2], [3, 4]]), *csr([[1, 5], []]), N_ITEMS, (1, 2))
+    for name, (low, high) in evaluation.intervals(seed=0, n_resamples=10).items():
+        assert low == high == evaluation.metrics[name]
+
+
+def test_ndcg_by_target_discounts_the_targets_place():
+    recommended = np.array([[7, 3, 1], [7, 3, 1], [9, 9, 9], [1, 2, 3]])
+    # The first and third of three targets are hit; then the same ones, reordered; none; no targets.
+    value = ndcg_by_target(recommended, *csr([[3, 5, 7], [5, 3, 7], [1], []]), N_ITEMS, 3)
+    best = 1 + 1 / math.log2(3)
+    assert value == pytest.approx(((1 + 1 / 2) / best + (1 / math.log2(3) + 1 / 2) / best + 0) / 3)
+    assert ndcg_by_target(recommended[:1], *csr([[3, 5, 7]]), N_ITEMS, 1) == pytest.approx(1 / 2)
+
+
+def test_retrieved_recall_counts_ties_and_no_item_twice():
+    vectors = np.array([[3.0], [2.0], [2.0], [1.0]], dtype=np.float32)
+    queries = np.ones((1, 1), dtype=np.float32)
+    exact = np.array([[0, 1]], dtype=np.int32)
+    for found, share in (([0, 1], 1.0), ([0, 2], 1.0), ([0, 0], 0.5), ([0, -1], 0.5), ([3, -1], 0.0)):
+        assert retrieved_recall(np.array([found]), exact, queries, vectors) == share
+
+
+def test_retrieved_recall_of_a_short_exact_answer():
+    vectors, queries = np.ones((2, 1), dtype=np.float32), np.ones((1, 1), dtype=np.float32)
+    for found in ([0, -1], [0, 1]):
+        assert retrieved_recall(np.array([found]), np.array([[0, -1]]), queries, vectors) == 1.0
+
+
+GOOD = {"recommended": np.zeros((2, 3)), "indptr": np.array([0, 1, 2]), "items": np.array([0, 1]), "ks": (1, 3)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recommended": np.zeros(2)}, r"shape \(2,\)"),
+        ({"recommended": np.full((2, 3), N_ITEMS)}, "recommended item is 12"),
+        ({"recommended": np.full((2, 3), -2)}, "recommended item is -2"),
+        ({"items": np.array([0, N_ITEMS])}, "target item is 12"),
+        ({"items": np.array([0, -1])}, "target item is -1"),
+        ({"indptr": np.array([0, 2])}, "indptr of length 2"),
+        ({"indptr": np.array([0, 1, 3])}, "from 0 to 3"),
+        ({"indptr": np.array([0, 3, 2])}, "must rise"),
+        ({"indptr": np.array([0, 0, 0]), "items": np.array([])}, "None of the 2 queries has a target"),
+        ({"ks": (1, 4)}, r"\(1, 4\)"),
+        ({"ks": (0, 1)}, r"\(0, 1\)"),
+        ({"ks": (2, 1)}, r"\(2, 1\)"),
+        ({"ks": ()}, r"cut-offs are \(\)"),
+    ],
+)
+def test_refuses_what_does_not_fit(change, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(n_items=N_ITEMS, **(GOOD | change))
