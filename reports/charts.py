@@ -1,0 +1,252 @@
+"""Leaderboards to SVG pictures: the same bytes for the same figures, without fonts, dates or addresses inside."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+from xml.sax.saxutils import escape
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports import text
+from reports.accuracy import AccuracyRow, AccuracyTable
+from reports.leaderboard import Leaderboards
+from reports.retrieval import IndexRow, IndexTable
+from reports.throughput import ThroughputRow, ThroughputTable
+
+# Colours that keep a contrast of 3 and more on white and on near black.
+_COLOURS = {
+    "torch": "#d9541e",
+    "paddle": "#2f81c7",
+    "tensorflow": "#b88400",
+    "jax": "#0a9a72",
+    "exact": "#8a8f98",
+    "faiss-flat": "#2f81c7",
+    "faiss-ivf": "#0a9a72",
+    "faiss-hnsw": "#8a63d2",
+    "annoy": "#d9541e",
+}
+_MARKERS = {
+    "torch": "o",
+    "paddle": "s",
+    "tensorflow": "^",
+    "jax": "D",
+    "exact": "*",
+    "faiss-flat": "s",
+    "faiss-ivf": "o",
+    "faiss-hnsw": "^",
+    "annoy": "D",
+}
+_GREY = "#8a8f98"
+_INK = "#010203"  # replaced by currentColor, so that a picture takes the text colour of its page
+_STYLE: dict[str, Any] = {
+    "axes.edgecolor": _INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": _INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "none",
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same layout everywhere
+    "font.size": 9.5,
+    "grid.alpha": 0.15,
+    "grid.color": _INK,
+    "legend.frameon": False,
+    "lines.markersize": 6,
+    "svg.fonttype": "none",
+    "text.color": _INK,
+    "text.parse_math": False,  # a dataset may have a dollar in its name
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+SECTIONS = ("curve", "throughput", "retrieval")  # the first word of a picture's name
+_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture: `name` for its file and ids, `table` the table that it shows, `svg` to stand inside HTML."""
+
+    name: str
+    table: AccuracyTable | ThroughputTable | IndexTable
+    title: str
+    description: str
+    svg: str
+
+    @property
+    def file_text(self) -> str:
+        """The picture as a file of its own, which has no page to take its colours from."""
+        return self.svg.replace("<svg ", '<svg style="color: #1f2328; background: #ffffff" ', 1)
+
+
+def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
+    """Every picture that there are figures for."""
+    with matplotlib.style.context(_STYLE, after_reset=True):  # a user's own matplotlibrc must not show
+        charts = [chart for table in leaderboards.accuracy for chart in _learning_curves(table)]
+        charts += [_throughput(table) for table in leaderboards.throughput if any(r.to_slowest for r in table.rows)]
+        charts += [_retrieval(table) for table in leaderboards.retrieval if any(r.on_front for r in table.rows)]
+    return tuple(charts)
+
+
+def _learning_curves(table: AccuracyTable) -> list[Chart]:
+    trained = sorted((r for r in table.rows if len(r.curve) > 2), key=lambda r: (r.model, r.variant))
+    charts = []
+    for (model, variant), rows in groupby(trained, key=lambda r: (r.model, r.variant)):
+        curves = sorted(rows, key=lambda r: (r.backend, r.mode, r.device))
+        figure, axes = _figure(4.3)
+        _references(axes, table)
+        for place, row in enumerate(curves):
+            _curve(axes, row, place, len(curves))
+        if curves[0].published and curves[0].published.by_epoch:
+            points = curves[0].published.by_epoch
+            axes.plot(range(1, len(points) + 1), points, "x--", color=_INK, linewidth=1, label="published")
+        axes.set(xlabel="epoch", ylabel=text.plain(table.metric))
+        axes.set_title(textwrap.fill(text.plain(f"{model} {variant}"), 64), loc="left")
+        figure.legend(loc="outside lower center", ncols=4, fontsize="small")
+        name = text.slug("curve", table.dataset, table.protocol, model, variant)
+        title = f"Learning curves of {text.plain(model)} {text.plain(variant)}"
+        last = (f"{_label(row)} {text.metric(row.curve[-1].mean)}" for row in curves)
+        description = (
+            f"{text.plain(table.metric)} by epoch on {text.plain(table.dataset)}; last epoch: {', '.join(last)}."
+        )
+        charts.append(_chart(figure, name, table, title, description))
+    return charts
+
+
+def _references(axes: Axes, table: AccuracyTable) -> None:
+    for row, style in zip((r for r in table.rows if r.role == "popularity" and r.primary), (":", "-."), strict=False):
+        label = f"popularity, {text.plain(row.variant)}"
+        axes.axhline(row.primary.mean, color=_GREY, linestyle=style, linewidth=1.2, label=label)  # type: ignore[union-attr]
+
+
+def _curve(axes: Axes, row: AccuracyRow, place: int, n_curves: int) -> None:
+    """Curves take turns in marking epochs, so that those which agree can be told apart on one line."""
+    epochs = [point.epoch for point in row.curve]
+    colour = _COLOURS.get(row.backend, _GREY)
+    style = "-" if row.mode == "compiled" else (0, (4, 1.5))
+    means = [point.mean for point in row.curve]
+    turns = (place % len(epochs), n_curves)
+    marker = _MARKERS.get(row.backend, "P")
+    axes.plot(
+        epochs, means, color=colour, linewidth=1.3, linestyle=style, marker=marker, markevery=turns, label=_label(row)
+    )
+    if len(row.seeds) > 1:
+        axes.fill_between(epochs, [p.low for p in row.curve], [p.high for p in row.curve], color=colour, alpha=0.15)
+
+
+def _throughput(table: ThroughputTable) -> Chart:
+    rows = [row for row in table.rows if row.to_slowest]
+    figure, axes = _figure(1.3 + 0.38 * len(rows))
+    places = list(range(len(rows)))
+    for place, row in zip(places, rows, strict=True):
+        spread = row.to_slowest
+        assert spread is not None  # noqa: S101 - chosen above; the type checker cannot see it
+        colour = _COLOURS.get(row.backend, _GREY)
+        axes.barh(place, spread.median, color=colour, height=0.62, alpha=0.85 if row.mode == "compiled" else 0.55)
+        axes.plot([spread.low, spread.high], [place, place], "|-", color=_INK, linewidth=1.2, markersize=8)
+        axes.annotate(text.ratio(spread.median), (spread.high, place), (6, 0), textcoords="offset points", va="center")
+    axes.set_yticks(places, [_label(row) for row in rows])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.12)
+    axes.set_xlim(left=0)
+    axes.set(xlabel="samples/s as a ratio to the slowest: median, smallest and largest window")
+    title = f"Training throughput of {text.plain(table.model)} {text.plain(table.variant)}"
+    axes.set_title(textwrap.fill(title, 64), loc="left")
+    parts = (f"{_label(row)} {text.both(row.to_slowest, text.ratio)}" for row in rows)
+    name = text.slug(
+        "throughput", table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads),
+        table.group or "",
+    )  # fmt: skip
+    return _chart(figure, name, table, title, f"Ratio to {table.slowest}: {', '.join(parts)}.")
+
+
+def _retrieval(table: IndexTable) -> Chart:
+    rows = [row for row in table.rows if _drawable(row)]
+    figure, axes = _figure(4.9)
+    front = sorted(((r.recall, r.qps.median) for r in rows if r.on_front and r.qps), reverse=True)
+    recalls, rates = zip(*front, strict=True)
+    axes.plot(recalls, rates, color=_INK, alpha=0.25, linewidth=7, solid_capstyle="round", label="Pareto front")
+    for name, of_name in groupby(sorted(rows, key=lambda r: r.name), key=lambda r: r.name):
+        _family(axes, text.plain(name), list(of_name))
+    axes.set_yscale("log")
+    axes.set(xlabel=text.plain(table.recall_metric), ylabel="queries per second")
+    axes.yaxis.set_major_formatter(lambda value, _: text.rate(value))
+    axes.yaxis.set_minor_formatter(lambda value, _: text.rate(value) if f"{value:e}"[0] in "25" else "")
+    axes.margins(x=0.06, y=0.12)
+    title = f"Index recall against queries per second, vectors of {text.plain(table.source)}"
+    axes.set_title(textwrap.fill(title, 64), loc="left")
+    figure.legend(loc="outside lower center", ncols=6, fontsize="small")
+    best = (f"{_index(r)} {text.metric(r.recall)} at {text.median(r.qps, text.rate)}/s" for r in rows if r.on_front)
+    name = text.slug(
+        "retrieval", table.dataset, table.protocol, *table.source.replace(",", "").split(), str(table.seed),
+        table.device, str(table.threads),
+        table.group or "",
+    )  # fmt: skip
+    return _chart(figure, name, table, title, f"Pareto front: {'; '.join(best)}.")
+
+
+def _family(axes: Axes, name: str, rows: Sequence[IndexRow]) -> None:
+    """One line for each build of an index, from its least to its most exact query setting."""
+    colour, marker = _COLOURS.get(name, _GREY), _MARKERS.get(name, "P")
+    for place, (_, of_build) in enumerate(groupby(sorted(rows, key=lambda r: r.build), key=lambda r: r.build)):
+        points = [(r.recall or 0.0, r.qps.median, r.qps.low, r.qps.high) for r in of_build if r.qps]
+        points.sort(key=lambda point: (point[0], -point[1]))
+        recalls, medians, lows, highs = zip(*points, strict=True)
+        errors = [[m - low for m, low in zip(medians, lows, strict=True)],
+                  [high - m for m, high in zip(medians, highs, strict=True)]]  # fmt: skip
+        axes.errorbar(
+            recalls, medians, yerr=errors, color=colour, marker=marker, linewidth=1.4, capsize=2.5, elinewidth=1,
+            markeredgewidth=0.8, label=name if place == 0 else None,
+        )  # fmt: skip
+
+
+def _drawable(row: IndexRow) -> bool:
+    return row.recall is not None and row.qps is not None
+
+
+def _label(row: AccuracyRow | ThroughputRow) -> str:
+    return text.plain(f"{row.backend} {row.mode}")
+
+
+def _index(row: IndexRow) -> str:
+    return text.plain(" ".join(part for part in (row.name, row.build, row.query) if part))
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.4, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _chart(
+    figure: Figure, name: str, table: AccuracyTable | ThroughputTable | IndexTable, title: str, description: str
+) -> Chart:
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(file, format="svg", metadata=_METADATA)
+    return Chart(name, table, title, description, _for_page(file.getvalue(), name, title, description))
+
+
+def _for_page(svg: str, name: str, title: str, description: str) -> str:
+    """The svg element alone, in the page's font and colour, with its own ids, a title and a description."""
+    svg = svg[svg.index("<svg") :].rstrip() + "\n"
+    svg = svg.replace(_INK, "currentColor")
+    svg = re.sub(r"'DejaVu Sans'|&quot;DejaVu Sans&quot;", "system-ui, sans-serif", svg)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}.\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}.\1)", svg)
+    svg = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{name}.\1"', svg)
+    head = f'<svg role="img" aria-labelledby="{name}.title {name}.desc" '
+    texts = f'<title id="{name}.title">{escape(title)}</title>\n<desc id="{name}.desc">{escape(description)}</desc>\n'
+    start, opening, rest = svg.replace("<svg ", head, 1).partition(">\n")
+    return start + opening + texts + rest

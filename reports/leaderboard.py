@@ -1,0 +1,225 @@
+"""Records to leaderboards: a pure function, without any formatting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.accuracy import AccuracyTable, accuracy_tables
+from reports.records import Record, grouped, prepare
+from reports.retrieval import IndexTable, index_tables, source_of
+from reports.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
+
+if TYPE_CHECKING:
+    from benchmarks.agreement.verdict import Verdict
+
+FRAMEWORKS = ("torch", "paddle", "tensorflow", "jax")
+
+
+@dataclass(frozen=True)
+class LadderRow:
+    """How far one backend climbed; `broken` is the first rung that does not hold, None where all do."""
+
+    model: str
+    variant: str
+    backend: str
+    mode: str
+    dataset: str
+    seed: int
+    n_rungs: int
+    highest: str
+    broken: str | None
+    difference: float | None
+    tolerance: float | None
+    where: str
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """One cell that has no figures, and why."""
+
+    kind: str
+    model: str
+    variant: str
+    backend: str
+    mode: str
+    device: str
+    dataset: str
+    protocol: str
+    index: str
+    seed: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The one machine of all records."""
+
+    id: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    system: str
+    gpu: str | None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the figures depend on beside the code."""
+
+    machine: Machine
+    devices: tuple[tuple[str, int, int], ...]  # device, threads, cells
+    versions: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # backend or index library, (package, version)
+    commits: tuple[tuple[str | None, bool | None, int], ...]  # commit, dirty, cells
+    datasets: tuple[tuple[str, str, str], ...]  # dataset, protocol, hash
+    notes: tuple[tuple[str, str, int], ...]  # dataset, note, cells
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What was compared, in counts."""
+
+    models: tuple[str, ...]
+    frameworks: tuple[str, ...]
+    datasets: tuple[str, ...]
+    n_cells: int
+    n_failed: int
+    verdicts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Leaderboards:
+    """Everything that a report shows."""
+
+    headline: Headline
+    accuracy: tuple[AccuracyTable, ...]
+    verdicts: tuple[Verdict, ...]
+    ladder: tuple[LadderRow, ...]
+    throughput: tuple[ThroughputTable, ...]
+    retrieval: tuple[IndexTable, ...]
+    overhead: tuple[OverheadRow, ...]
+    failures: tuple[FailureRow, ...]
+    environment: Environment
+
+
+def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboards:
+    """The leaderboards of one results folder.
+
+    Args:
+        records: valid records; of two for one cell, or for one place in the tables, that of the later run counts.
+        verdicts: whether the backends agree, formed from prepared records, one a model, variant, dataset, protocol,
+            device and seed.
+
+    Returns:
+        Tables that do not depend on the order of different cells.
+
+    Raises:
+        InputError: there are no records, or they come from several machines or several versions of one dataset, or
+            they disagree on the primary metric of a protocol.
+    """
+    chosen = prepare(records)
+    judged = _judged(verdicts)
+    return Leaderboards(
+        headline=_headline(chosen, judged),
+        accuracy=accuracy_tables(chosen, judged),
+        verdicts=judged,
+        ladder=_ladder(chosen),
+        throughput=throughput_tables(chosen),
+        retrieval=index_tables(chosen),
+        overhead=overhead_rows(chosen),
+        failures=_failures(chosen),
+        environment=_environment(chosen),
+    )
+
+
+def _judged(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """In order, and without what cells that never ran add: a second verdict, that nothing was compared."""
+
+    def place(v: Verdict) -> tuple[str, str, str, str, str, int]:
+        return v.dataset, v.protocol, v.model, v.variant, v.device, v.seed
+
+    compared = {place(v) for v in verdicts if v.verdict != "not compared"}
+    chosen = (v for v in verdicts if v.verdict != "not compared" or place(v) not in compared)
+    return tuple(sorted(chosen, key=lambda v: (place(v), v.reason)))
+
+
+def _headline(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Headline:
+    backends = {record["backend"] for record in records}
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return Headline(
+        models=tuple(sorted({record["model"] for record in records})),
+        frameworks=tuple(name for name in FRAMEWORKS if name in backends),
+        datasets=tuple(sorted({record["dataset"] for record in records})),
+        n_cells=len(records),
+        n_failed=sum(record["status"] != "ok" for record in records),
+        verdicts=tuple((name, counts[name]) for name in ("agrees", "differs", "not compared")),
+    )
+
+
+def _ladder(records: Sequence[Record]) -> tuple[LadderRow, ...]:
+    rows = []
+    for record in records:
+        if record["kind"] != "agreement" or not record["rungs"]:
+            continue
+        held = [rung for rung in record["rungs"] if rung["holds"]]
+        broken = next((rung for rung in record["rungs"] if not rung["holds"]), None)
+        rows.append(
+            LadderRow(
+                **{name: record[name] for name in ("model", "variant", "backend", "mode", "dataset", "seed")},
+                n_rungs=len(held),
+                highest=held[-1]["rung"] if held else "",
+                broken=broken["rung"] if broken else None,
+                difference=broken["difference"] if broken else None,
+                tolerance=broken["tolerance"] if broken else None,
+                where=broken["where"] if broken else "",
+            )
+        )
+    return tuple(sorted(rows, key=lambda r: (r.dataset, r.model, r.variant, r.backend, r.mode, r.seed)))
+
+
+def _failures(records: Sequence[Record]) -> tuple[FailureRow, ...]:
+    same = ("kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "status", "reason")
+    failed = [record for record in records if record["status"] != "ok"]
+    rows = [FailureRow(**{name: record[name] for name in same}, index=_index_name(record)) for record in failed]
+    return tuple(sorted(rows, key=lambda r: (r.dataset, r.protocol, r.kind, r.model, r.variant, r.backend, repr(r))))
+
+
+def _index_name(record: Record) -> str:
+    if not record["index"]:
+        return ""
+    settings = {**record["index"]["build"], **record["index"]["query"]}
+    text = ", ".join(f"{name}={value}" for name, value in sorted(settings.items()))
+    return f"{record['index']['name']} {text}, vectors of {source_of(record)}"
+
+
+def _environment(records: Sequence[Record]) -> Environment:
+    versions: dict[str, dict[str, set[str]]] = {}
+    for record in records:
+        known = versions.setdefault(_library(record), {})
+        for package, version in record["versions"].items():
+            known.setdefault(package, set()).add(version)
+    by_dataset = sorted({(r["dataset"], r["protocol"], r["hashes"].get("dataset", "")) for r in records})
+    known_hash = {(dataset, protocol) for dataset, protocol, value in by_dataset if value}
+    notes = Counter((record["dataset"], note) for record in records for note in record["notes"])
+    return Environment(
+        machine=Machine(**records[0]["machine"]),
+        devices=tuple((*key, len(of)) for key, of in grouped(records, lambda r: (r["device"], r["threads"]))),
+        versions=tuple(
+            (library, tuple((package, ", ".join(sorted(seen))) for package, seen in sorted(packages.items())))
+            for library, packages in sorted(versions.items())
+        ),
+        commits=tuple((*key, len(of)) for key, of in grouped(records, lambda r: (r["commit"], r["dirty"]))),
+        # A cell that failed early may not know its hash; one that finished does.
+        datasets=tuple(row for row in by_dataset if row[2] or row[:2] not in known_hash),
+        notes=tuple((*key, n) for key, n in sorted(notes.items())),
+    )
+
+
+def _library(record: Record) -> str:
+    """Index cells load an index library instead of the framework that the vectors come from."""
+    if record["kind"] == "index" and record["index"]:
+        return str(record["index"]["name"]).partition("-")[0]
+    return str(record["backend"])

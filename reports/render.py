@@ -1,0 +1,126 @@
+"""Leaderboards to text: a Markdown page, a self-contained HTML page and a short summary for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from reports import text
+from reports.accuracy import AccuracyTable
+from reports.blocks import sections
+from reports.charts import Chart
+from reports.leaderboard import Leaderboards
+from reports.retrieval import IndexTable
+from reports.throughput import ThroughputTable
+
+_SUMMARY_RECALL = 0.95  # one of retrieval.RECALL_LEVELS
+_LINES_A_SECTION = 6  # with three heads and the counts at most 25
+
+
+def markdown(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
+    """The page for a repository; its pictures are expected in `charts/` beside it."""
+    # Whatever a template prints is escaped; only what stands in the template itself is Markdown.
+    return _page("leaderboard.md.j2", leaderboards, charts, jinja2.Environment(finalize=text.markdown))  # noqa: S701
+
+
+def html(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
+    """The page for a browser: one file that asks for nothing else."""
+    environment = jinja2.Environment(autoescape=True, finalize=_harmless)
+    return _page("leaderboard.html.j2", leaderboards, charts, environment)
+
+
+def summary(leaderboards: Leaderboards) -> str:
+    """The three leaderboards in short, at most 25 lines of plain text."""
+    accuracy = [line for table in leaderboards.accuracy for line in _accuracy_lines(table)]
+    throughput = [line for table in leaderboards.throughput for line in _throughput_lines(table)]
+    retrieval = [line for table in leaderboards.retrieval for line in _retrieval_lines(table)]
+    parts = [
+        ("Accuracy: range over frameworks, agreement", accuracy),
+        ("Training throughput: ratio to the slowest, smallest and largest window", throughput),
+        (f"Retrieval: queries a second at index recall of {_SUMMARY_RECALL} and more", retrieval),
+    ]
+    lines = [_counts(leaderboards)]
+    for title, rows in parts:
+        lines += ["", title, *_columns(rows)] if rows else []
+    return "\n".join(lines) + "\n"
+
+
+def _page(template: str, leaderboards: Leaderboards, charts: Sequence[Chart], environment: jinja2.Environment) -> str:
+    environment.loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+    environment.undefined = jinja2.StrictUndefined
+    environment.trim_blocks = environment.lstrip_blocks = True
+    page = environment.get_template(template)
+    return page.render(
+        headline=leaderboards.headline,
+        commits=leaderboards.environment.commits,
+        machine=leaderboards.environment.machine,
+        sections=sections(leaderboards, charts),
+        svg=lambda chart: Markup(chart.svg),  # noqa: S704 - our own picture; its texts were escaped when it was drawn
+    )
+
+
+def _harmless(value: object) -> object:
+    return value if isinstance(value, Markup) else text.plain(value)
+
+
+def _counts(leaderboards: Leaderboards) -> str:
+    headline = leaderboards.headline
+    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in headline.verdicts)
+    return f"{headline.n_cells} cells, {headline.n_failed} without figures; agreement: {verdicts}"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """At most a handful of rows, padded to columns."""
+    shown = [[text.plain(cell) for cell in row] for row in rows]
+    if len(shown) > _LINES_A_SECTION:
+        left_out = len(shown) - _LINES_A_SECTION + 1
+        shown = [*shown[: _LINES_A_SECTION - 1], [f"… {left_out} more in the leaderboard"]]
+    full = [row for row in shown if len(row) > 1]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)] if full else []
+    for row in shown:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)] if len(row) > 1 else row
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+def _accuracy_lines(table: AccuracyTable) -> list[tuple[str, ...]]:
+    """One line a model and variant: the range of its means over frameworks, in the order of the table."""
+    ranked = list(dict.fromkeys((row.model, row.variant) for row in table.rows))
+    by_model = sorted(table.rows, key=lambda row: ranked.index((row.model, row.variant)))
+    lines: list[tuple[str, ...]] = []
+    for (model, variant), rows in groupby(by_model, key=lambda row: (row.model, row.variant)):
+        of_one = list(rows)
+        means = [row.primary.mean for row in of_one if row.primary]
+        low, high = (text.metric(f(means)) if means else "" for f in (min, max))
+        figure = (low if low == high else f"{low} – {high}") or of_one[0].status
+        published = of_one[0].published
+        told = f"published {published.value:g}" if published else ""
+        badge = of_one[0].badge.verdict if of_one[0].role == "model" else "reference"
+        lines.append((table.dataset, f"{model} {variant}", table.metric or "", figure, told, badge))
+    return lines
+
+
+def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:
+    """One line a model: its fastest cell against its slowest."""
+    rows = [row for row in table.rows if row.to_slowest]
+    if not rows:
+        return []
+    fastest = max(rows, key=lambda row: (row.to_slowest.median if row.to_slowest else 0, row.backend, row.mode))
+    rate = f"{text.median(fastest.samples_per_s, text.rate)} samples/s"
+    against = f"{text.both(fastest.to_slowest, text.ratio)} of {table.slowest}"
+    return [(table.dataset, f"{table.model} {table.variant}", f"{fastest.backend} {fastest.mode}", rate, against)]
+
+
+def _retrieval_lines(table: IndexTable) -> list[tuple[str, ...]]:
+    lines = []
+    for duel in table.duels:
+        if duel.recall == _SUMMARY_RECALL:
+            sides = [
+                f"{row.name} {text.median(row.qps, text.rate)}" if row else f"no {family}"
+                for family, row in (("faiss", duel.faiss), ("annoy", duel.annoy))
+            ]
+            lines.append((table.dataset, table.source, *sides, text.both(duel.ratio, text.ratio)))
+    return lines

@@ -1,0 +1,185 @@
+"""Synthetic records, each valid against the schema, and a stand-in for the verdict that the agreement package forms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+VALIDATOR = jsonschema.Draft202012Validator(
+    json.loads(Path("benchmarks/harness/record.schema.json").read_text(encoding="utf-8"))
+)
+MACHINE = {
+    "id": "m-1",
+    "cpu": "Example CPU at 2.0 GHz",
+    "cores": 2,
+    "memory_bytes": 8 << 30,
+    "system": "Linux 6.1 x86_64",
+    "gpu": None,
+}
+PROTOCOL = {
+    "name": "time-split",
+    "train_until": "2011-10-09",
+    "validation_until": "2011-11-09",
+    "per": "session",
+    "unknown_users": "popular",
+    "period": "validation",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    model: str
+    variant: str
+    dataset: str
+    protocol: str
+    device: str
+    seed: int
+    verdict: str
+    reason: str
+    spread: float | None
+    tolerance: float
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """One train record of mf-logloss in torch, or what `changes` make of it."""
+    made: dict[str, Any] = {
+        "schema_version": 1,
+        "run_id": "run-1",
+        "kind": "train",
+        "model": "mf-logloss",
+        "variant": "as_published",
+        "backend": "torch",
+        "mode": "eager",
+        "device": "cpu",
+        "threads": 1,
+        "dataset": "online-retail",
+        "protocol": "time-split",
+        "index": None,
+        "seed": 0,
+        "status": "ok",
+        "reason": None,
+        "settings": {"primary_metric": "precision@5", "protocol": PROTOCOL},
+        "metrics": {},
+        "intervals": {},
+        "curve": [],
+        "rungs": [],
+        "timings": {},
+        "memory": {},
+        "hashes": {"dataset": "d" * 16, "spec": "5" * 16},
+        "group": None,
+        "versions": {"numpy": "2.4.6"},
+        "machine": MACHINE,
+        "notes": [],
+        "commit": "abc1234",
+        "dirty": False,
+    } | changes
+    made.setdefault("cell", hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16])
+    VALIDATOR.validate(made)
+    return made
+
+
+def trained(model: str, figure: float, **changes: Any) -> dict[str, Any]:
+    """A finished train record with a curve that ends in `figure`."""
+    changes.setdefault("metrics", {"precision@5": figure, "ndcg@5": figure * 1.1, "test.precision@5": figure - 0.002})
+    changes.setdefault("intervals", {"precision@5": [figure - 0.006, figure + 0.006]})
+    if model not in {"popularity", "oracle", "als"}:
+        steps = [(epoch, figure * (1 - 0.6 * 0.6**epoch)) for epoch in range(11)]
+        changes.setdefault(
+            "curve",
+            [
+                {"epoch": e, "steps": 56 * e, "loss": None if e == 0 else 0.4, "metrics": {"precision@5": m}}
+                for e, m in steps
+            ],
+        )
+    changes.setdefault("timings", {"import_s": 2.5, "overhead_s": 1.25, "train_s": 60.0, "wall_s": 70.0, "init_s": 0.1})
+    return record(model=model, **changes)
+
+
+def failed(status: str, reason: str, **changes: Any) -> dict[str, Any]:
+    return record(status=status, reason=reason, hashes={}, **changes)
+
+
+def timed(backend: str, mode: str, windows: list[float], **changes: Any) -> dict[str, Any]:
+    """A throughput record; its group is the one of all such records unless `changes` name another."""
+    timings = {"first_step_s": 12.5, "compile_s": 3.0, "window_samples_per_s": windows}
+    changes = {"group": "g-1", "memory": {"peak_rss_bytes": 512 << 20}} | changes
+    return record(kind="throughput", backend=backend, mode=mode, timings=timings, **changes)
+
+
+def indexed(name: str, recall: float, rates: list[float], query: dict[str, Any] | None = None, **changes: Any) -> Any:
+    """An index record over the vectors of mf-bpr."""
+    timings = {"build_s": 1.5, "p50_s": 0.0002, "p95_s": 0.0004, "p99_s": 0.0009, "batch_qps": rates}
+    changes = {
+        "settings": {"primary_metric": "precision@5", "protocol": PROTOCOL, "n_items": 4059, "dim": 129},
+        "metrics": {"index_recall@5": recall, "precision@5": 0.15 * recall},
+        "group": "g-2",
+        "memory": {"index_bytes": 3 << 20},
+        "index": {"name": name, "build": {}, "query": query or {}},
+    } | changes
+    return record(kind="index", model="mf-bpr", mode="compiled", timings=timings, **changes)
+
+
+def shuffle(items: list[Any], seed: int) -> None:
+    random.Random(seed).shuffle(items)  # noqa: S311 - an order, not a secret
+
+
+def suite() -> list[dict[str, Any]]:
+    """A run of everything: four frameworks, references, throughput, indexes, a ladder and failures."""
+    references = {"backend": "classic", "versions": {"implicit": "0.7.3", "numpy": "2.4.6"}}
+    records = [
+        trained("popularity", 0.06423, variant="seen-kept", **references),
+        trained("popularity", 0.05104, variant="seen-filtered", **references),
+        trained("oracle", 0.81, variant="as_published", **references),
+        trained("als", 0.1395, **references),
+        failed("unsupported", "no CINN in the CPU wheel", backend="paddle", mode="compiled", model="mf-bpr"),
+        failed("timeout", "took longer than 600 s", mode="compiled", model="mf-bpr", kind="throughput"),
+    ]
+    rates = {"torch": 500_000, "paddle": 115_000, "tensorflow": 742_000, "jax": 1_100_000}
+    for place, (backend, rate) in enumerate(rates.items()):
+        mode = "eager" if backend in {"torch", "paddle"} else "compiled"
+        common = {"backend": backend, "mode": mode, "versions": {backend: f"{place + 2}.1", "numpy": "2.4.6"}}
+        records += [
+            trained("mf-logloss", 0.1552 + 1e-5 * place + 0.002 * (seed % 2), seed=seed, **common) for seed in range(3)
+        ]
+        records.append(trained("mf-bpr", 0.1410 + 1e-5 * place, notes=["stopped while it still rose"], **common))
+        for model in ("mf-logloss", "mf-bpr"):
+            records.append(
+                timed(**common, model=model, windows=[rate * (1 + 0.02 * i) for i in range(5)], group=f"g-{model}")
+            )
+        rungs = [
+            {"rung": "round trip", "holds": True, "difference": 0.0, "tolerance": 0.0, "where": ""},
+            {"rung": "loss", "holds": place < 3, "difference": 1e-7 * 30**place, "tolerance": 1e-6, "where": "step 1"},
+        ]
+        records.append(record(kind="agreement", rungs=rungs, **common))
+    records.append(timed("torch", "compiled", [2.4e6, 2.5e6, 2.43e6], model="mf-logloss", group="g-mf-logloss"))
+    records.append(indexed("exact", 1.0, [1000, 1040, 990]))
+    records.append(indexed("faiss-flat", 1.0, [4100, 4000, 4200]))
+    for nprobe, recall, rate in ((1, 0.71, 60e3), (4, 0.93, 44e3), (16, 0.996, 21e3)):
+        build, query = {"nlist": 64}, {"nprobe": nprobe}
+        index = {"name": "faiss-ivf", "build": build, "query": query}
+        records.append(indexed("faiss-ivf", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+    for ef, recall, rate in ((16, 0.95, 31e3), (64, 0.999, 12e3)):
+        index = {"name": "faiss-hnsw", "build": {"M": 16, "efConstruction": 200}, "query": {"efSearch": ef}}
+        records.append(indexed("faiss-hnsw", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+    for search_k, recall, rate in ((100, 0.62, 22e3), (1000, 0.956, 6.7e3), (10_000, 0.997, 1.8e3)):
+        index = {"name": "annoy", "build": {"n_trees": 20}, "query": {"search_k": search_k}}
+        records.append(indexed("annoy", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+    return records
+
+
+def verdict(model: str, seed: int, word: str, reason: str, spread: float | None = None) -> Verdict:
+    return Verdict(model, "as_published", "online-retail", "time-split", "cpu", seed, word, reason, spread, 0.001)
+
+
+def suite_verdicts() -> list[Verdict]:
+    return [
+        *(verdict("mf-logloss", seed, "agrees", "Four backends stay within it.", 3e-5) for seed in range(3)),
+        verdict("mf-bpr", 0, "differs", "jax is 0.004 below torch.", 0.004),
+        verdict("als", 0, "not compared", "It has one backend."),
+    ]
