@@ -65,7 +65,7 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
         "torch": Backend(("torch",)),
         "paddle": Backend(("paddlepaddle",)),
         "tensorflow": Backend(("tensorflow-cpu", "tensorflow")),
-        "jax": Backend(("jax", "jaxlib", "flax")),
+        "jax": Backend(("jax", "jaxlib", "flax", "optax")),
         "classic": Backend(("implicit", "scipy"), modes=("eager",), devices=("cpu",)),
     }
 )

@@ -22,7 +22,7 @@ WRONG_INPUT, INTERRUPTED = 2, 130
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]  # it does not return
-        raise InputError(f"{message}; `python -m benchmarks {self.prog.rpartition(' ')[2]} --help` lists the options.")
+        raise InputError(f"{message}; `python -m {self.prog} --help` lists the options.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -72,10 +72,11 @@ def _words(value: Any) -> str:
 
 def prepare(options: argparse.Namespace) -> int:
     """Loads, checks and cuts the data sets of a run."""
-    for block in suites.for_datasets(tuple(options.datasets), options.suite):
-        prepared = prepare_split(block.dataset, protocols.make(block.protocol), options.results, options.data_dir)
-        for note in prepared.notes:
-            _say(options, note)
+    blocks = suites.for_datasets(tuple(options.datasets), options.suite)
+    with store.locked(options.results):
+        for block in blocks:
+            prepared = prepare_split(block.dataset, protocols.make(block.protocol), options.results, options.data_dir)
+            _say(options, *prepared.notes)
     return FINE
 
 

@@ -44,18 +44,20 @@ def uniform_items(rng: np.random.Generator, n_items: int, shape: tuple[int, ...]
 
 def bootstrapped_triples(
     rng: np.random.Generator, training: Training, n_steps: int, batch_size: int
-) -> dict[str, npt.NDArray[np.int32]]:
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
     """Training rows drawn with replacement, each with a uniform negative (Rendle et al. 2009, LearnBPR).
 
-    Returns:
-        user, positive, negative: int32[n_steps, batch_size].
+    Yields:
+        Chunks of user, positive, negative: int32[steps, batch_size].
     """
-    row = rng.integers(0, len(training.user), size=(n_steps, batch_size), dtype=np.int32)
-    return {
-        "user": training.user[row],
-        "positive": training.item[row],
-        "negative": uniform_items(rng, training.n_items, (n_steps, batch_size)),
-    }
+    for first in range(0, n_steps, STEPS_PER_CHUNK):
+        shape = (min(STEPS_PER_CHUNK, n_steps - first), batch_size)
+        row = rng.integers(0, len(training.user), size=shape, dtype=np.int32)
+        yield {
+            "user": training.user[row],
+            "positive": training.item[row],
+            "negative": uniform_items(rng, training.n_items, shape),
+        }
 
 
 def labelled_pairs(

@@ -28,7 +28,9 @@ def recommend(state: State, inputs: Arrays, k: int) -> npt.NDArray[np.int32]:  #
     """
     best = inputs["best"]
     if best.shape[1] < k:
-        raise UnavailableError(f"no true probabilities for lists of {k} items: the data are real, or too many to rank")
+        raise UnavailableError(
+            f"the data come without true lists of {k} items: they are real, or too large, or the lists too long"
+        )
     return best[:, :k]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -94,11 +95,11 @@ def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]
 
 
 def embed_users(state: State, inputs: Arrays) -> npt.NDArray[np.float32]:
-    return np.asarray(_model(state).users(_to_device(state, inputs)))
+    return np.asarray(_users(state.graph, state.carry[0], _to_device(state, inputs)))
 
 
 def embed_items(state: State) -> npt.NDArray[np.float32]:
-    return np.asarray(_model(state).items())
+    return np.asarray(_items(state.graph, state.carry[0]))
 
 
 def export(state: State) -> dict[str, npt.NDArray[np.float32]]:
@@ -109,8 +110,14 @@ def sync(state: State) -> None:
     jax.block_until_ready(state.carry)
 
 
-def _model(state: State) -> Any:
-    return nnx.merge(state.graph, state.carry[0])
+@partial(jax.jit, static_argnums=0)
+def _users(graph: nnx.GraphDef, values: Values, inputs: Batch) -> Array:
+    return nnx.merge(graph, values).users(inputs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _items(graph: nnx.GraphDef, values: Values) -> Array:
+    return nnx.merge(graph, values).items()
 
 
 def _canonical(values: Values) -> dict[str, npt.NDArray[np.float32]]:

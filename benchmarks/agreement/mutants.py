@@ -1,7 +1,7 @@
 """The ladder's own test: mistakes that real ports make, injected into the adapters' source, each to be caught.
 
-A bug is an edit of an adapter's text, made in a copy and in a worker of its own; the text that it replaces must be there
-exactly once, so that the table cannot fall behind the code. A ladder that lets one through is broken.
+A bug is an edit of an adapter's text, made in a copy and in a worker of its own; the text that it replaces must stand
+there exactly once, so that the table cannot fall behind the code. A ladder that lets one through is broken.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from benchmarks.specs.base import digest
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS_PACKAGES = ("numpy", "numba")
 INDEX_PACKAGES = ("faiss-cpu", "annoy")
+INFLUENCES = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_", "TF_", "JAX_", "TORCH", "KMP_")
+"""Beginnings of environment variables that change how fast a worker is: where they are set, results say so."""
 
 
 @functools.cache
@@ -36,8 +38,9 @@ def versions(backend: str) -> dict[str, str]:
 
 
 def installed(backend: str) -> dict[str, str]:
-    """The same, as this interpreter sees them; packages that are not there are left out."""
+    """The same, as this interpreter sees them, with what the environment sets; what is not there is left out."""
     found = {"python": platform.python_version()}
+    found |= {name: value for name, value in sorted(os.environ.items()) if name.startswith(INFLUENCES)}
     for package in (*HARNESS_PACKAGES, *BACKENDS[backend].packages):
         try:
             found[package] = importlib.metadata.version(package)

@@ -71,5 +71,6 @@ class Judge:
         """All metrics, flat: the reported period's under their own names, the other's as "test.recall@20"."""
         reported = self.judge(self.lists(adapter, state, spec, self.protocol.period), self.protocol.period)
         other = "test" if self.protocol.period == "validation" else "validation"
-        others = self.judge(self.lists(adapter, state, spec, other), other).metrics
+        asked = len(self.split.period(other)) > 0  # perhaps no user of that period is known
+        others = self.judge(self.lists(adapter, state, spec, other), other).metrics if asked else {}
         return {**reported.metrics, **{f"{other}.{name}": value for name, value in others.items()}}, reported

@@ -78,7 +78,8 @@ class _Worker:
         self._timed_out: float | None = None
         self._ended_s = 0.0
         self._spawned = time.monotonic()
-        (task.folder / "job.json").write_text(json.dumps({**task.job, "spawned": self._spawned}), encoding="utf-8")
+        job = {**task.job, "spawned": self._spawned, "parent": os.getpid()}
+        (task.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (task.folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
                 [interpreter(task.job["backend"]), "-m", "benchmarks.harness.worker", str(task.folder)],

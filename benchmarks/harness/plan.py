@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,29 +91,29 @@ class Options:
 
 
 def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
-    """All cells of one block of a suite: training, then throughput, then indexes."""
-    seeds = options.seeds or block.seeds
-    train = [cell for seed in seeds for cell in _train_cells(block, prepared, options, seed)]
-    throughput = [_timed(cell) for cell in train if block.throughput and cell.seed == seeds[0]]
+    """All cells of one block of a suite, each once: training, then throughput, then indexes."""
+    seeds = tuple(dict.fromkeys(options.seeds or block.seeds))
+    train = [cell for seed in seeds for cell in _model_cells("train", block, prepared, options, seed)]
+    throughput = list(_model_cells("throughput", block, prepared, options, seeds[0]))
     searched = _sources(cell for cell in train if cell.seed == seeds[0])
     index = [cell for source in searched for cell in _index_cells(block, options, source)]
-    return [*train, *(cell for cell in throughput if BACKENDS[cell.backend].trains), *index]
+    return list({cell.key: cell for cell in (*train, *throughput, *index)}.values())
 
 
-def _train_cells(block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:
+def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:
     for row in block.models:
-        if options.models and row.model not in options.models:
+        if (options.models and row.model not in options.models) or (kind == "throughput" and not row.timed):
             continue
         spec = specs.make(row.model, row.settings)
+        timed = tuple(mode for mode in block.throughput if mode in options.modes or not options.modes)
+        modes = timed if kind == "throughput" else options.modes or row.modes or block.modes
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):
-            modes = options.modes or row.modes or block.modes
-            runs = mode in BACKENDS[backend].modes and (mode in modes or not BACKENDS[backend].trains)
-            if not runs or (options.backends and backend not in options.backends and BACKENDS[backend].trains):
+            if not _is_asked(kind, mode, backend, modes, options):
                 continue
             adapter = FAMILIES[row.model].adapters[backend]
             device = options.device if options.device in BACKENDS[backend].devices else "cpu"
             yield Cell(
-                kind="train",
+                kind=kind,
                 model=row.model,
                 settings=settings(spec),
                 backend=backend,
@@ -132,8 +132,13 @@ def _train_cells(block: Block, prepared: Prepared, options: Options, seed: int) 
             )
 
 
-def _timed(cell: Cell) -> Cell:
-    return dataclasses.replace(cell, kind="throughput")
+def _is_asked(kind: str, mode: str, backend: str, modes: Sequence[str], options: Options) -> bool:
+    """Classic models train in their one mode, whatever modes and backends are asked for; they have no throughput."""
+    if mode not in BACKENDS[backend].modes:
+        return False
+    if not BACKENDS[backend].trains:
+        return kind == "train"
+    return mode in modes and (not options.backends or backend in options.backends)
 
 
 def _sources(train: Iterable[Cell]) -> list[Cell]:

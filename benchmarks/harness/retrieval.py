@@ -29,11 +29,11 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
         )
     exclude = judge.seen(judge.known_users(period)) if job.spec.filter_seen else None
     k = judge.k
+    n_asked = n_to_ask(k, exclude)
     results = []
     truth = exact.top_k(users, items, k)
     for query in job.asked["queries"]:
-        # An index cannot leave out seen items, so it is asked for as many more and they are dropped afterwards.
-        found = adapter.search(index, users, _k_to_ask(k, exclude), query)
+        found = adapter.search(index, users, n_asked, query)
         lists = found[:, :k] if exclude is None else drop_seen(found, exclude, k)
         metrics = judge.judge(judge.spread(lists, period), period).metrics
         metrics[f"index_recall@{k}"] = retrieved_recall(found[:, :k], truth, users, items)
@@ -44,11 +44,11 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
     for _ in turns():
         for result in results:
             start = time.perf_counter()
-            adapter.search(index, users, k, result["query"])
+            adapter.search(index, users, n_asked, result["query"])
             result["batch_qps"].append(len(users) / (time.perf_counter() - start))
             for vector in picked:
                 start = time.perf_counter()
-                adapter.search_one(index, vector, k, result["query"])
+                adapter.search_one(index, vector, n_asked, result["query"])
                 result["single_s"].append(time.perf_counter() - start)
     job.finish(
         status="ok",
@@ -58,7 +58,8 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
     )
 
 
-def _k_to_ask(k: int, exclude: Any) -> int:
+def n_to_ask(k: int, exclude: Any) -> int:
+    """An index cannot leave out seen items, so it is asked for as many more, and they are dropped afterwards."""
     return k if exclude is None else k + int(np.diff(exclude[0]).max(initial=0))
 
 

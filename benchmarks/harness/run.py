@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import protocols
+from benchmarks import protocols, specs
 from benchmarks.harness import environment, executors, store
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import load
+from datasets.errors import InputError
 from datasets.interactions import Interactions
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
@@ -51,6 +52,11 @@ def prepare(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -
         partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
         shutil.rmtree(partial, ignore_errors=True)
         split = protocol.split(data)
+        if not len(split.period(protocol.period)):
+            raise InputError(
+                f"{data.name}: no user of the {protocol.period} period has training rows, so there is nothing to ask; "
+                "move the cuts of the protocol."
+            )
         split.save(partial)
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         partial.rename(folder)
@@ -118,7 +124,7 @@ class Run:
         record = self.records.get(cell.key)
         if record is None or record["status"] != "ok":
             return False
-        return cell.kind != "train" or cell.model == "oracle" or self._vectors(cell.key).exists()
+        return cell.kind != "train" or not _serves_vectors(cell) or self._vectors(cell.key).exists()
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
@@ -230,7 +236,6 @@ class Run:
                 **result.get("settings", {}),
                 "primary_metric": cell.protocol["primary_metric"],
                 "protocol": cell.protocol,
-                "source": f"{cell.model} ({cell.variant}), {cell.backend} {cell.mode}",
             },
             "metrics": result.get("metrics", {}),
             "intervals": result.get("intervals", {}),
@@ -246,6 +251,10 @@ class Run:
             "commit": commit,
             "dirty": dirty,
         }
+
+
+def _serves_vectors(cell: Cell) -> bool:
+    return bool(specs.make(cell.model, cell.settings).serves == "vectors")
 
 
 def _with_overhead(kind: str, timings: dict[str, Any], wall_s: float) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def read(results: Path) -> list[Record]:
     latest: dict[str, Record] = {}
     for number, line in enumerate(_whole_lines(path.read_bytes()), 1):
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_constant=_refuse)
             check(record)
         except (ValueError, jsonschema.ValidationError) as error:
             reason = error.message if isinstance(error, jsonschema.ValidationError) else str(error)
@@ -84,9 +84,14 @@ def locked(results: Path) -> Iterator[None]:
     """Keeps a second run out of the folder; the kernel lets go of the lock when the process ends, however it ends.
 
     Raises:
-        InputError: if another run holds the folder.
+        InputError: if another run holds the folder, or it cannot be made.
     """
-    results.mkdir(parents=True, exist_ok=True)
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{results} cannot be a folder of results ({error.strerror}); name another one with --results."
+        ) from error
     with (results / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,6 +100,10 @@ def locked(results: Path) -> Iterator[None]:
                 f"another run is writing to {results}; wait for it, or give this one a folder with --results."
             ) from error
         yield
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _whole_lines(content: bytes) -> list[bytes]:

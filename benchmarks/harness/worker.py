@@ -112,7 +112,7 @@ def train(job: Job) -> None:
     if has_parameters:
         evaluate(0, 0, [])
     batches_hash = hashlib.blake2b(digest_size=8)
-    n_steps = 0
+    n_steps = n_samples = 0
     for epoch in range(1, job.spec.epochs + 1):
         epoch_losses = []
         for chunk in _clocked(job, "batches_s", job.spec.batches(judge.split, job.key, epoch)):
@@ -125,11 +125,12 @@ def train(job: Job) -> None:
             job.timings["train_s"] = job.timings.get("train_s", 0.0) + seconds
             job.timings.setdefault("first_step_s", seconds)
             n_steps += len(losses)
+            n_samples += job.spec.n_samples(chunk)
             _check_finite(losses, n_steps)
             epoch_losses.append(losses)
         evaluate(epoch, n_steps, epoch_losses)
     job.hashes["batches"] = batches_hash.hexdigest()
-    job.timings["n_samples"] = n_steps * job.spec.samples_per_step
+    job.timings["n_samples"] = n_samples
     with job.clock("evaluate_s"):
         metrics, reported = judge.both_periods(adapter, state, job.spec)
         intervals = reported.intervals(seed=job.asked["seed"])
@@ -171,7 +172,7 @@ def throughput(job: Job) -> None:
     adapter, state, _ = job.start_model(judge.split)
     batches = {name: values[:N_TIMED_STEPS] for name, values in next(job.spec.batches(judge.split, job.key, 1)).items()}
     job.hashes["batches"] = _hash_arrays(batches, hashlib.blake2b(digest_size=8)).hexdigest()
-    n_samples = len(next(iter(batches.values()))) * job.spec.samples_per_step
+    n_samples = job.spec.n_samples(batches)
 
     def call() -> float:
         nonlocal state
@@ -250,6 +251,8 @@ def main(folder: Path) -> None:
     if sys.platform == "linux":  # a worker must not outlive a parent that was killed
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     job = Job(folder)
+    if os.getppid() != job.asked["parent"]:  # it was killed while this interpreter was starting
+        sys.exit("the run that this worker belongs to is not its parent process any more")
     job.timings["start_s"] = time.monotonic() - job.asked["spawned"]
     try:
         KINDS[job.asked["kind"]](job)

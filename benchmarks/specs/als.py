@@ -22,8 +22,7 @@ class ALS:
     epochs: int = 1
     filter_seen: bool = False
 
-    @property
-    def samples_per_step(self) -> int:
+    def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
         return 0
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:

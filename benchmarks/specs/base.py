@@ -102,9 +102,8 @@ class Spec(Protocol):
     serves: ClassVar[str]
     """"vectors": ranked by inner products of `embed_users` and `embed_items`; "lists": by the adapter's `recommend`."""
 
-    @property
-    def samples_per_step(self) -> int:
-        """Interactions that a full step learns from: the unit of training throughput."""
+    def n_samples(self, chunk: Arrays) -> int:
+        """Interactions that a chunk of batches learns from, negatives not counted: the unit of throughput."""
         ...
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ class MFBPR:
     variant: str = "as_published"
     embedding_dim: int = 128
     batch_size: int = 15_000  # triples a step
-    steps_per_epoch: int = 30
+    steps_per_epoch: int = 30  # 0 for as many as one pass over the training rows takes
     epochs: int = 75
     learning_rate: float = 0.0005
     epsilon: float = 1e-8
@@ -49,9 +50,8 @@ class MFBPR:
     def optimizer(self) -> Adam:
         return Adam(self.learning_rate, epsilon=self.epsilon)
 
-    @property
-    def samples_per_step(self) -> int:
-        return self.batch_size
+    def n_samples(self, chunk: Arrays) -> int:
+        return chunk["user"].size
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         bound = (2 / self.embedding_dim) ** 0.5
@@ -62,9 +62,10 @@ class MFBPR:
         )
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
-        """One chunk of user, positive, negative: int32[steps_per_epoch, batch_size]."""
+        """Chunks of user, positive, negative: int32[steps, batch_size]."""
         rng = sampling.generator(*key, self.model, "triples", epoch)
-        yield sampling.bootstrapped_triples(rng, training, self.steps_per_epoch, self.batch_size)
+        n_steps = self.steps_per_epoch or math.ceil(len(training.user) / self.batch_size)
+        return sampling.bootstrapped_triples(rng, training, n_steps, self.batch_size)
 
     def loss(self, p: Arrays, batch: Arrays) -> Any:
         user = p["user_factors"][batch["user"]]

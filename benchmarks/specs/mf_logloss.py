@@ -48,9 +48,8 @@ class MFLogLoss:
     def optimizer(self) -> Adam:
         return Adam(self.learning_rate, epsilon=self.epsilon)
 
-    @property
-    def samples_per_step(self) -> int:
-        return self.batch_size
+    def n_samples(self, chunk: Arrays) -> int:
+        return int(chunk["label"].sum())
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         bound = (2 / self.embedding_dim) ** 0.5

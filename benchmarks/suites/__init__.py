@@ -9,16 +9,20 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backends.ann import INDEXES
+from backends.ann import settings as index_settings
 from datasets.errors import InputError
 
 FOLDER = Path(__file__).parent
 DEFAULT = "quick"
 OWN_DATA = "own-data"
+MODES = ("eager", "compiled")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,14 @@ class ModelRow:
     Attributes:
         model: a name in the registry.
         settings: fields of its spec in place of the defaults.
-        modes: modes for this row alone; empty leaves the block's.
+        modes: modes that are trained, for this row alone; empty leaves the block's.
+        timed: whether its throughput is measured, in a block that measures it.
     """
 
     model: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     modes: tuple[str, ...] = ()
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,21 @@ class IndexRow:
 
 @dataclass(frozen=True)
 class Block:
+    """One data set under one protocol, and what is run on it.
+
+    Attributes:
+        protocol: its name and its settings (benchmarks/protocols).
+        modes: modes that are trained.
+        throughput: modes whose training throughput is measured, by turns; empty measures none.
+    """
+
     dataset: str
     protocol: Mapping[str, Any]
     models: tuple[ModelRow, ...]
     indexes: tuple[IndexRow, ...] = ()
     seeds: tuple[int, ...] = (0,)
     modes: tuple[str, ...] = ("eager", "compiled")
-    throughput: bool = False
+    throughput: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,7 @@ def load(name: str) -> Suite:
         InputError: if there is none, or its file is not a suite.
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
-    if not path.exists():
+    if not path.is_file():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InputError(f"unknown suite {name!r}, expected one of {', '.join(names())} or a .toml file{hint}")
@@ -87,7 +101,7 @@ def load(name: str) -> Suite:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         blocks = tuple(_block(block) for block in content["block"])
         return Suite(path.stem, str(content.get("title", path.stem)), blocks)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not a suite ({type(error).__name__}: {error}); compare it with quick.toml."
         ) from error
@@ -116,8 +130,9 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
 
 
 def _own_blocks(dataset: str) -> list[Block]:
-    if dataset in names():
-        return list(load(dataset).blocks)
+    own = [block for block in load(dataset).blocks if block.dataset == dataset] if dataset in names() else []
+    if own:
+        return own
     blocks = load(DEFAULT if dataset.startswith("synthetic-") else OWN_DATA).blocks
     return [dataclasses.replace(block, dataset=dataset) for block in blocks]
 
@@ -126,7 +141,38 @@ def _block(content: Mapping[str, Any]) -> Block:
     rest = dict(content)
     models = tuple(ModelRow(**_tuples(row)) for row in rest.pop("models"))
     indexes = tuple(IndexRow(**_tuples(row)) for row in rest.pop("indexes", ()))
-    return Block(models=models, indexes=indexes, **_tuples(rest))
+    block = Block(models=models, indexes=indexes, **_tuples(rest))
+    _check(block)
+    return block
+
+
+def _check(block: Block) -> None:
+    """Refuses what would otherwise end as no cell, or as a failure of every cell.
+
+    Raises:
+        InputError: for an unknown mode, seed or index setting, and for rows that nobody could tell apart.
+    """
+    for mode in (*block.modes, *block.throughput, *(mode for row in block.models for mode in row.modes)):
+        if mode not in MODES:
+            raise InputError(f"unknown mode {mode!r}, expected one of {', '.join(MODES)}; correct it in the suite.")
+    for seed in block.seeds:
+        if not isinstance(seed, int) or seed < 0:
+            raise InputError(f"{seed!r} is no seed, expected a whole number from 0; correct it in the suite.")
+    variants = Counter((row.model, row.settings.get("variant")) for row in block.models)
+    for (model, variant), n in variants.items():
+        if n > 1:
+            raise InputError(f"{n} rows of {model} have the variant {variant!r}; give each its own in the suite.")
+    for row in block.indexes:
+        _check_index(row)
+
+
+def _check_index(row: IndexRow) -> None:
+    if row.name not in INDEXES:
+        known = ", ".join(INDEXES)
+        raise InputError(f"unknown index {row.name!r}, expected one of {known}; correct it in the suite.")
+    for kind, given in (("build", row.build), ("query", row.query)):
+        for settings in given:
+            index_settings(getattr(INDEXES[row.name], kind), settings)
 
 
 def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:

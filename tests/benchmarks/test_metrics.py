@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.metrics import PER_QUERY, evaluate, ndcg_by_target, retrieved_recall
+from benchmarks.metrics import PER_QUERY, evaluate, retrieved_recall
 from datasets.errors import InputError
 
 N_ITEMS = 12
@@ -178,15 +178,6 @@ def test_one_query_has_an_interval_of_no_width():
     evaluation = evaluate(np.array([[1, 2], [3, 4]]), *csr([[1, 5], []]), N_ITEMS, (1, 2))
     for name, (low, high) in evaluation.intervals(seed=0, n_resamples=10).items():
         assert low == high == evaluation.metrics[name]
-
-
-def test_ndcg_by_target_discounts_the_targets_place():
-    recommended = np.array([[7, 3, 1], [7, 3, 1], [9, 9, 9], [1, 2, 3]])
-    # The first and third of three targets are hit; then the same ones, reordered; none; no targets.
-    value = ndcg_by_target(recommended, *csr([[3, 5, 7], [5, 3, 7], [1], []]), N_ITEMS, 3)
-    best = 1 + 1 / math.log2(3)
-    assert value == pytest.approx(((1 + 1 / 2) / best + (1 / math.log2(3) + 1 / 2) / best + 0) / 3)
-    assert ndcg_by_target(recommended[:1], *csr([[3, 5, 7]]), N_ITEMS, 1) == pytest.approx(1 / 2)
 
 
 def test_retrieved_recall_counts_ties_and_no_item_twice():

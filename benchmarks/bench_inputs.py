@@ -1,0 +1,95 @@
+"""How fast batches, negatives and cached data are made, each as a ratio to a stated floor in the same run.
+
+Run with `python -m pytest benchmarks/bench_inputs.py -s`; the ratio is in `extra_info` and on the screen.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import datasets
+from benchmarks import sampling
+from benchmarks.specs.mf_bpr import MFBPR
+from benchmarks.specs.mf_logloss import MFLogLoss
+
+N_USERS, N_ITEMS, N_ROWS = 3_706, 4_052, 278_511  # Online Retail's training rows
+N_NEGATIVES = 3_000_000
+N_ROUNDS = 15
+
+
+def interleaved(benchmark, work: Callable[[], object], floor: Callable[[], object]) -> None:
+    """Times both by turns; the ratio of the medians is what counts on a shared machine."""
+    floor_s = []
+
+    def floor_first():
+        start = time.perf_counter()
+        floor()
+        floor_s.append(time.perf_counter() - start)
+
+    benchmark.pedantic(work, setup=floor_first, rounds=N_ROUNDS, warmup_rounds=2)
+    ratio = benchmark.stats.stats.median / float(np.median(floor_s))
+    benchmark.extra_info["floor_s"] = float(np.median(floor_s))
+    benchmark.extra_info["ratio_to_floor"] = ratio
+    print(f"\n{benchmark.name}: {ratio:.2f} x its floor")  # noqa: T201
+
+
+@pytest.fixture
+def training():
+    rng = np.random.default_rng(0)
+    user = rng.integers(0, N_USERS, N_ROWS, dtype=np.int32)
+    item = rng.integers(0, N_ITEMS, N_ROWS, dtype=np.int32)
+    return SimpleNamespace(n_users=N_USERS, n_items=N_ITEMS, user=user, item=item)
+
+
+def test_uniform_negatives(benchmark):
+    """Floor: as many raw 32-bit words from the same generator."""
+    rng = sampling.generator("bench")
+    interleaved(
+        benchmark,
+        lambda: sampling.uniform_items(rng, N_ITEMS, (N_NEGATIVES,)),
+        lambda: rng.bit_generator.random_raw(N_NEGATIVES // 2),
+    )
+
+
+def test_batches_of_an_epoch_of_log_loss(benchmark, training):
+    """Floor: the shuffle and the raw words that an epoch needs, and one copy of what comes out."""
+    spec, rng = MFLogLoss(), sampling.generator("bench")
+    made = list(spec.batches(training, ("bench",), 1))
+    n_words = 2 * N_ROWS * spec.n_negatives
+
+    def floor():
+        rng.permutation(N_ROWS)
+        rng.bit_generator.random_raw(n_words // 2)
+        return [{name: values.copy() for name, values in chunk.items()} for chunk in made]
+
+    interleaved(benchmark, lambda: list(spec.batches(training, ("bench",), 1)), floor)
+
+
+def test_batches_of_an_epoch_of_bpr(benchmark, training):
+    """Floor: the raw words that an epoch needs, and one look-up of the users and of the items of known rows."""
+    spec, rng = MFBPR(), sampling.generator("bench")
+    shape = (spec.steps_per_epoch, spec.batch_size)
+    rows = rng.integers(0, N_ROWS, shape, dtype=np.int32)
+
+    def floor():
+        rng.bit_generator.random_raw(rows.size)
+        return training.user[rows], training.item[rows]
+
+    interleaved(benchmark, lambda: list(spec.batches(training, ("bench",), 1)), floor)
+
+
+def test_cached_load_of_online_retail(benchmark):
+    """Floor: reading the publisher's archive once from the page cache."""
+    folder = Path(os.environ.get("RECALLBENCH_DATA", "../shared/data"))
+    archive = folder / "online+retail.zip"
+    if not archive.exists():
+        pytest.skip(f"no real data: {archive} does not exist (RECALLBENCH_DATA names another folder)")
+    datasets.load("online-retail", folder)
+    interleaved(benchmark, lambda: datasets.load("online-retail", folder), archive.read_bytes)

@@ -1,0 +1,368 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import datasets
+from backends.ann import INDEXES
+from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
+from benchmarks import cli, commands, suites
+from benchmarks.harness import executors, store
+
+FINE, WRONG_INPUT = 0, 2
+DAY = 86_400
+
+
+SUITE = """
+[[block]]
+dataset = "{shop}"
+throughput = ["eager", "compiled"]
+models = [{ model = "popularity" }, { model = "mf-bpr", settings = { variant = "small", epochs = 2 } }]
+indexes = [
+    { name = "exact" },
+    { name = "faiss-flat" },
+    { name = "annoy", query = [{ search_k = 5 }, { search_k = 9 }] },
+]
+
+[block.protocol]
+name = "time-split"
+train_until = 0.8
+validation_until = 0.9
+per = "user"
+unknown_users = "drop"
+period = "test"
+ks = [5]
+primary_metric = "recall@5"
+"""
+
+
+def table(*, timestamps=True):
+    """20 users with 10 rows each, one a day."""
+    head = "user_id,item_id,timestamp" if timestamps else "user_id,item_id"
+    rows = [(user, (user * 3 + day * day) % 15, day * DAY + user) for day in range(10) for user in range(20)]
+    return "\n".join([head, *(",".join(map(str, row if timestamps else row[:2])) for row in rows)]) + "\n"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    path = tmp_path / "shop.csv"
+    path.write_text(table(), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results"
+
+
+@pytest.fixture(autouse=True)
+def _no_worker(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a worker was started")
+
+    monkeypatch.setattr(executors, "run", refuse)
+
+
+@pytest.fixture
+def say(capsys):
+    """Calls the command line; gives its exit code, what it printed and what it complained about."""
+
+    def say(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return say
+
+
+@pytest.fixture
+def complaint(say):
+    """The one sentence with which a call is refused."""
+
+    def complaint(*arguments):
+        code, out, err = say(*arguments)
+        assert (code, out) == (WRONG_INPUT, "")
+        assert err.startswith("error: ")
+        assert err.endswith("\n")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        return err
+
+    return complaint
+
+
+class TestWrongUse:
+    @pytest.mark.parametrize(
+        ("arguments", "named"),
+        [
+            (["fly"], "'fly'"),
+            (["run", "--sped", "3"], "--sped"),
+            (["run", "--models", "mf-bqr"], "'mf-bqr'"),
+            (["run", "--models"], "--models"),
+            (["run", "--backends", "mxnet"], "'mxnet'"),
+            (["run", "--indexes", "hnsw"], "'hnsw'"),
+            (["run", "--seeds", "-1"], "-1"),
+            (["run", "--seeds", "1.5"], "'1.5' is not a whole number from 0"),
+            (["run", "--threads", "0"], "'0' is not a whole number from 1"),
+            (["run", "--threads", "two"], "'two' is not a whole number from 1"),
+            (["run", "--timeout", "0"], "'0' is not a number of seconds above 0"),
+            (["run", "--timeout", "nan"], "'nan' is not a number of seconds above 0"),
+            (["run", "--timeout", "soon"], "'soon' is not a number of seconds above 0"),
+            (["run", "--device", "tpu"], "'tpu'"),
+            (["run", "--mode", "fast"], "'fast'"),
+            (["agree", "--backends", "classic"], "'classic'"),
+            (["agree", "--suite", "quick"], "--suite"),
+            (["report", "here"], "here"),
+            (["list", "--results"], "--results"),
+        ],
+    )
+    def test_the_value_is_named_and_where_help_is(self, complaint, arguments, named):
+        said = complaint(*arguments)
+        assert named in said
+        assert "--help` lists the options" in said
+
+    @pytest.mark.parametrize(
+        ("option", "known"), [("--models", FAMILIES), ("--backends", BACKENDS), ("--indexes", INDEXES)]
+    )
+    def test_what_there_is_instead_is_listed(self, complaint, option, known):
+        said = complaint("run", option, "nonsense")
+        assert all(repr(name) in said for name in known)
+
+    def test_the_help_that_is_named_is_the_commands(self, complaint):
+        assert "`python -m benchmarks run --help`" in complaint("run", "--threads", "0")
+
+    def test_without_a_command_the_help_is_that_of_all(self, complaint):
+        assert "`python -m benchmarks --help`" in complaint()
+        assert "`python -m benchmarks --help`" in complaint("fly")
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["agree", "--help"]])
+    def test_help_is_not_an_error(self, arguments, capsys):
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        assert end.value.code == 0
+        assert "usage: " in capsys.readouterr().out
+
+
+class TestWrongInput:
+    @pytest.mark.parametrize("command", ["run", "prepare"])
+    def test_an_unknown_suite(self, complaint, command, results):
+        said = complaint(command, "--suite", "qick", "--results", results)
+        assert "unknown suite 'qick'" in said
+        assert "did you mean 'quick'?" in said
+
+    @pytest.mark.parametrize("command", ["run", "prepare"])
+    def test_an_unknown_data_set(self, complaint, command, results):
+        said = complaint(command, "--datasets", "online-retial", "--results", results)
+        assert "unknown data set 'online-retial': did you mean 'online-retail'" in said
+
+    def test_a_suites_name_is_no_data_set(self, complaint, results):
+        assert "unknown data set 'doctor'" in complaint("prepare", "--datasets", "doctor", "--results", results)
+
+    def test_a_data_set_that_the_suite_does_not_have(self, complaint, shop, results):
+        said = complaint("run", "--suite", "quick", "--datasets", shop, "--results", results)
+        assert f"'quick' has no block for {shop!r}" in said
+
+    @pytest.mark.parametrize("prefix", ["", "file:"])
+    @pytest.mark.parametrize("command", ["run", "prepare"])
+    def test_a_file_that_is_not_there(self, complaint, command, prefix, tmp_path, results):
+        said = complaint(command, "--datasets", f"{prefix}{tmp_path / 'missing.csv'}", "--results", results)
+        assert f"{tmp_path / 'missing.csv'} does not exist" in said
+
+    def test_a_file_without_rows(self, complaint, tmp_path, results):
+        (tmp_path / "empty.csv").write_text("user_id,item_id,timestamp\n", encoding="utf-8")
+        assert "empty.csv" in complaint("run", "--datasets", tmp_path / "empty.csv", "--results", results)
+
+    @pytest.mark.parametrize("command", ["run", "prepare"])
+    def test_data_without_timestamps(self, complaint, command, tmp_path, results):
+        path = tmp_path / "timeless.csv"
+        path.write_text(table(timestamps=False), encoding="utf-8")
+        said = complaint(command, "--datasets", f"file:{path}", "--results", results)
+        assert f"file:{path} has no timestamps" in said
+        assert "add a column timestamp" in said
+
+    def test_a_file_that_is_no_suite(self, complaint, tmp_path, results):
+        (tmp_path / "own.toml").write_text("[[block]\n", encoding="utf-8")
+        assert "own.toml is not a suite" in complaint("run", "--suite", tmp_path / "own.toml", "--results", results)
+
+    @pytest.mark.parametrize(
+        ("model", "message"),
+        [
+            ('{ model = "mf-bqr" }', "unknown model 'mf-bqr'"),
+            ('{ model = "mf-bpr", settings = { epoch = 3 } }', "mf-bpr has no setting 'epoch'"),
+        ],
+    )
+    def test_a_suite_with_a_model_that_there_is_not(self, complaint, shop, tmp_path, model, message):
+        suite = tmp_path / "own.toml"
+        text = SUITE.replace("{shop}", shop).replace('{ model = "popularity" }', model)
+        suite.write_text(text, encoding="utf-8")
+        assert message in complaint("run", "--suite", suite, "--results", tmp_path / "results")
+
+    def test_options_that_nothing_fits(self, complaint, shop, results):
+        said = complaint("run", "--datasets", shop, "--models", "oracle", "--results", results)
+        assert "no cell fits these options" in said
+
+    def test_a_report_without_records(self, complaint, results):
+        assert f"there are no records at {results / store.FILE_NAME}" in complaint("report", "--results", results)
+
+    def test_a_report_of_what_are_no_records(self, complaint, results):
+        results.mkdir()
+        (results / store.FILE_NAME).write_text("{}\n", encoding="utf-8")
+        assert "records.jsonl, line 1 is not a record" in complaint("report", "--results", results)
+
+    @pytest.mark.parametrize("command", ["run", "prepare", "report"])
+    def test_results_that_are_a_file(self, complaint, command, shop, tmp_path):
+        (tmp_path / "file").touch()
+        options = [] if command == "report" else ["--datasets", shop]
+        assert str(tmp_path / "file") in complaint(command, *options, "--results", tmp_path / "file")
+
+    def test_a_folder_in_which_another_run_writes(self, complaint, shop, results):
+        with store.locked(results):
+            assert "another run is writing" in complaint("run", "--datasets", shop, "--results", results)
+
+    def test_debug_shows_where_it_happened(self, say, results):
+        code, _, err = say("run", "--suite", "qick", "--results", results, "--debug")
+        assert code == WRONG_INPUT
+        assert err.startswith("Traceback (most recent call last):")
+        assert "suites/__init__.py" in err
+        assert err.splitlines()[-1].startswith("error: unknown suite 'qick'")
+
+    def test_an_error_of_ours_is_not_hidden(self, monkeypatch):
+        def broken(_):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(commands, "list_all", broken)
+        with pytest.raises(ZeroDivisionError):
+            cli.main(["list"])
+
+    def test_an_interrupt_says_how_to_go_on(self, say, monkeypatch):
+        def interrupted(_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(commands, "list_all", interrupted)
+        code, _, err = say("list")
+        assert code == 130
+        assert "goes on where it stopped" in err
+
+
+class TestList:
+    def test_everything_that_can_be_named_is_there(self, say):
+        code, out, err = say("list")
+        assert (code, err) == (FINE, "")
+        for names in (FAMILIES, BACKENDS, INDEXES, datasets.DATASETS, suites.names(), ["time-split"]):
+            assert all(name in out for name in names)
+
+    def test_as_json(self, say):
+        code, out, err = say("list", "--json")
+        assert (code, err) == (FINE, "")
+        listed = json.loads(out)
+        assert list(listed) == ["models", "backends", "datasets", "indexes", "protocols", "suites"]
+        assert list(listed["models"]) == list(FAMILIES)
+        assert listed["models"]["mf-bpr"] == dict.fromkeys(FRAMEWORKS, "native")
+        assert listed["backends"]["classic"] == {"modes": ["eager"], "devices": ["cpu"]}
+        assert set(listed["datasets"]) == set(datasets.DATASETS)
+        assert listed["datasets"]["online-retail"]["origin"] == "download"
+        assert listed["indexes"]["faiss-ivf"] == {"build": {"nlist": 64}, "query": {"nprobe": 8}}
+        assert listed["suites"]["quick"] == suites.load("quick").title
+
+
+class TestPrepare:
+    def test_data_are_cut_once_and_described(self, say, shop, results):
+        code, out, err = say("prepare", "--datasets", shop, "--results", results)
+        assert (code, err) == (FINE, "")
+        assert "200 interactions, 20 users, 10 items" in out
+        (split,) = (results / "splits").iterdir()
+        written = {path: path.stat().st_mtime_ns for path in split.iterdir()}
+        assert len(written) > 10
+        assert say("prepare", "--datasets", shop, "--results", results)[0] == FINE
+        assert {path: path.stat().st_mtime_ns for path in split.iterdir()} == written
+        assert [path.name for path in (results / "splits").iterdir()] == [split.name]
+
+    def test_quiet_says_nothing(self, say, shop, results):
+        assert say("prepare", "--datasets", shop, "--results", results, "--quiet") == (FINE, "", "")
+
+
+def finished(cell, wall_s):
+    """A record of a planned training."""
+    described = {name: getattr(cell, name) for name in ("kind", "model", "variant", "backend", "mode", "device")}
+    empty = {name: {} for name in ("settings", "metrics", "intervals", "memory", "hashes", "versions")}
+    nothing = dict.fromkeys(("reason", "index", "group", "commit", "dirty"))
+    return {
+        **described,
+        **empty,
+        **nothing,
+        "schema_version": store.SCHEMA_VERSION,
+        "run_id": "run",
+        "cell": cell.key,
+        "threads": cell.threads,
+        "dataset": cell.dataset,
+        "protocol": "time-split",
+        "seed": cell.seed,
+        "status": "ok",
+        "curve": [],
+        "rungs": [],
+        "notes": [],
+        "timings": {"wall_s": wall_s},
+        "machine": {"id": "m", "cpu": "c", "cores": 2, "memory_bytes": 1, "system": "s", "gpu": None},
+    }
+
+
+class TestDryRun:
+    @pytest.fixture
+    def arguments(self, shop, results, tmp_path):
+        (tmp_path / "own.toml").write_text(SUITE.replace("{shop}", shop), encoding="utf-8")
+        chosen = ["--models", "mf-bpr", "--backends", "torch", "jax", "--indexes", "exact", "annoy", "--mode", "eager"]
+        return ["run", "--suite", tmp_path / "own.toml", *chosen, "--results", results, "--dry-run"]
+
+    def test_the_cells_are_listed_and_nothing_is_run(self, say, arguments, shop, results):
+        code, out, err = say(*arguments)
+        assert (code, err) == (FINE, "")
+        *cells, last = out.splitlines()
+        assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3
+        assert f"train · mf-bpr (small) · torch · eager · {shop} · seed 0  about 15 s" in cells
+        assert any("annoy search_k=9" in line for line in cells)
+        assert last == "7 cells, about 1 min"
+        assert not (results / store.FILE_NAME).exists()
+        assert sorted(path.name for path in results.iterdir()) == [".lock", "splits"]
+
+    def test_what_is_finished_is_said_to_be(self, say, arguments, results, monkeypatch):
+        planned = []
+        plan = commands.plan
+
+        def spy(*given):
+            planned.extend(plan(*given))
+            return planned
+
+        monkeypatch.setattr(commands, "plan", spy)
+        say(*arguments)
+        first = planned[0][1][0]
+        store.append(results, [finished(first, 33.0)])
+        before = (results / store.FILE_NAME).read_bytes()
+        planned.clear()
+        _, out, _ = say(*arguments)
+        assert out.splitlines()[0] == f"{first.describe()}  finished"
+        assert sum(line.endswith("finished") for line in out.splitlines()) == 1
+        planned.clear()
+        _, forced, _ = say(*arguments, "--force")
+        assert forced.splitlines()[0] == f"{first.describe()}  about 33 s"
+        assert (results / store.FILE_NAME).read_bytes() == before
+
+    def test_seeds_and_threads_reach_the_plan(self, say, arguments):
+        _, out, _ = say(*arguments, "--seeds", 5, 6, "--threads", 2)
+        assert {line.rpartition("seed ")[2].partition(" ")[0] for line in out.splitlines()[:-1]} == {"5", "6"}
+
+
+def test_the_module_ends_with_the_exit_code_and_loads_no_framework(tmp_path):
+    code = (
+        "import sys; from benchmarks.cli import main; code = main(sys.argv[1:]); "
+        f"print([name for name in {[*FRAMEWORKS, 'faiss', 'annoy']} if name in sys.modules]); "
+        "sys.exit(code)"
+    )
+    (tmp_path / "shop.csv").write_text(table(), encoding="utf-8")
+    dry = ["run", "--datasets", tmp_path / "shop.csv", "--results", tmp_path / "results", "--dry-run", "--quiet"]
+    seen = subprocess.run([sys.executable, "-c", code, *dry], capture_output=True, text=True, check=True, timeout=60)
+    assert seen.stdout.splitlines()[-1] == "[]"
+    command = [sys.executable, "-m", "benchmarks", "run", "--models", "x"]
+    wrong = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert wrong.returncode == WRONG_INPUT
+    assert wrong.stderr.startswith("error: ")

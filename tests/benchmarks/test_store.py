@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+import threading
+
+import jsonschema
+import pytest
+
+from benchmarks.harness import store
+from datasets.errors import InputError
+
+HOLD = """
+import fcntl, pathlib, sys
+file = (pathlib.Path(sys.argv[1]) / ".lock").open("w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def record(cell=0, **changes):
+    """A valid record of the cell of that number."""
+    return {
+        "schema_version": store.SCHEMA_VERSION,
+        "run_id": "run",
+        "cell": f"{cell:016x}",
+        "kind": "train",
+        "model": "mf-bpr",
+        "variant": "as_published",
+        "backend": "torch",
+        "mode": "eager",
+        "device": "cpu",
+        "threads": 1,
+        "dataset": "shop",
+        "protocol": "time-split",
+        "index": None,
+        "seed": 0,
+        "status": "ok",
+        "reason": None,
+        "settings": {},
+        "metrics": {"recall@5": 0.5},
+        "intervals": {"recall@5": [0.4, 0.6]},
+        "curve": [{"epoch": 0, "steps": 0, "loss": None, "metrics": {"recall@5": 0.1}}],
+        "rungs": [],
+        "timings": {"wall_s": 1.5, "window_samples_per_s": [1.0, 2.0]},
+        "memory": {"peak_rss_bytes": 10},
+        "hashes": {"split": "s"},
+        "group": None,
+        "versions": {"numpy": "2"},
+        "machine": {"id": "m", "cpu": "c", "cores": 2, "memory_bytes": 1, "system": "s", "gpu": None},
+        "notes": ["größer"],
+        "commit": None,
+        "dirty": None,
+        **changes,
+    }
+
+
+def without(field):
+    return {name: value for name, value in record().items() if name != field}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / store.FILE_NAME
+
+
+class TestRoundTrip:
+    def test_what_is_appended_is_read(self, tmp_path):
+        records = [record(cell) for cell in range(3)]
+        store.append(tmp_path, records[:2])
+        store.append(tmp_path, records[2:])
+        assert store.read(tmp_path) == records
+
+    def test_a_record_is_one_line_with_its_names_in_order(self, tmp_path, path):
+        store.append(tmp_path, [record(0), record(1, notes=["two\nlines"])])
+        lines = path.read_bytes().split(b"\n")
+        assert len(lines) == 3
+        assert lines[-1] == b""
+        assert [list(json.loads(line)) for line in lines[:2]] == [sorted(record())] * 2
+
+    def test_the_last_record_of_a_cell_counts_in_the_place_of_its_first(self, tmp_path):
+        store.append(tmp_path, [record(0), record(1)])
+        store.append(tmp_path, [record(0, status="failed", reason="it broke")])
+        store.append(tmp_path, [record(0, metrics={"recall@5": 0.7})])
+        first, second = store.read(tmp_path)
+        assert (first["metrics"], first["status"], second["cell"]) == ({"recall@5": 0.7}, "ok", f"{1:016x}")
+
+    def test_no_file_says_how_to_make_one(self, tmp_path):
+        with pytest.raises(
+            InputError, match=f"there are no records at {tmp_path}.*benchmarks run --results {tmp_path}"
+        ):
+            store.read(tmp_path)
+
+    def test_an_empty_file_has_no_records(self, tmp_path, path):
+        path.touch()
+        assert store.read(tmp_path) == []
+
+
+WRONG = {
+    "unknown status": record(status="fine"),
+    "failed without a reason": record(status="failed"),
+    "ok with a reason": record(reason="none needed"),
+    "unknown field": record(extra=1),
+    "missing field": without("hashes"),
+    "no hash": record(cell=0) | {"cell": "xyz"},
+    "another version": record(schema_version=2),
+    "a metric that is text": record(metrics={"recall@5": "0.5"}),
+    "half a byte": record(memory={"peak_rss_bytes": 0.5}),
+    "an index without its query": record(index={"name": "exact", "build": {}}),
+    "a point without its loss": record(curve=[{"epoch": 0, "steps": 0, "metrics": {}}]),
+    "not a record": [record()],
+}
+
+
+class TestValidity:
+    @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+    def test_a_record_that_does_not_fit_the_schema_is_not_written(self, wrong, tmp_path, path):
+        with pytest.raises(jsonschema.ValidationError):
+            store.append(tmp_path, [record(0), wrong])
+        assert not path.exists()
+
+    @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+    def test_a_line_that_does_not_fit_it_is_named(self, wrong, tmp_path, path):
+        lines = [json.dumps(record(0)), json.dumps(wrong), json.dumps(record(1))]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with pytest.raises(InputError, match=r"records\.jsonl, line 2 is not a record of this version.*mend or delete"):
+            store.read(tmp_path)
+
+    @pytest.mark.parametrize("line", [b"", b"{", b"null", b"\xff\xfe", b'{"a": 1', b"5"])
+    def test_a_line_that_is_no_json_object_is_named(self, line, tmp_path, path):
+        store.append(tmp_path, [record(0)])
+        path.write_bytes(path.read_bytes() + line + b"\n" + path.read_bytes())
+        with pytest.raises(InputError, match="line 2 is not a record"):
+            store.read(tmp_path)
+
+    @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+    def test_what_is_no_number_is_neither_written_nor_read(self, number, tmp_path, path):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            store.append(tmp_path, [record(0), record(1, metrics={"recall@5": number})])
+        assert not path.exists()
+        path.write_text(json.dumps(record(1, metrics={"recall@5": number})) + "\n", encoding="utf-8")
+        with pytest.raises(InputError, match="line 1 is not a record"):
+            store.read(tmp_path)
+
+    def test_every_status_but_ok_needs_a_reason(self):
+        for status in ("failed", "timeout", "oom", "diverged", "unsupported", "skipped"):
+            store.check(record(status=status, reason="why"))
+            for reason in (None, ""):
+                with pytest.raises(jsonschema.ValidationError):
+                    store.check(record(status=status, reason=reason))
+
+
+class TestTornLines:
+    @pytest.mark.parametrize("torn", [b"{", b'{"cell": "00', json.dumps(record(5)).encode()])
+    def test_a_last_line_without_its_end_is_passed_over(self, torn, tmp_path, path):
+        store.append(tmp_path, [record(0), record(1)])
+        path.write_bytes(path.read_bytes() + torn)
+        assert store.read(tmp_path) == [record(0), record(1)]
+
+    @pytest.mark.parametrize("torn", [b"{", json.dumps(record(5)).encode()])
+    def test_the_next_record_takes_its_place(self, torn, tmp_path, path):
+        store.append(tmp_path, [record(0), record(1)])
+        whole = path.read_bytes()
+        path.write_bytes(whole + torn)
+        store.append(tmp_path, [record(2)])
+        assert path.read_bytes().startswith(whole)
+        assert store.read(tmp_path) == [record(0), record(1), record(2)]
+
+    def test_a_file_that_is_one_torn_line(self, tmp_path, path):
+        path.write_bytes(b'{"cell')
+        assert store.read(tmp_path) == []
+        store.append(tmp_path, [record(2)])
+        assert store.read(tmp_path) == [record(2)]
+
+    def test_wherever_a_run_is_killed_all_records_before_stay(self, tmp_path, path):
+        store.append(tmp_path, [record(0), record(1)])
+        whole = path.read_bytes()
+        end_of_first = whole.index(b"\n") + 1
+        for length in {0, 1, end_of_first - 1, end_of_first, end_of_first + 1, len(whole) - 1, len(whole)}:
+            path.write_bytes(whole[:length])
+            assert store.read(tmp_path) == [record(0), record(1)][: whole[:length].count(b"\n")]
+
+    def test_a_reader_beside_a_writer_sees_whole_records_only(self, tmp_path):
+        store.append(tmp_path, [record(0)])
+        done = threading.Event()
+
+        def write():
+            for cell in range(1, 41):
+                store.append(tmp_path, [record(cell), record(cell + 100)])
+            done.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        seen = []
+        while not done.is_set():
+            seen.append(len(store.read(tmp_path)))
+        writer.join()
+        assert seen == sorted(seen)
+        assert len(store.read(tmp_path)) == 81
+
+
+class TestLock:
+    def test_a_second_run_is_refused_and_told_why(self, tmp_path):
+        with store.locked(tmp_path):
+            with pytest.raises(InputError, match=f"another run is writing to {tmp_path}"), store.locked(tmp_path):
+                pass
+            with store.locked(tmp_path / "other"):
+                pass
+
+    def test_it_is_free_again_afterwards_whatever_happened(self, tmp_path):
+        with pytest.raises(RuntimeError), store.locked(tmp_path):
+            raise RuntimeError
+        with store.locked(tmp_path):
+            pass
+
+    def test_the_folder_is_made(self, tmp_path):
+        with store.locked(tmp_path / "a" / "b"):
+            assert (tmp_path / "a" / "b").is_dir()
+
+    def test_a_file_is_no_folder(self, tmp_path):
+        (tmp_path / "file").touch()
+        for results in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(InputError, match=f"{results} cannot be a folder of results"), store.locked(results):
+                pass
+
+    def test_a_process_that_is_killed_lets_go(self, tmp_path):
+        command = [sys.executable, "-S", "-c", HOLD, str(tmp_path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(InputError, match="another run"), store.locked(tmp_path):
+                pass
+            other.kill()
+        with store.locked(tmp_path):
+            pass

@@ -1,0 +1,506 @@
+import dataclasses
+import datetime as dt
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import datasets
+from backends.classic import popularity
+from benchmarks import protocols, suites
+from benchmarks.harness.evaluation import Judge
+from benchmarks.metrics import evaluate
+from benchmarks.protocols.base import PERIODS, Queries, Split, distinct_per_user
+from benchmarks.protocols.time_split import METRICS, TimeSplit
+from benchmarks.specs.base import Sizes
+from benchmarks.specs.popularity import Popularity
+from datasets.errors import InputError
+from datasets.interactions import Interactions
+
+checked = settings(derandomize=True, deadline=None, max_examples=150)
+DAY = 86_400
+N_USERS, N_ITEMS = 5, 7
+
+
+def interactions(rows, **changes):
+    """Rows of (user or -1, item, day since 1970, session)."""
+    user, item, day, session = zip(*rows, strict=True)
+    # Sessions are numbered in the order in which they first appear, as every reader numbers them.
+    number = {name: at for at, name in enumerate(dict.fromkeys(session))}
+    made = Interactions(
+        name="made",
+        user=np.array(user, np.int32),
+        item=np.array(item, np.int32),
+        timestamp=np.array(day, np.int64) * DAY,
+        session=np.array([number[name] for name in session], np.int32),
+        rating=None,
+        user_ids=np.array([f"u{n}" for n in range(N_USERS)]),
+        item_ids=np.array([f"i{n}" for n in range(N_ITEMS)]),
+        content_hash="0" * 64,
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def time_split(**changes):
+    chosen = {
+        "train_until": "1970-01-04",
+        "validation_until": "1970-01-06",
+        "per": "user",
+        "unknown_users": "drop",
+        "period": "test",
+        "ks": (1, 2),
+        "primary_metric": "recall@2",
+    }
+    return TimeSplit(**{**chosen, **changes})
+
+
+ROWS = [
+    # user, item, day, session
+    (3, 4, 0, "a"),
+    (1, 2, 1, "b"),
+    (3, 4, 1, "a"),
+    (-1, 6, 2, "c"),
+    (3, 0, 2, "d"),
+    (1, 5, 3, "e"),
+    (3, 2, 3, "f"),
+    (3, 2, 4, "f"),
+    (0, 1, 4, "g"),
+    (2, 1, 4, "h"),
+    (1, 6, 5, "i"),
+    (-1, 0, 6, "j"),
+    (0, 3, 6, "k"),
+    (3, 3, 7, "i"),
+]
+
+
+def one_by_one(queries):
+    """[(user, [items])] of the queries."""
+    return [
+        (int(user), queries.items[start:stop].tolist())
+        for user, start, stop in zip(queries.user, queries.indptr[:-1], queries.indptr[1:], strict=True)
+    ]
+
+
+class TestByHand:
+    def test_training_rows(self):
+        split = time_split().split(interactions(ROWS))
+        assert (split.n_users, split.n_items, split.n_rows) == (2, 5, (5, 5, 4))
+        assert split.user.tolist() == [1, 0, 1, 1]
+        assert split.item.tolist() == [4, 2, 4, 0]
+        assert split.item_counts.tolist() == [1, 0, 1, 0, 2]  # item 6 of nobody is beyond the catalogue
+        assert split.seen_indptr.tolist() == [0, 1, 3]
+        assert split.seen_items.tolist() == [2, 0, 4]
+
+    def test_one_query_a_user(self):
+        split = time_split().split(interactions(ROWS))
+        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2])]
+        assert one_by_one(split.test) == [(0, [6]), (1, [3])]
+
+    def test_one_query_a_session(self):
+        split = time_split(per="session", unknown_users="popular").split(interactions(ROWS))
+        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2]), (-1, [1]), (-1, [1])]
+        assert one_by_one(split.test) == [(0, [6, 3]), (-1, [0]), (-1, [3])]
+
+    def test_sessions_of_unknown_users_can_be_dropped(self):
+        split = time_split(per="session").split(interactions(ROWS))
+        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2])]
+        assert one_by_one(split.test) == [(0, [6, 3])]
+
+    def test_two_new_users_are_two_queries(self):
+        split = time_split(unknown_users="popular").split(interactions(ROWS))
+        assert Counter(map(repr, one_by_one(split.validation))) == Counter(
+            map(repr, [(0, [5]), (1, [2, 2]), (-1, [1]), (-1, [1])])
+        )
+
+    def test_a_row_at_the_very_moment_of_a_cut_is_after_it(self):
+        rows = [(0, 0, 0, "a"), (0, 1, 3, "b"), (0, 2, 5, "c")]
+        assert time_split().split(interactions(rows)).n_rows == (1, 1, 1)
+        early = interactions(rows)
+        early.timestamp[1] -= 1
+        with pytest.raises(InputError, match="2 training, 0 validation and 1"):
+            time_split().split(early)
+
+    def test_a_cut_may_be_a_moment(self):
+        split = time_split(train_until="1970-01-04T00:00:01").split(interactions(ROWS))
+        assert split.n_rows == (7, 3, 4)
+
+    def test_rows_need_not_be_in_order_of_time(self):
+        backwards = [row for _, row in sorted(enumerate(ROWS), reverse=True)]
+        split = time_split().split(interactions(backwards))
+        assert split.n_rows == (5, 5, 4)
+        assert split.item.tolist() == [0, 4, 2, 4]  # in the data's order
+        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2])]
+
+
+def moment(days, cut):
+    """A cut as a day: a day itself, or the day of the row at this fraction of all rows in order of time."""
+    return sorted(days)[int(cut * len(days))] if isinstance(cut, float) else cut
+
+
+def plainly(rows, train_until, validation_until, per, unknown_users):
+    """The protocol with lists and dictionaries only; None where the data cannot be cut."""
+    days = [row[2] for row in rows]
+    first, second = moment(days, train_until), moment(days, validation_until)
+    train = [row for row in rows if row[2] < first]
+    periods = {
+        "validation": [row for row in rows if first <= row[2] < second],
+        "test": [row for row in rows if row[2] >= max(first, second)],
+    }
+    known = sorted({user for user, *_ in train if user >= 0})
+    if not train or not periods["validation"] or not periods["test"] or not known:
+        return None
+    number = {user: at for at, user in enumerate(known)}
+    training = [(number[user], item) for user, item, *_ in train if user >= 0]
+    queries = {}
+    for period, held_out in periods.items():
+        groups = {}
+        for user, item, _, session in held_out:
+            if unknown_users == "popular" or user in number:
+                groups.setdefault(session if per == "session" else user, []).append((number.get(user, -1), item))
+        in_order = dict.fromkeys(session for *_, session in rows) if per == "session" else range(-1, N_USERS)
+        queries[period] = [(groups[g][0][0], [item for _, item in groups[g]]) for g in in_order if g in groups]
+    n_items = max(item for _, item in training) + 1
+    counts = Counter(item for _, item, *_ in train)
+    return {
+        "n_users": len(known),
+        "n_items": n_items,
+        "training": training,
+        "item_counts": [counts[item] for item in range(n_items)],
+        "seen": [sorted({item for u, item in training if u == user}) for user in range(len(known))],
+        "n_rows": (len(train), len(periods["validation"]), len(periods["test"])),
+        **queries,
+    }
+
+
+row = st.tuples(st.integers(-1, N_USERS - 1), st.integers(0, N_ITEMS - 1), st.integers(0, 9), st.integers(0, 8))
+tables = st.lists(row, min_size=3, max_size=40)
+days = st.integers(1, 8)
+fractions = st.floats(0.05, 0.95)
+cuts = st.one_of(st.tuples(days, days), st.tuples(fractions, fractions)).map(sorted)
+
+
+def as_written(cut):
+    return cut if isinstance(cut, float) else (dt.date(1970, 1, 1) + dt.timedelta(days=cut)).isoformat()
+
+
+class TestAgainstThePlainForm:
+    @checked
+    @given(rows=tables, cuts=cuts, unknown_users=st.sampled_from(["popular", "drop"]))
+    @pytest.mark.parametrize("per", ["session", "user"])
+    def test_every_array_is_the_plain_forms(self, per, rows, cuts, unknown_users):
+        protocol = time_split(
+            train_until=as_written(cuts[0]),
+            validation_until=as_written(cuts[1]),
+            per=per,
+            unknown_users=unknown_users,
+        )
+        expected = plainly(rows, *cuts, per, unknown_users)
+        if expected is None:
+            with pytest.raises(InputError, match="made: "):
+                protocol.split(interactions(rows))
+            return
+        split = protocol.split(interactions(rows))
+        seen = [split.seen_items[a:b].tolist() for a, b in zip(split.seen_indptr, split.seen_indptr[1:], strict=False)]
+        assert {
+            "n_users": split.n_users,
+            "n_items": split.n_items,
+            "training": list(zip(split.user.tolist(), split.item.tolist(), strict=True)),
+            "item_counts": split.item_counts.tolist(),
+            "seen": seen,
+            "n_rows": split.n_rows,
+            "validation": one_by_one(split.validation),
+            "test": one_by_one(split.test),
+        } == expected
+        assert sum(split.n_rows) == len(rows)
+
+    @checked
+    @given(rows=tables, cuts=cuts)
+    @pytest.mark.parametrize("per", ["session", "user"])
+    def test_types_and_offsets(self, per, rows, cuts):
+        protocol = time_split(train_until=as_written(cuts[0]), validation_until=as_written(cuts[1]), per=per)
+        if plainly(rows, *cuts, per, "drop") is None:
+            return
+        split = protocol.split(interactions(rows))
+        for array in (split.user, split.item, split.seen_items):
+            assert array.dtype == np.int32
+        for array in (split.item_counts, split.seen_indptr):
+            assert array.dtype == np.int64
+        for period in PERIODS:
+            queries = split.period(period)
+            assert [getattr(queries, f.name).dtype for f in dataclasses.fields(queries)] == [
+                np.int32,
+                np.int64,
+                np.int32,
+                np.int32,
+            ]
+            assert queries.indptr[0] == 0
+            assert queries.indptr[-1] == len(queries.items)
+            assert (np.diff(queries.indptr) > 0).all()
+            assert queries.best.shape == (len(queries), 0)
+
+    @checked
+    @given(rows=tables, cuts=cuts, data=st.data())
+    def test_nothing_after_the_cut_reaches_training(self, rows, cuts, data):
+        if plainly(rows, *cuts, "user", "drop") is None:
+            return
+        protocol = time_split(train_until=as_written(cuts[0]), validation_until=as_written(cuts[1]))
+        if isinstance(cuts[0], float):  # the same moments, written as days
+            protocol = time_split(
+                train_until=as_written(moment([row[2] for row in rows], cuts[0])),
+                validation_until=as_written(moment([row[2] for row in rows], cuts[1])),
+            )
+        first = moment([row[2] for row in rows], cuts[0])
+        others = st.tuples(st.integers(-1, N_USERS - 1), st.integers(0, N_ITEMS - 1))
+        perturbed = [r if r[2] < first else (*data.draw(others), r[2], r[3]) for r in rows]
+        before, after = (protocol.split(interactions(table)) for table in (rows, perturbed))
+        assert (before.n_users, before.n_items, before.n_rows) == (after.n_users, after.n_items, after.n_rows)
+        for name in ("user", "item", "item_counts", "seen_indptr", "seen_items"):
+            assert np.array_equal(getattr(before, name), getattr(after, name)), name
+
+    @checked
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=30))
+    def test_distinct_items_of_each_user(self, pairs):
+        user, item = (np.array(column, np.int32) for column in (zip(*pairs, strict=True) if pairs else ([], [])))
+        indptr, items = distinct_per_user(user, item, 4, 6)
+        assert (indptr.dtype, items.dtype) == (np.int64, np.int32)
+        found = [items[indptr[u] : indptr[u + 1]].tolist() for u in range(4)]
+        assert found == [sorted({i for v, i in pairs if v == u}) for u in range(4)]
+
+
+class Probabilities:
+    """A made truth: user u wants item (u + first) most, then the next, and so on; it keeps what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def expected_counts(self, users, first, n):
+        self.asked += zip(users.tolist(), first.tolist(), n.tolist(), strict=True)
+        distance = (np.arange(N_ITEMS)[None] - users[:, None] - first[:, None]) % N_ITEMS
+        return (n[:, None] * (N_ITEMS - distance)).astype(np.float32)
+
+
+class TestTruth:
+    def test_each_user_is_asked_about_with_all_that_came_before(self):
+        truth = Probabilities()
+        rows = sorted(ROWS[:3] + ROWS[4:], key=lambda row: row[2])
+        split = time_split().split(interactions([row for row in rows if row[0] >= 0], truth=truth))
+        assert truth.asked == [(1, 1, 1), (3, 3, 2), (1, 2, 1), (3, 5, 1)]
+        assert split.validation.best.dtype == np.int32
+        assert split.validation.best[:, :5].tolist() == [[2, 3, 4, 0, 1], [0, 1, 2, 3, 4]]
+        assert (split.validation.best[:, 5:] == -1).all()  # the catalogue ends before the list does
+
+    def test_new_users_are_asked_about_one_by_one(self):
+        truth = Probabilities()
+        rows = [row for row in ROWS if row[0] >= 0]
+        time_split(unknown_users="popular").split(interactions(rows, truth=truth))
+        assert Counter(truth.asked[:4]) == Counter([(0, 0, 1), (1, 1, 1), (2, 0, 1), (3, 3, 2)])
+
+    def test_a_period_may_have_nobody_to_ask_about(self):
+        rows = [(0, 0, 0, "a"), (1, 1, 3, "b"), (0, 2, 5, "c")]
+        split = time_split().split(interactions(rows, truth=Probabilities()))
+        assert (len(split.validation), len(split.test)) == (0, 1)
+
+    def test_sessions_have_no_lists(self):
+        truth = Probabilities()
+        split = time_split(per="session").split(interactions(ROWS, truth=truth))
+        assert split.validation.best.shape == (2, 0)
+        assert truth.asked == []
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"per": "week"}, "per is 'week', expected one of session, user"),
+            ({"unknown_users": "keep"}, "unknown_users is 'keep', expected one of popular, drop"),
+            ({"period": "train"}, "period is 'train', expected one of validation, test"),
+        ],
+    )
+    def test_an_option_that_there_is_not(self, changes, message):
+        with pytest.raises(InputError, match=message):
+            time_split(**changes)
+
+    def test_no_timestamps(self):
+        with pytest.raises(InputError, match=r"made has no timestamps.*add a column timestamp"):
+            time_split().split(interactions(ROWS, timestamp=None))
+
+    def test_no_sessions(self):
+        data = interactions(ROWS, session=None)
+        with pytest.raises(InputError, match=r"made has no sessions.*session_id"):
+            time_split(per="session").split(data)
+        assert len(time_split(per="user").split(data).test) == 2
+
+    def test_an_empty_period(self):
+        with pytest.raises(InputError, match=r"leaves 0 training, 10 validation and 4 test rows.*1969-12-31"):
+            time_split(train_until="1969-12-31").split(interactions(ROWS))
+        with pytest.raises(InputError, match="0 validation"):
+            time_split(train_until="1970-01-06").split(interactions(ROWS))
+        with pytest.raises(InputError, match="0 test rows"):
+            time_split(validation_until="1971-01-01").split(interactions(ROWS))
+
+    def test_no_row_with_a_user(self):
+        rows = [(-1 if day < 3 else user, item, day, session) for user, item, day, session in ROWS]
+        with pytest.raises(InputError, match="no training row has a user"):
+            time_split().split(interactions(rows))
+
+    @pytest.mark.parametrize("cut", ["yesterday noon", "2011-13-45", "09.10.2011", "", "NaT"])
+    def test_what_is_no_date(self, cut):
+        with pytest.raises(InputError, match="is no date"):
+            time_split(train_until=cut).split(interactions(ROWS))
+
+    @pytest.mark.parametrize("cut", [0, 1, 1.5, -0.1, 80, float("nan")])
+    def test_what_is_no_fraction(self, cut):
+        with pytest.raises(InputError, match="is no fraction of the rows"):
+            time_split(train_until=cut).split(interactions(ROWS))
+
+    @pytest.mark.parametrize("cut", [dt.date(1970, 1, 4), None, (0.8,)])
+    def test_a_cut_of_another_type(self, cut):
+        """TOML has dates of its own, and who forgets the quotes has written one."""
+        with pytest.raises(InputError, match=r"train_until is .*, expected a date in quotes"):
+            time_split(train_until=cut)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({}, "unknown protocol None, expected one of time-split"),
+            ({"name": "leave-one-out"}, "unknown protocol 'leave-one-out'"),
+            ({"name": "time-split", "until": 0.8}, "until"),
+            ({"name": "time-split", "train_until": 0.8}, "validation_until"),
+        ],
+    )
+    def test_a_protocol_that_there_is_not(self, settings, message):
+        with pytest.raises(InputError, match=message):
+            protocols.make(settings)
+
+    @pytest.mark.parametrize("ks", [(), (5, 2), (0, 2), (2, 2), 5])
+    def test_lengths_that_do_not_rise_from_one(self, ks):
+        with pytest.raises(InputError, match="ks"):
+            time_split(ks=ks, primary_metric="recall@5")
+
+    @pytest.mark.parametrize("name", ["recall@7", "recal@2", "recall", "test.recall@2"])
+    def test_a_primary_metric_that_is_not_measured(self, name):
+        with pytest.raises(InputError, match=f"primary_metric is '{name}'"):
+            time_split(primary_metric=name)
+
+    def test_every_metric_that_is_measured_can_be_the_primary_one(self):
+        measured = evaluate(np.zeros((1, 1), np.int32), np.array([0, 1]), np.zeros(1, np.int32), 1, (1,)).metrics
+        assert sorted(measured) == sorted(f"{name}@1" for name in METRICS)
+        for name in measured:
+            assert time_split(primary_metric=name).primary_metric == name
+
+    def test_a_suites_lists_become_tuples(self):
+        block = suites.load("own-data").blocks[0]
+        assert protocols.make(block.protocol).ks == (5, 10, 20, 50)
+
+
+@pytest.fixture
+def split():
+    return time_split(per="session", unknown_users="popular").split(interactions(ROWS))
+
+
+def arrays(split):
+    made = {name: getattr(split, name) for name in ("user", "item", "item_counts", "seen_indptr", "seen_items")}
+    for period in PERIODS:
+        queries = split.period(period)
+        made |= {f"{period}.{f.name}": getattr(queries, f.name) for f in dataclasses.fields(Queries)}
+    return made
+
+
+def with_array(split, name, array):
+    period, _, field = name.rpartition(".")
+    if period:
+        return dataclasses.replace(split, **{period: dataclasses.replace(split.period(period), **{field: array})})
+    return dataclasses.replace(split, **{name: array})
+
+
+class TestFiles:
+    def test_what_is_saved_is_what_is_loaded(self, split, tmp_path):
+        split.save(tmp_path / "a" / "b")
+        loaded = Split.load(tmp_path / "a" / "b")
+        assert (loaded.n_users, loaded.n_items, loaded.n_rows) == (split.n_users, split.n_items, split.n_rows)
+        for name, array in arrays(split).items():
+            assert array.dtype == arrays(loaded)[name].dtype
+            assert np.array_equal(array, arrays(loaded)[name])
+        assert loaded.content_hash() == split.content_hash()
+
+    def test_lists_of_the_truth_are_saved_too(self, tmp_path):
+        rows = [row for row in ROWS if row[0] >= 0]
+        made = time_split().split(interactions(rows, truth=Probabilities()))
+        made.save(tmp_path / "split")
+        assert Split.load(tmp_path / "split").test.best.tolist() == made.test.best.tolist() != []
+
+    def test_a_split_is_not_written_over_another(self, split, tmp_path):
+        split.save(tmp_path / "split")
+        with pytest.raises(FileExistsError):
+            split.save(tmp_path / "split")
+
+    def test_equal_data_have_equal_hashes(self, split):
+        again = time_split(per="session", unknown_users="popular").split(interactions(ROWS, name="another"))
+        assert again.content_hash() == split.content_hash()
+
+    def test_every_element_changes_the_hash(self, split):
+        hashes = {split.content_hash()}
+        n_elements = 0
+        for name, array in arrays(split).items():
+            for place in range(array.size):
+                other = array.copy()
+                other.flat[place] += 1
+                hashes.add(with_array(split, name, other).content_hash())
+                n_elements += 1
+        assert n_elements > 40
+        assert len(hashes) == n_elements + 1
+
+    @pytest.mark.parametrize("change", [{"n_users": 3}, {"n_items": 6}, {"n_rows": (5, 4, 5)}])
+    def test_every_size_changes_the_hash(self, split, change):
+        assert dataclasses.replace(split, **change).content_hash() != split.content_hash()
+
+    def test_a_type_changes_the_hash(self, split):
+        wide = dataclasses.replace(split, item_counts=split.item_counts.astype(np.uint64))
+        assert wide.content_hash() != split.content_hash()
+
+
+@pytest.fixture(scope="module")
+def online_retail(real_data_dir):
+    return datasets.load("online-retail", real_data_dir, accept_download=False, progress=False)
+
+
+@pytest.fixture(scope="module")
+def judge(online_retail):
+    protocol = protocols.make(suites.load("online-retail").blocks[0].protocol)
+    return Judge(protocol.split(online_retail), protocol)
+
+
+class TestOnlineRetail:
+    """What the publication says, and what was measured independently of this code."""
+
+    def test_rows_users_and_items(self, judge, online_retail):
+        split = judge.split
+        assert split.n_rows == (378_470, 64_460, 89_691)
+        assert len(split.user) == len(split.item) == 278_511
+        assert (split.n_users, split.n_items) == (3_706, 4_052)
+        assert len(np.unique(split.user)) == 3_706
+        in_training = online_retail.timestamp < int(dt.datetime(2011, 10, 9, tzinfo=dt.UTC).timestamp())
+        assert split.item_counts.sum() == (in_training & (online_retail.item < 4_052)).sum()
+
+    def test_invoices(self, judge):
+        queries = judge.split.validation
+        assert len(queries) == 2_435
+        assert (queries.user >= 0).sum() == 1_664
+        assert len(queries.items) == 64_460
+        assert len(judge.split.test.items) == 89_691
+
+    def test_the_popular_five(self, judge):
+        assert np.argsort(-judge.split.item_counts, kind="stable")[:5].tolist() == [3527, 3506, 1347, 2730, 180]
+
+    def test_popularity_has_the_published_precision(self, judge):
+        spec = Popularity()
+        assert spec.parameters(Sizes(judge.split.n_users, judge.split.n_items)) == ()
+        state = popularity.init(spec, {}, "cpu", "eager")
+        for chunk in spec.batches(judge.split, ("unused",), 1):
+            state, _ = popularity.train(state, chunk)
+        metrics = judge.judge(judge.lists(popularity, state, spec, "validation"), "validation").metrics
+        assert round(metrics["precision@5"], 5) == 0.06423
+        hits = np.isin(judge.split.validation.items, [3527, 3506, 1347, 2730, 180]).sum()
+        assert metrics["precision@5"] == pytest.approx(hits / (5 * 2_435), rel=1e-12)

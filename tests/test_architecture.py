@@ -1,0 +1,262 @@
+"""Who may import what, what stands beside what, and that tables and files hold the same."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backends.ann import INDEXES
+from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
+from benchmarks import specs, suites
+from benchmarks.harness.plan import Options, Prepared, cells
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("datasets", "backends", "benchmarks", "reports")
+MAY_IMPORT = {
+    "datasets": {"datasets"},
+    "backends": {"backends", "datasets"},
+    "benchmarks": {"benchmarks", "backends", "datasets"},
+    "reports": {"reports", "benchmarks", "backends", "datasets"},
+}
+# The command line is where everything meets: its commands import the reports, when they are called and not before.
+EXCEPTIONS = {("benchmarks/commands.py", "reports")}
+LIBRARIES = {
+    "backends/torch": {"torch"},
+    "backends/paddle": {"paddle"},
+    "backends/tensorflow": {"tensorflow", "keras"},
+    "backends/jax": {"jax", "flax", "optax"},
+    "backends/ann": {"faiss", "annoy"},
+    "backends/classic": {"implicit"},
+}
+EVERY_LIBRARY = set().union(*LIBRARIES.values())
+CONTRACT = ["initialise", "train", "gradients", "embed_users", "embed_items", "export", "sync"]
+ADAPTER = sorted(["init", *CONTRACT[1:]])
+IMPORTED_AS = {"paddlepaddle": "paddle"}
+FORWARD = {"forward": "__call__"}  # what PyTorch and Paddle call it, and what the others do
+
+FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+ADAPTERS = {
+    (family, backend): adapter
+    for family, row in FAMILIES.items()
+    for backend, adapter in row.adapters.items()
+    if isinstance(adapter, str)
+}
+
+
+def tree(path):
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def imported(node):
+    """Top-level packages of every import below the node, those inside functions and under TYPE_CHECKING too."""
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield child.module.partition(".")[0] if child.level == 0 else f"relative import in line {child.lineno}"
+        elif isinstance(child, ast.Call) and ast.unparse(child.func).endswith(("import_module", "__import__")):
+            first = child.args[0]
+            if isinstance(first, ast.Constant):
+                yield str(first.value).partition(".")[0]
+
+
+def module_file(module):
+    return ROOT / f"{module.replace('.', '/')}.py"
+
+
+def in_fresh_interpreter(modules, watched):
+    """Which of the watched packages are loaded once the modules have been imported."""
+    code = f"import sys, {', '.join(modules)}; print([name for name in {sorted(watched)} if name in sys.modules])"
+    seen = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ast.literal_eval(seen.stdout)
+
+
+def test_imports_point_one_way():
+    wrong = {
+        (str(path), package)
+        for path in FILES
+        for package in imported(tree(path))
+        if package in PACKAGES and package not in MAY_IMPORT[path.parts[0]]
+    }
+    assert wrong == EXCEPTIONS
+
+
+def test_the_exception_is_not_at_the_top_of_its_file():
+    for path, package in EXCEPTIONS:
+        at_top = [node for node in tree(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert package not in {name for node in at_top for name in imported(node)}
+
+
+def test_no_import_is_relative():
+    assert [(str(path), name) for path in FILES for name in imported(tree(path)) if name.startswith("relative")] == []
+
+
+def test_a_library_is_imported_in_its_own_folder_only():
+    wrong = [
+        (str(path), library)
+        for path in FILES
+        for library in EVERY_LIBRARY & set(imported(tree(path)))
+        if library not in LIBRARIES.get(path.parent.as_posix(), set())
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", LIBRARIES)
+def test_the_walk_sees_what_a_folder_does_import(folder):
+    seen = {name for path in FILES if path.parent.as_posix() == folder for name in imported(tree(path))}
+    assert LIBRARIES[folder] - {"keras"} <= seen
+
+
+def test_benchmarks_and_reports_load_no_framework():
+    modules = [
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+        for path in FILES
+        if path.parts[0] in {"benchmarks", "reports"} and path.name != "__main__.py"
+    ]
+    assert {"benchmarks.cli", "benchmarks.harness.worker", "reports.write"} <= set(modules)
+    assert in_fresh_interpreter(modules, EVERY_LIBRARY) == []
+
+
+def test_the_registry_and_the_command_line_load_no_framework_and_no_reader():
+    watched = EVERY_LIBRARY | {"pandas", "pyarrow"}
+    assert in_fresh_interpreter(["backends.registry", "backends.ann", "benchmarks.cli"], watched) == []
+
+
+def test_importing_datasets_is_light():
+    assert in_fresh_interpreter(["datasets"], {"pandas", "pyarrow", "numba", *EVERY_LIBRARY}) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_packages_are_those_of_this_repository(package):
+    assert Path(importlib.import_module(package).__file__) == ROOT / package / "__init__.py"
+
+
+def test_the_frameworks_folders_hold_the_same_files():
+    listings = {
+        name: sorted(path.name for path in (ROOT / "backends" / name).glob("*.py") if path.name != "__init__.py")
+        for name in FRAMEWORKS
+    }
+    assert len(FRAMEWORKS) == 4
+    assert len(set(map(tuple, listings.values()))) == 1, listings
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_contract_has_the_functions_in_the_one_order(framework):
+    body = tree(f"backends/{framework}/contract.py").body
+    public = [node.name for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    assert public == CONTRACT
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_contracts_functions_take_the_same_arguments(framework):
+    def arguments(name):
+        body = tree(f"backends/{name}/contract.py").body
+        return {node.name: ast.unparse(node.args) for node in body if getattr(node, "name", None) in CONTRACT[1:]}
+
+    assert arguments(framework) == arguments(FRAMEWORKS[0])
+
+
+FRAMEWORK_FILES = [path.name for path in FILES if path.parent.as_posix() == f"backends/{FRAMEWORKS[0]}"]
+
+
+@pytest.mark.parametrize("name", [name for name in FRAMEWORK_FILES if name not in {"__init__.py", "contract.py"}])
+def test_an_adapters_four_files_hold_the_same_names_in_the_same_order(name):
+    outlines = {framework: _outline(tree(f"backends/{framework}/{name}")) for framework in FRAMEWORKS}
+    assert len({repr(outline) for outline in outlines.values()}) == 1, outlines
+    top, model = outlines[FRAMEWORKS[0]]
+    assert {"__all__", "Model", "init"} <= set(top)
+    assert {"__init__", "__call__", "users", "items"} <= set(model)
+
+
+def _outline(module):
+    """Names defined at the top of a file, and the methods and attributes of its Model."""
+    top, model = [], []
+    for node in module.body:
+        top += _defined(node)
+        if isinstance(node, ast.ClassDef) and node.name == "Model":
+            for method in node.body:
+                model += _defined(method)
+                model += [ast.unparse(n.targets[0]) for n in ast.walk(method) if _sets_attribute(n)]
+    return top, model
+
+
+def _defined(node):
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [FORWARD.get(node.name, node.name)]
+    return [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
+
+
+def _sets_attribute(node):
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("self.")
+
+
+@pytest.mark.parametrize("adapter", [adapter for (_, b), adapter in ADAPTERS.items() if b in FRAMEWORKS])
+def test_an_adapter_offers_the_whole_contract(adapter):
+    body = ast.parse(module_file(adapter).read_text(encoding="utf-8")).body
+    (offered,) = (node.value for node in body if isinstance(node, ast.Assign) and _defined(node) == ["__all__"])
+    assert sorted(ast.literal_eval(offered)) == ADAPTER
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_familys_spec_is_where_the_registry_says(family):
+    module, _, name = FAMILIES[family].spec.partition(":")
+    assert module_file(module).is_file()
+    assert specs.make(family, {}).model == family
+    assert type(specs.make(family, {})).__name__ == name
+
+
+def test_every_adapter_of_the_registry_is_a_file_and_every_file_is_in_it():
+    listed = {module_file(adapter) for adapter in ADAPTERS.values()}
+    folders = [ROOT / "backends" / name for name in BACKENDS]
+    there = {path for folder in folders for path in folder.glob("*.py")}
+    assert listed == {path for path in there if path.name not in {"__init__.py", "contract.py"}}
+
+
+def test_every_adapter_stands_in_its_backends_folder_under_its_familys_name():
+    for (family, backend), adapter in ADAPTERS.items():
+        assert adapter == f"backends.{backend}.{family.replace('-', '_')}"
+
+
+def test_every_spec_file_is_in_the_registry():
+    there = {path.stem for path in (ROOT / "benchmarks" / "specs").glob("*.py")} - {"__init__", "base"}
+    assert there == {row.spec.partition(":")[0].rpartition(".")[2] for row in FAMILIES.values()}
+
+
+def test_what_a_backend_lacks_is_said_with_a_reason():
+    for family, row in FAMILIES.items():
+        assert set(row.adapters) <= set(BACKENDS), family
+        if set(row.adapters) & set(FRAMEWORKS):
+            assert set(FRAMEWORKS) <= set(row.adapters), f"{family} is silent about a framework"
+        for adapter in row.adapters.values():
+            assert isinstance(adapter, str) or (isinstance(adapter, Unsupported) and adapter.reason)
+
+
+def test_every_framework_records_the_versions_of_what_it_imports():
+    for framework in FRAMEWORKS:
+        files = (ROOT / "backends" / framework).glob("*.py")
+        used = {name for path in files for name in imported(tree(path))} & EVERY_LIBRARY
+        recorded = {IMPORTED_AS.get(package, package) for package in BACKENDS[framework].packages}
+        assert used <= recorded, framework
+
+
+def test_every_index_of_the_table_is_served_by_a_file_of_its_folder():
+    for row in INDEXES.values():
+        assert module_file(row.module).parent == ROOT / "backends" / "ann"
+        assert module_file(row.module).is_file()
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_every_public_suite_loads_and_plans(name):
+    blocks = suites.load(name).blocks
+    assert blocks
+    for block in blocks:
+        prepared = Prepared(block.dataset, block.protocol, Path("unused"), {"dataset": "d", "split": "s"}, ())
+        planned = cells(block, prepared, Options())
+        assert {cell.backend for cell in planned if cell.kind == "train"} >= set(FRAMEWORKS)
+        assert {cell.model for cell in planned} == {row.model for row in block.models}
+        assert {cell.index["name"] for cell in planned if cell.index} == {row.name for row in block.indexes}
+        assert all(row.name in INDEXES for row in block.indexes)
+        assert len({cell.key for cell in planned}) == len(planned)
