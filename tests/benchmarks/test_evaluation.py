@@ -28,7 +28,7 @@ def queries(users_and_items, best=None):
     )
 
 
-def judge(training, validation, *, test=(), ks=(1, 3), period="validation", best=None):
+def judge(training, validation, *, test=None, ks=(1, 3), period="validation", best=None):
     """A judge of training pairs (user, item) and of queries (user or -1, [items])."""
     user, item = (np.array(column, np.int32) for column in zip(*training, strict=True))
     n_users = int(user.max()) + 1
@@ -42,7 +42,7 @@ def judge(training, validation, *, test=(), ks=(1, 3), period="validation", best
         seen_indptr=distinct_per_user(user, item, n_users, n_items)[0],
         seen_items=distinct_per_user(user, item, n_users, n_items)[1],
         validation=queries(validation, best),
-        test=queries(test or validation),
+        test=queries(validation if test is None else test),
         n_rows=(len(user), 1, 1),
     )
     protocol = TimeSplit(0.5, 0.75, "session", "popular", period, ks, f"recall@{ks[0]}")
