@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reports import text
 from reports.accuracy import AccuracyRow, AccuracyTable
 from reports.charts import Chart
-from reports.leaderboard import Environment, FailureRow, LadderRow, Leaderboards
+from reports.leaderboard import Environment, FailureRow, KillRow, LadderRow, Leaderboards
 from reports.retrieval import Duel, IndexRow, IndexTable
 from reports.throughput import OverheadRow, ThroughputRow, ThroughputTable
 
@@ -95,7 +95,8 @@ _ACCURACY_LEAD = (
 )
 _AGREEMENT_LEAD = (
     "The spread is the largest difference of the primary metric between frameworks of one seed. The ladder compares "
-    "them rung by rung, from the round trip of parameters to the final metrics."
+    "them rung by rung, from the round trip of parameters to the final metrics; bugs that real ports have had are "
+    "injected into the adapters to see that it notices."
 )
 _THROUGHPUT_LEAD = (
     "Medians over windows with the smallest and the largest. Ratios are formed window by window between cells that "
@@ -193,7 +194,16 @@ def _agreement(boards: Leaderboards) -> list[Block]:
         columns = (*_words("model", "variant", "backend", "mode", "dataset"), *_figures("seed", "rungs held"))
         columns += (*_words("up to", "first that breaks"), *_figures("difference", "tolerance"), *_words("where"))
         tables.append(Table("The agreement ladder", columns, tuple(map(_ladder_row, boards.ladder))))
+    if boards.kills:
+        columns = (*_words("model", "backend"), *_figures("injected bugs", "caught"), *_words("not caught"))
+        caption = f"Injected bugs: {sum(k.n_caught for k in boards.kills)} of {sum(k.n_injected for k in boards.kills)}"
+        tables.append(Table(f"{caption} caught", columns, tuple(map(_kill_row, boards.kills))))
     return [Block("", tuple(tables))] if tables else []
+
+
+def _kill_row(row: KillRow) -> Row:
+    survivors = Cell(", ".join(row.survivors), "", "differs") if row.survivors else Cell("none", "", "agrees")
+    return Row(_cells(row.model, row.backend, str(row.n_injected), str(row.n_caught), survivors))
 
 
 def _ladder_row(row: LadderRow) -> Row:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backends.registry import FRAMEWORKS
 from reports.accuracy import AccuracyTable, accuracy_tables
 from reports.records import Record, grouped, prepare
 from reports.retrieval import IndexTable, index_tables, source_of
@@ -14,8 +15,6 @@ from reports.throughput import OverheadRow, ThroughputTable, overhead_rows, thro
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
-
-FRAMEWORKS = ("torch", "paddle", "tensorflow", "jax")
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,17 @@ class LadderRow:
     difference: float | None
     tolerance: float | None
     where: str
+
+
+@dataclass(frozen=True)
+class KillRow:
+    """How many of the bugs injected into one adapter the ladder caught; `survivors` are the names of the others."""
+
+    model: str
+    backend: str
+    n_injected: int
+    n_caught: int
+    survivors: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,7 @@ class Leaderboards:
     accuracy: tuple[AccuracyTable, ...]
     verdicts: tuple[Verdict, ...]
     ladder: tuple[LadderRow, ...]
+    kills: tuple[KillRow, ...]
     throughput: tuple[ThroughputTable, ...]
     retrieval: tuple[IndexTable, ...]
     overhead: tuple[OverheadRow, ...]
@@ -127,6 +138,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
         accuracy=accuracy_tables(chosen, judged),
         verdicts=judged,
         ladder=_ladder(chosen),
+        kills=_kills(chosen),
         throughput=throughput_tables(chosen),
         retrieval=index_tables(chosen),
         overhead=overhead_rows(chosen),
@@ -178,6 +190,16 @@ def _ladder(records: Sequence[Record]) -> tuple[LadderRow, ...]:
             )
         )
     return tuple(sorted(rows, key=lambda r: (r.dataset, r.model, r.variant, r.backend, r.mode, r.seed)))
+
+
+def _kills(records: Sequence[Record]) -> tuple[KillRow, ...]:
+    rows = []
+    for record in records:
+        bugs = record["settings"].get("bugs", []) if record["kind"] == "agreement" else []
+        if bugs:
+            survivors = tuple(bug["bug"] for bug in bugs if not bug["caught"])
+            rows.append(KillRow(record["model"], record["backend"], len(bugs), len(bugs) - len(survivors), survivors))
+    return tuple(sorted(rows, key=lambda row: (row.model, row.backend)))
 
 
 def _failures(records: Sequence[Record]) -> tuple[FailureRow, ...]:

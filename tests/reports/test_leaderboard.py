@@ -21,7 +21,7 @@ from made_records import (
 from scipy import stats
 
 from datasets.errors import InputError
-from reports.leaderboard import build
+from reports.leaderboard import KillRow, build
 from reports.records import prepare
 
 
@@ -299,3 +299,15 @@ def test_environment_keeps_libraries_commits_and_notes_apart():
     assert (None, None, 1) in environment.commits
     assert ("online-retail", "a note", 1) in environment.notes
     assert environment.datasets == (("online-retail", "time-split", "d" * 16),)
+
+
+def test_bugs_that_the_ladder_let_through_are_named():
+    bugs = [
+        {"bug": "gate order", "mode": "eager", "due": "gradients", "broke": "loss", "caught": True},
+        {"bug": "double sigmoid", "mode": "eager", "due": "gradients", "broke": None, "caught": False},
+    ]
+    injected = record(
+        kind="agreement", model="mf-bpr", backend="jax", settings={"primary_metric": "recall@10", "bugs": bugs}
+    )
+    boards = build([trained("mf-bpr", 0.2), injected], [])
+    assert boards.kills == (KillRow("mf-bpr", "jax", 2, 1, ("double sigmoid",)),)
