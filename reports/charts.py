@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -94,8 +95,9 @@ def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
     """Every picture that there are figures for."""
     with matplotlib.style.context(_STYLE, after_reset=True):  # a user's own matplotlibrc must not show
         charts = [chart for table in leaderboards.accuracy for chart in _learning_curves(table)]
-        charts += [_throughput(table) for table in leaderboards.throughput if any(r.to_slowest for r in table.rows)]
-        charts += [_retrieval(table) for table in leaderboards.retrieval if any(r.on_front for r in table.rows)]
+        taken: Counter[str] = Counter()
+        charts += [_throughput(t, taken) for t in leaderboards.throughput if any(r.to_slowest for r in t.rows)]
+        charts += [_retrieval(t, taken) for t in leaderboards.retrieval if any(r.on_front for r in t.rows)]
     return tuple(charts)
 
 
@@ -145,7 +147,7 @@ def _curve(axes: Axes, row: AccuracyRow, place: int, n_curves: int) -> None:
         axes.fill_between(epochs, [p.low for p in row.curve], [p.high for p in row.curve], color=colour, alpha=0.15)
 
 
-def _throughput(table: ThroughputTable) -> Chart:
+def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
     rows = [row for row in table.rows if row.to_slowest]
     figure, axes = _figure(1.3 + 0.38 * len(rows))
     places = list(range(len(rows)))
@@ -165,14 +167,12 @@ def _throughput(table: ThroughputTable) -> Chart:
     title = f"Training throughput of {text.plain(table.model)} {text.plain(table.variant)}"
     axes.set_title(textwrap.fill(title, 64), loc="left")
     parts = (f"{_label(row)} {text.both(row.to_slowest, text.ratio)}" for row in rows)
-    name = text.slug(
-        "throughput", table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads),
-        table.group or "",
-    )  # fmt: skip
+    words = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
+    name = _numbered(text.slug("throughput", *words), taken)
     return _chart(figure, name, table, title, f"Ratio to {table.slowest}: {', '.join(parts)}.")
 
 
-def _retrieval(table: IndexTable) -> Chart:
+def _retrieval(table: IndexTable, taken: Counter[str]) -> Chart:
     rows = [row for row in table.rows if _drawable(row)]
     figure, axes = _figure(4.9)
     front = sorted(((r.recall, r.qps.median) for r in rows if r.on_front and r.qps), reverse=True)
@@ -189,12 +189,16 @@ def _retrieval(table: IndexTable) -> Chart:
     axes.set_title(textwrap.fill(title, 64), loc="left")
     figure.legend(loc="outside lower center", ncols=6, fontsize="small")
     best = (f"{_index(r)} {text.metric(r.recall)} at {text.median(r.qps, text.rate)}/s" for r in rows if r.on_front)
-    name = text.slug(
-        "retrieval", table.dataset, table.protocol, *table.source.replace(",", "").split(), str(table.seed),
-        table.device, str(table.threads),
-        table.group or "",
-    )  # fmt: skip
+    source = table.source.replace(",", "").split()
+    place = (table.dataset, table.protocol, *source, str(table.seed), table.device, str(table.threads))
+    name = _numbered(text.slug("retrieval", *place), taken)
     return _chart(figure, name, table, title, f"Pareto front: {'; '.join(best)}.")
+
+
+def _numbered(name: str, taken: Counter[str]) -> str:
+    """The same name whenever it is measured anew; several groups of one run are told apart by a number."""
+    taken[name] += 1
+    return name if taken[name] == 1 else f"{name}-{taken[name]}"
 
 
 def _family(axes: Axes, name: str, rows: Sequence[IndexRow]) -> None:
