@@ -99,7 +99,7 @@ def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]
     with tf.device(state.device), tf.GradientTape() as tape:
         loss = state.model(_to_device(state, batch))
     gradient = tape.gradient(loss, state.parameters, unconnected_gradients="zero")
-    return {name: tf.convert_to_tensor(value).numpy() for name, value in gradient.items()}
+    return {name: np.array(tf.convert_to_tensor(value)) for name, value in gradient.items()}
 
 
 def embed_users(state: State, inputs: Arrays) -> npt.NDArray[np.float32]:
@@ -113,7 +113,7 @@ def embed_items(state: State) -> npt.NDArray[np.float32]:
 
 
 def export(state: State) -> dict[str, npt.NDArray[np.float32]]:
-    return {name: value.numpy().copy() for name, value in state.parameters.items()}
+    return {name: np.array(value) for name, value in state.parameters.items()}
 
 
 def sync(state: State) -> None:  # noqa: ARG001 - the contract's argument

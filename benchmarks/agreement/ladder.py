@@ -102,6 +102,9 @@ class _Climb:
             "embed_users": self.spec.user_vectors(self.truth.parameters, self.asked),
             "embed_items": self.spec.item_vectors(self.truth.parameters),
         }
+        for name, value in found.items():
+            if value.dtype != np.float32:
+                return np.inf, f"{name} gives {value.dtype}, not float32"
         return _largest(found, expected, relative=True)
 
     def gradients(self) -> Difference:
@@ -113,6 +116,8 @@ class _Climb:
         if set(found) != set(expected):
             return np.inf, f"parameters {', '.join(sorted(set(found) ^ set(expected)))}"
         worst = _largest(found, expected, relative=True)
+        if not np.isfinite(worst[0]):
+            return worst
         for name, value in self.truth.parameters.items():
             direction = {other: np.zeros_like(array) for other, array in self.truth.parameters.items()}
             direction[name] = sampling.generator("ladder", "direction", name).standard_normal(value.shape)
@@ -181,6 +186,7 @@ def _largest(found: Arrays, expected: Arrays, *, relative: bool = False) -> Diff
         difference = float(np.max(np.abs(found[name].astype(np.float64) - value)))
         if relative:
             difference /= float(np.max(np.abs(value))) or 1.0
-        if not difference <= worst[0]:
-            worst = (difference, name)
+        if not np.isfinite(difference):
+            return difference, name
+        worst = max(worst, (difference, name))
     return worst

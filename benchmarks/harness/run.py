@@ -124,7 +124,7 @@ class Run:
         record = self.records.get(cell.key)
         if record is None or record["status"] != "ok":
             return False
-        return cell.kind != "train" or not _serves_vectors(cell) or self._vectors(cell.key).exists()
+        return cell.kind != "train" or not _serves_vectors(cell) or (self._vectors(cell.key) / "items.npy").exists()
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
@@ -195,7 +195,7 @@ class Run:
             target = self._vectors(cell.key)
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
-            for name in ("users.npy", "items.npy"):
+            for name in ("users.npy", "items.npy"):  # the items last: they say that both are there
                 (task.folder / name).replace(target / name)
         answers = result.pop("queries", [{} for _ in process])
         for cell, answer in zip(process, answers, strict=True):

@@ -258,9 +258,8 @@ def main(folder: Path) -> None:
         KINDS[job.asked["kind"]](job)
     except Exception as error:  # whatever it is, it is this cell's result and nobody else's
         traceback.print_exc()
-        reason = (
-            str(error) if isinstance(error, UnavailableError | DivergedError) else f"{type(error).__name__}: {error}"
-        )
+        is_sentence = isinstance(error, UnavailableError | DivergedError) and str(error)
+        reason = str(error) if is_sentence else f"{type(error).__name__}: {error}"
         job.finish(status=_status(error), reason=" ".join(reason.split())[:500])
     sys.stdout.flush()
     sys.stderr.flush()

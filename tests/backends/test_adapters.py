@@ -1,0 +1,51 @@
+"""One behavioural suite over every adapter of the registry that trains, each framework in a process of its own."""
+
+import functools
+import json
+import subprocess
+from pathlib import Path
+
+import adapter_checks
+import pytest
+
+from backends.registry import FAMILIES, FRAMEWORKS, interpreter
+from benchmarks.harness.environment import worker_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMISES = [(backend, *names) for backend in FRAMEWORKS for names in adapter_checks.names(backend)]
+
+
+@functools.cache
+def outcomes(backend, path=str(ROOT)):
+    """What every check of a backend came to; a backend that is not installed or that crashes fails them all."""
+    done = subprocess.run(
+        [interpreter(backend), adapter_checks.__file__, backend],
+        cwd=ROOT,
+        env={**worker_environment(1, "cpu"), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode != 0:
+        return f"exit status {done.returncode}: {done.stderr[-2000:]}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("backend", "family", "mode", "check"), PROMISES)
+def test_adapter_keeps_the_contract(backend, family, mode, check):
+    found = outcomes(backend)
+    assert isinstance(found, dict), found
+    outcome = found[f"{family} {mode} {check}"]
+    assert outcome is None, outcome
+
+
+def test_every_trainable_family_is_checked_in_every_framework():
+    trainable = {name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)}
+    assert trainable
+    assert {(backend, family) for backend, family, _, _ in PROMISES} == {(b, f) for b in FRAMEWORKS for f in trainable}
+
+
+def test_a_backend_that_is_not_installed_fails_its_checks(tmp_path):
+    (tmp_path / "paddle.py").write_text("raise ImportError('No module named paddle')\n")
+    assert "No module named paddle" in outcomes("paddle", f"{tmp_path}:{ROOT}")

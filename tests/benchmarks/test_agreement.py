@@ -1,0 +1,593 @@
+"""The ladder judges adapters; here it is judged itself, on an adapter in NumPy that faults are planted in."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import autograd
+import numpy as np
+import pytest
+
+from backends.registry import FAMILIES, FRAMEWORKS
+from benchmarks import sampling, specs
+from benchmarks.agreement import ladder, mutants, reference
+from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
+from benchmarks.agreement.verdict import verdicts
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
+RUNGS = list(LADDER)
+
+
+def ladder_spec(family):
+    return type(specs.make(family, {})).for_ladder()
+
+
+@dataclass
+class State:
+    spec: Any
+    parameters: dict[str, np.ndarray]
+    moments: dict[str, tuple[np.ndarray, np.ndarray]]
+    done: int = 0
+
+
+class Sound:
+    """The contract in float32 NumPy: the spec's own loss, and Adam as the other adapters write it."""
+
+    def init(self, spec, parameters, device, mode):
+        assert (device, mode) == ("cpu", "eager")
+        own = {name: self.take(value) for name, value in parameters.items()}
+        return State(spec, own, {name: (np.zeros_like(value), np.zeros_like(value)) for name, value in own.items()})
+
+    def take(self, value):
+        return value.copy()
+
+    def loss_and_gradient(self, state, batch):
+        loss, gradient = autograd.value_and_grad(state.spec.loss)(dict(state.parameters), batch)
+        return loss, {name: np.asarray(value, np.float32) for name, value in gradient.items()}
+
+    def train(self, state, batches):
+        losses = []
+        for batch in reference.steps(batches):
+            loss, gradient = self.loss_and_gradient(state, batch)
+            losses.append(loss)
+            self.step(state, gradient)
+        return state, np.array(losses, np.float32)
+
+    def step(self, state, gradient, rate=1.0):
+        adam = state.spec.optimizer
+        (step_size,), (epsilon,) = adam.schedule(state.done, 1)
+        for name, g in gradient.items():
+            m, v = state.moments[name]
+            m += np.float32(1 - adam.beta1) * (g - m)
+            v += np.float32(1 - adam.beta2) * (g * g - v)
+            state.parameters[name] -= np.float32(rate) * step_size * m / (np.sqrt(v) + epsilon)
+        state.done += 1
+
+    def gradients(self, state, batch):
+        return self.loss_and_gradient(state, batch)[1]
+
+    def embed_users(self, state, inputs):
+        return state.spec.user_vectors(state.parameters, inputs).astype(np.float32)
+
+    def embed_items(self, state):
+        return state.spec.item_vectors(state.parameters).astype(np.float32)
+
+    def export(self, state):
+        return {name: value.copy() for name, value in state.parameters.items()}
+
+    def sync(self, state):
+        pass
+
+
+def climb(adapter, family):
+    return ladder.climb(adapter, ladder_spec(family), "cpu", "eager")
+
+
+@pytest.mark.parametrize("family", TRAINABLE)
+def test_sound_adapter_holds_to_the_last_rung(family):
+    rungs = climb(Sound(), family)
+    assert [rung.rung for rung in rungs] == RUNGS
+    assert all(rung.holds for rung in rungs)
+    assert all(rung.difference is not None and rung.difference <= rung.tolerance for rung in rungs)
+    assert [rung.tolerance for rung in rungs] == [LADDER[name].limit for name in RUNGS]
+
+
+def raises(error):
+    def method(*_):
+        raise error
+
+    return method
+
+
+class ExportIsRounded(Sound):
+    def export(self, state):
+        return {name: value.astype(np.float16).astype(np.float32) for name, value in super().export(state).items()}
+
+
+class ExportLacksAParameter(Sound):
+    def export(self, state):
+        return dict(list(super().export(state).items())[1:])
+
+
+class ExportIsFloat64(Sound):
+    def export(self, state):
+        return {name: value.astype(np.float64) for name, value in super().export(state).items()}
+
+
+class ExportIsTransposed(Sound):
+    def export(self, state):
+        return {name: value.T for name, value in super().export(state).items()}
+
+
+class ExportRaises(Sound):
+    export = raises(KeyError("no such variable"))
+
+
+class TwoItemsAreSwapped(Sound):
+    def embed_items(self, state):
+        items = super().embed_items(state)
+        items[[0, 1]] = items[[1, 0]]
+        return items
+
+
+class UsersComeSorted(Sound):
+    def embed_users(self, state, inputs):
+        return super().embed_users(state, {"user": np.sort(inputs["user"])})
+
+
+class OneUserIsNotANumber(Sound):
+    def embed_users(self, state, inputs):
+        users = super().embed_users(state, inputs)
+        users[3] = np.nan
+        return users
+
+
+class ItemsHaveNoBiasColumn(Sound):
+    def embed_items(self, state):
+        return super().embed_items(state)[:, :-1]
+
+
+class EmbeddingRaises(Sound):
+    embed_users = raises(IndexError("index 299 is out of bounds"))
+
+
+class GradientIsOffByAThousandth(Sound):
+    def gradients(self, state, batch):
+        return {name: np.float32(1.001) * value for name, value in super().gradients(state, batch).items()}
+
+
+class GradientIsNotANumber(Sound):
+    def gradients(self, state, batch):
+        found = super().gradients(state, batch)
+        next(iter(found.values()))[0] = np.nan
+        return found
+
+
+class GradientOfOneRowIsLost(Sound):
+    def gradients(self, state, batch):
+        found = super().gradients(state, batch)
+        found["item_factors"][np.abs(found["item_factors"]).sum(1).argmax()] = 0
+        return found
+
+
+class GradientIsMissing(Sound):
+    def gradients(self, state, batch):
+        return dict(list(super().gradients(state, batch).items())[1:])
+
+
+class GradientsRaise(Sound):
+    gradients = raises(RuntimeError("no gradient function"))
+
+
+class LossIsWithoutPenalty(Sound):
+    def train(self, state, batches):
+        state, losses = super().train(state, batches)
+        return state, losses - np.float32(1e-5)
+
+
+class LossIsTakenAfterTheUpdate(Sound):
+    def train(self, state, batches):
+        losses = []
+        for batch in reference.steps(batches):
+            self.step(state, self.gradients(state, batch))
+            losses.append(self.loss_and_gradient(state, batch)[0])
+        return state, np.array(losses, np.float32)
+
+
+class LossesAreFloat64(Sound):
+    def train(self, state, batches):
+        state, losses = super().train(state, batches)
+        return state, losses.astype(np.float64)
+
+
+class LossesAreOneACall(Sound):
+    def train(self, state, batches):
+        state, losses = super().train(state, batches)
+        return state, losses.mean(keepdims=True)
+
+
+class LossIsNotANumber(Sound):
+    def train(self, state, batches):
+        state, losses = super().train(state, batches)
+        return state, np.full_like(losses, np.nan)
+
+
+class TrainingRaises(Sound):
+    train = raises(ValueError("cannot compile"))
+
+
+class StepIsAThousandthTooLong(Sound):
+    def step(self, state, gradient, rate=1.0):
+        super().step(state, gradient, 1.001 * rate)
+
+
+class StepIsForgotten(Sound):
+    def step(self, state, gradient, rate=1.0):
+        pass
+
+
+class CallersArraysAreTrained(Sound):
+    def take(self, value):
+        return value
+
+
+class StepDriftsAfterAHundred(Sound):
+    def step(self, state, gradient, rate=1.0):
+        super().step(state, gradient, 1.01 * rate if state.done >= 100 else rate)
+
+
+class StepCountStartsAnewWithEveryCall(Sound):
+    def train(self, state, batches):
+        state.done = 0
+        return super().train(state, batches)
+
+
+class LossBecomesInfiniteInTheMiddle(Sound):
+    def train(self, state, batches):
+        state, losses = super().train(state, batches)
+        return state, np.where(np.arange(len(losses)) == 20, np.float32(np.inf), losses)
+
+
+class ItemsAreScaledAfterTraining(Sound):
+    """Parameters and losses are right: only the vectors at the end can show it."""
+
+    def embed_items(self, state):
+        items = super().embed_items(state)
+        return items if state.done < 2 else items * np.float32(1.001)
+
+
+class VectorsOfEverybodyAreReversed(Sound):
+    def embed_users(self, state, inputs):
+        everybody = len(inputs["user"]) == reference.N_USERS
+        return super().embed_users(state, inputs)[:: -1 if everybody else 1]
+
+
+class RankingRaises(Sound):
+    def embed_users(self, state, inputs):
+        if len(inputs["user"]) == reference.N_USERS:
+            raise MemoryError("too many users")
+        return super().embed_users(state, inputs)
+
+
+FAULTS = {
+    ExportIsRounded: "round trip",
+    ExportLacksAParameter: "round trip",
+    ExportIsFloat64: "round trip",
+    ExportIsTransposed: "round trip",
+    ExportRaises: "round trip",
+    TwoItemsAreSwapped: "forward",
+    UsersComeSorted: "forward",
+    OneUserIsNotANumber: "forward",
+    ItemsHaveNoBiasColumn: "forward",
+    EmbeddingRaises: "forward",
+    GradientIsOffByAThousandth: "gradients",
+    GradientIsNotANumber: "gradients",
+    GradientOfOneRowIsLost: "gradients",
+    GradientIsMissing: "gradients",
+    GradientsRaise: "gradients",
+    LossIsWithoutPenalty: "loss",
+    LossIsTakenAfterTheUpdate: "loss",
+    LossesAreFloat64: "loss",
+    LossIsNotANumber: "loss",
+    TrainingRaises: "loss",
+    StepIsAThousandthTooLong: "one step",
+    StepIsForgotten: "one step",
+    CallersArraysAreTrained: "one step",
+    LossesAreOneACall: "trajectory",
+    StepDriftsAfterAHundred: "trajectory",
+    StepCountStartsAnewWithEveryCall: "trajectory",
+    LossBecomesInfiniteInTheMiddle: "trajectory",
+    ItemsAreScaledAfterTraining: "vectors",
+    VectorsOfEverybodyAreReversed: "metrics",
+    RankingRaises: "metrics",
+}
+
+
+@pytest.mark.parametrize("family", TRAINABLE)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_planted_fault_breaks_at_its_rung(fault, family):
+    rungs = climb(fault(), family)
+    due = FAULTS[fault]
+    assert [rung.rung for rung in rungs] == RUNGS[: RUNGS.index(due) + 1]
+    assert [rung.holds for rung in rungs] == [True] * RUNGS.index(due) + [False]
+
+
+def test_broken_rung_names_the_parameter():
+    last = climb(GradientOfOneRowIsLost(), TRAINABLE[0])[-1]
+    assert last.where.startswith("item_factors")
+    assert last.difference > last.tolerance
+
+
+def test_broken_rung_tells_what_was_raised():
+    last = climb(GradientsRaise(), TRAINABLE[0])[-1]
+    assert (last.where, last.difference) == ("RuntimeError: no gradient function", None)
+
+
+def test_every_rung_is_broken_by_some_fault():
+    assert set(FAULTS.values()) == set(LADDER)
+
+
+class Unlearnt(Sound):
+    """Its losses are right, but the vectors that it serves owe nothing to training."""
+
+    kind: str
+
+    def init(self, spec, parameters, device, mode):
+        self.start = {name: value.copy() for name, value in parameters.items()}
+        return super().init(spec, parameters, device, mode)
+
+    def vectors(self, state, users):
+        spec, data = state.spec, reference.problem()
+        trained = spec.user_vectors(self.start, {"user": users}), spec.item_vectors(self.start)
+        if state.done == 0 or self.kind == "untrained":
+            return trained
+        if self.kind == "random":
+            rng = sampling.generator("random vectors")
+            everybody = rng.standard_normal((data.n_users, trained[0].shape[1]))
+            return everybody[users], rng.standard_normal(trained[1].shape)
+        items = np.zeros_like(trained[1])
+        items[:, -1] = data.item_counts  # beside it stands the 1 that every user's vector ends with
+        return trained[0], items
+
+    def embed_users(self, state, inputs):
+        return self.vectors(state, inputs["user"])[0].astype(np.float32)
+
+    def embed_items(self, state):
+        return self.vectors(state, np.zeros(0, np.int32))[1].astype(np.float32)
+
+
+@pytest.mark.parametrize("family", TRAINABLE)
+@pytest.mark.parametrize("kind", ["untrained", "random", "popularity"])
+def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind, family):
+    adapter = Unlearnt()
+    adapter.kind = kind
+    lifted = {**LADDER, "vectors": Tolerance(np.inf, 0.0, "lifted, to see whether the next rung would hold")}
+    monkeypatch.setattr(ladder, "LADDER", lifted)
+    *_, vectors, metrics = climb(adapter, family)
+    assert (vectors.rung, metrics.rung) == ("vectors", "metrics")
+    assert vectors.difference > 100 * LADDER["vectors"].limit
+    assert not metrics.holds
+    assert metrics.difference > 25 * LADDER["metrics"].limit
+
+
+def _metric(spec, parameters):
+    data = reference.problem()
+    users = spec.user_vectors(parameters, {"user": np.arange(data.n_users)})
+    scores = users @ spec.item_vectors(parameters).T
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+    return float(np.mean((best == data.held_out[:, None]).any(1)))
+
+
+@pytest.mark.parametrize("family", TRAINABLE)
+def test_metric_tolerances_are_far_smaller_than_what_the_reference_learns(family):
+    spec = ladder_spec(family)
+    start = reference.initial_parameters(spec)
+    truth = reference.Trajectory(spec, start)
+    for chunk in reference.chunks(spec, reference.problem()):
+        for batch in reference.steps(chunk):
+            truth.step(batch)
+    learnt = _metric(spec, truth.parameters) - _metric(spec, start)
+    assert learnt > 25 * LADDER["metrics"].limit
+    assert learnt > 25 * METRIC.limit
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_tolerance_was_measured_and_has_room_above_that(name):
+    tolerance = LADDER[name]
+    assert tolerance.measured <= tolerance.limit
+    assert tolerance.meaning
+    if name in {"round trip", "forward", "metrics"}:
+        return  # copies of parameters, and a share of 300 users: all can be equal
+    assert tolerance.measured > 0, "float32 beside float64 never differs by nothing: this was not measured"
+
+
+def _record(**changes):
+    record = {
+        "kind": "train",
+        "model": "mf-bpr",
+        "variant": "tuned",
+        "backend": "torch",
+        "mode": "eager",
+        "device": "cpu",
+        "dataset": "d",
+        "protocol": "time-split",
+        "seed": 0,
+        "status": "ok",
+        "settings": {"primary_metric": "recall@10", "epochs": 3},
+        "metrics": {"recall@10": 0.3},
+        "curve": [{"epoch": 0, "steps": 0, "loss": None, "metrics": {"recall@10": 0.01}}],
+        "hashes": {"split": "s", "parameters": "p", "batches": "b"},
+    }
+    return record | changes
+
+
+def _verdict(*records):
+    (verdict,) = verdicts(records)
+    return verdict
+
+
+def test_backends_within_the_tolerance_agree():
+    near = 0.3 + 0.9 * METRIC.limit
+    verdict = _verdict(_record(), _record(backend="jax", metrics={"recall@10": near}))
+    assert verdict.verdict == "agrees"
+    assert verdict.spread == pytest.approx(near - 0.3)
+    assert verdict.tolerance == METRIC.limit
+
+
+def test_backends_beyond_the_tolerance_differ_and_are_named():
+    far = 0.3 + 1.1 * METRIC.limit
+    verdict = _verdict(_record(), _record(backend="paddle"), _record(backend="jax", metrics={"recall@10": far}))
+    assert verdict.verdict == "differs"
+    assert "jax eager" in verdict.reason
+    assert "torch eager" in verdict.reason
+
+
+def test_modes_of_one_backend_are_compared_with_the_others():
+    compiled = _record(mode="compiled", metrics={"recall@10": 0.4})
+    assert _verdict(_record(), compiled, _record(backend="jax")).verdict == "differs"
+
+
+@pytest.mark.parametrize("others", [[], [_record(mode="compiled")], [_record(backend="jax", status="failed")]])
+def test_one_backend_alone_is_not_compared(others):
+    verdict = _verdict(_record(), *others)
+    assert (verdict.verdict, verdict.spread) == ("not compared", None)
+
+
+@pytest.mark.parametrize("name", ["split", "parameters", "batches"])
+def test_backends_that_were_given_other_inputs_differ(name):
+    hashes = {"split": "s", "parameters": "p", "batches": "b"} | {name: "other"}
+    verdict = _verdict(_record(), _record(backend="jax", hashes=hashes))
+    assert verdict.verdict == "differs"
+    assert name in verdict.reason
+
+
+def test_backends_that_learnt_nothing_are_not_compared():
+    at_start = {"recall@10": 0.01 + 0.5 * METRIC.limit}
+    verdict = _verdict(_record(metrics=at_start), _record(backend="jax", metrics=at_start))
+    assert verdict.verdict == "not compared"
+    assert "untrained" in verdict.reason
+
+
+@pytest.mark.parametrize("change", [{"variant": "other"}, {"dataset": "other"}, {"protocol": "other"}, {"seed": 1}])
+def test_other_questions_get_verdicts_of_their_own(change):
+    other = _record(**change, metrics={"recall@10": 0.5})
+    found = verdicts([_record(), _record(backend="jax"), other, {**other, "backend": "jax"}])
+    assert [verdict.verdict for verdict in found] == ["agrees", "agrees"]
+
+
+def test_models_that_no_framework_trains_get_no_verdict():
+    assert verdicts([_record(backend="classic"), _record(kind="throughput")]) == []
+
+
+BUGS = mutants.bugs()
+EDITS = [pytest.param(bug, name, id=f"{name}: {bug.name}") for bug in BUGS for name in bug.edits]
+
+
+@pytest.mark.parametrize(("bug", "backend"), EDITS)
+def test_bug_finds_its_text_exactly_once(bug, backend):
+    edit = bug.edits[backend]
+    assert edit.module in {mutants.CONTRACT, FAMILIES[bug.family.replace("_", "-")].adapters[backend].split(".")[-1]}
+    source = (ROOT / "backends" / backend / f"{edit.module}.py").read_text(encoding="utf-8")
+    assert source.count(edit.old) == 1
+    mutant = source.replace(edit.old, edit.new)
+    assert mutant != source
+    compile(mutant, edit.module, "exec")
+
+
+def test_bugs_are_due_at_rungs_of_the_ladder_and_in_known_modes():
+    assert {bug.rung for bug in BUGS} <= set(LADDER)
+    assert {edit.mode for bug in BUGS for edit in bug.edits.values()} <= {"eager", "compiled"}
+    assert len({bug.name for bug in BUGS}) == len(BUGS)
+
+
+def test_every_framework_and_family_has_its_bugs():
+    assert len(BUGS) >= 12
+    for backend in FRAMEWORKS:
+        assert sum(backend in bug.edits for bug in BUGS) >= 12, backend
+        for family in TRAINABLE:
+            assert any(backend in bug.edits and bug.family == family.replace("-", "_") for bug in BUGS)
+
+
+def test_adams_mistakes_are_among_the_bugs_of_every_framework():
+    for backend in FRAMEWORKS:
+        assert any(re.search(r"Adam|bias correction|step count", bug.name) for bug in BUGS if backend in bug.edits)
+    names = " ".join(bug.name for bug in BUGS)
+    for words in ("epsilon inside the root", "without bias correction", "lazy Adam"):
+        assert words in names
+
+
+def test_text_that_is_not_there_exactly_once_is_refused():
+    edit = mutants.Edit(mutants.CONTRACT, "no such text", "")  # found out before anything of paddle is imported
+    with pytest.raises(ValueError, match="0 times, expected once"), mutants.injected("paddle", "mf_bpr", edit):
+        pass
+
+
+def agree(folder, *options, root=ROOT):
+    command = [sys.executable, "-m", "benchmarks", "agree", "--results", str(folder / "results"), *options]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_real_adapter_climbs_to_the_last_rung(tmp_path):
+    done = agree(tmp_path, "--mode", "eager", "--backends", "torch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("agrees")]
+    assert len(lines) == len(TRAINABLE)
+    assert all("holds to the last rung, metrics" in line for line in lines)
+    assert f"{len(TRAINABLE)} of {len(TRAINABLE)} adapters and modes agree with their reference" in done.stdout
+
+
+def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
+    done = agree(tmp_path, "--mutants", "--backends", "paddle")
+    assert done.returncode == 0, done.stdout + done.stderr
+    n = sum("paddle" in bug.edits for bug in BUGS)
+    assert f"kill rate: {n} of {n} injected bugs caught (100%)" in done.stdout
+    assert sum(line.startswith("caught") for line in done.stdout.splitlines()) == n
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A copy that may be broken."""
+    for package in ("datasets", "benchmarks", "backends", "reports"):
+        shutil.copytree(ROOT / package, tmp_path / "copy" / package, ignore=shutil.ignore_patterns("*.pyc"))
+    return tmp_path / "copy"
+
+
+def _replace(path, old, new):
+    source = path.read_text(encoding="utf-8")
+    assert source.count(old) == 1
+    path.write_text(source.replace(old, new), encoding="utf-8")
+
+
+def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_path, repository):
+    _replace(repository / "backends" / "paddle" / "mf_bpr.py", "F.softplus(-margin)", "F.softplus(margin)")
+    options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
+    done = agree(tmp_path, *options, root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"DIFFERS +mf-bpr +paddle +eager .* holds to forward; breaks at gradients", done.stdout)
+
+
+def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
+    bug = next(bug for bug in BUGS if bug.name == "the pair is reversed")
+    edit = bug.edits["paddle"]
+    (repository / "benchmarks" / "agreement" / "bugs.toml").write_text(
+        f'[[bug]]\nname = "{bug.name}"\nrung = "forward"\nfamily = "{bug.family}"\n\n'
+        f'[bug.paddle]\nmodule = "{edit.module}"\nold = "{edit.old}"\nnew = "{edit.new}"\n',
+        encoding="utf-8",
+    )
+    done = agree(tmp_path, "--mutants", "--backends", "paddle", "--models", "mf-bpr", root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"SURVIVED paddle .*due by 'forward', broke at 'gradients'", done.stdout)
+    assert "kill rate: 0 of 1 injected bugs caught (0%)" in done.stdout
+
+
+def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
+    done = agree(tmp_path, "--device", "gpu", "--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
+    if "agrees" in done.stdout:
+        pytest.skip("PaddlePaddle has a GPU here")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert re.search(r"skipped +mf-bpr +paddle +eager +gpu +PaddlePaddle", done.stdout)
