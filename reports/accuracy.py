@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backends.registry import FRAMEWORKS
 from reports.records import Record, grouped, ok, primary_metric
 from reports.spread import t_interval
 
@@ -210,6 +211,8 @@ def _badge(record: Record, verdicts: Sequence[Verdict]) -> Badge:
         if chosen:
             share = f" (seeds {', '.join(str(v.seed) for v in chosen)} of {len(mine)} seeds)" if len(mine) > 1 else ""
             return Badge(verdict, chosen[0].reason + share)
+    if record["backend"] not in FRAMEWORKS:
+        return Badge("one implementation", "there is nothing to compare it with")
     return Badge("not compared", "no verdict was formed for this model")
 
 

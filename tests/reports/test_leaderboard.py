@@ -311,3 +311,9 @@ def test_bugs_that_the_ladder_let_through_are_named():
     )
     boards = build([trained("mf-bpr", 0.2), injected], [])
     assert boards.kills == (KillRow("mf-bpr", "jax", 2, 1, ("double sigmoid",)),)
+
+
+def test_a_model_with_one_implementation_is_not_called_uncompared():
+    (table,) = build([trained("als", 0.2, backend="classic"), trained("mf-bpr", 0.2)], []).accuracy
+    badges = {row.model: row.badge.verdict for row in table.rows if row.role != "popularity"}
+    assert badges == {"als": "one implementation", "mf-bpr": "not compared"}
