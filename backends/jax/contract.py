@@ -16,6 +16,8 @@ from jax import Array
 
 from backends.contract import Arrays, UnavailableError
 
+jax.config.update("jax_default_matmul_precision", "highest")  # float32 products stay float32 on a GPU too
+
 Batch: TypeAlias = dict[str, Array]
 Values: TypeAlias = Any  # the model's parameters as a pytree
 Carry: TypeAlias = tuple[Values, Values, Values]  # parameters, first and second moments

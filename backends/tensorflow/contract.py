@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from backends.contract import Arrays, UnavailableError
 
+tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 products stay float32 on a GPU too
+
 Batch: TypeAlias = dict[str, tf.Tensor]
 
 
