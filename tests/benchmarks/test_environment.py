@@ -1,0 +1,33 @@
+from benchmarks.harness.environment import installed, machine, worker_environment
+
+
+def test_only_variables_that_change_speed_are_recorded(monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "4294967296")
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "/home/somebody/.terraformrc")  # another program's
+    monkeypatch.setenv("HOME", "/home/somebody")
+    found = installed("torch")
+    assert found["MALLOC_MMAP_THRESHOLD_"] == "4294967296"
+    assert not any("somebody" in value for value in found.values())
+
+
+def test_packages_and_python_are_recorded_with_their_versions():
+    assert {"python", "numpy", "numba", "torch"} <= set(installed("torch"))
+
+
+def test_a_machine_is_the_same_machine_every_time():
+    first = dict(machine())
+    machine.cache_clear()
+    assert dict(machine()) == first
+
+
+def test_every_limit_on_threads_is_the_number_asked_for():
+    limits = {name: value for name, value in worker_environment(3, "cpu").items() if name.endswith("_NUM_THREADS")}
+    assert len(limits) >= 4
+    assert set(limits.values()) == {"3"}
+    assert "intra_op_parallelism_threads=3" in worker_environment(3, "cpu")["XLA_FLAGS"]
+
+
+def test_gpus_are_hidden_from_cells_of_the_cpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert worker_environment(1, "cpu")["CUDA_VISIBLE_DEVICES"] == ""
+    assert worker_environment(1, "gpu")["CUDA_VISIBLE_DEVICES"] == "0"
