@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add = subcommands.add_parser("agree", help="hold every adapter to its reference, rung by rung")
     add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help="instead of all")
     add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="instead of all")
-    add.add_argument("--mutants", action="store_true", help="inject the known bugs and report how many are caught")
+    add.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
     add.add_argument("--timeout", type=_positive, default=900.0, metavar="S", help="seconds a cell may take")
     _execution(add)
     _common(add, commands.agree)

@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
             session = Run(options.results, options.timeout, board.done)
             for prepared, cells in planned:
                 for group in groups(cells):
-                    if options.force or session.unfinished(group) or _never_tried(session, group):
+                    if options.force or session.unfinished(group):
                         board.doing(group)
                         session.execute(group, prepared)
                     else:
@@ -110,10 +110,6 @@ def run(options: argparse.Namespace) -> int:
         keys = {cell.key for _, cells in planned for cell in cells}
         records = [record for key, record in session.records.items() if key in keys]
     return _conclude(options, records)
-
-
-def _never_tried(session: Run, group: Group) -> bool:
-    return any(cell.key not in session.records for cell in group.cells)
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:

@@ -117,8 +117,13 @@ class Run:
         self.records = {record["cell"]: record for record in existing}
 
     def unfinished(self, group: Group) -> bool:
-        """Whether any of a group's cells has no good record; what is timed by turns is timed again as a whole."""
-        return any(cell.refusal is None and not self._finished(cell) for cell in group.cells)
+        """Whether any of a group's cells has no good record; what is timed by turns is timed again as a whole.
+
+        A cell that cannot run is finished with the record that says so.
+        """
+        return any(
+            cell.key not in self.records or (cell.refusal is None and not self._finished(cell)) for cell in group.cells
+        )
 
     def _finished(self, cell: Cell) -> bool:
         record = self.records.get(cell.key)
