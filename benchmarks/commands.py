@@ -124,7 +124,8 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     else:
         sys.stdout.write(render.summary(leaderboards) + "\n")
         for verdict in reached:
-            sys.stdout.write(f"{verdict.verdict:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
+            name = f"{verdict.model} ({verdict.variant}), seed {verdict.seed}"
+            sys.stdout.write(f"{verdict.verdict:12} {name}: {verdict.reason}\n")
         statuses = Counter(record["status"] for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
         for path in written:
