@@ -55,6 +55,14 @@ def _read_online_retail(request: Request) -> Interactions:
     )
 
 
+def _read_movielens(request: Request) -> Interactions:
+    from datasets import movielens
+
+    return movielens.load(
+        request.name, request.data_dir, accept_download=request.accept_download, progress=request.progress
+    )
+
+
 def _read_synthetic(request: Request) -> Interactions:
     from datasets import synthetic
 
@@ -68,8 +76,27 @@ def _read_file(request: Request) -> Interactions:
 
 
 GENERATED = "generated on this machine; no licence, nothing to cite"
+MOVIELENS = "research use, no redistribution (GroupLens); cite Harper and Konstan 2015"
 
 DATASETS: dict[str, Dataset] = {
+    "ml-100k": Dataset(
+        "100,000 ratings of 1,682 movies by 943 users, 1997 to 1998, with users' and movies' features",
+        "download",
+        MOVIELENS,
+        _read_movielens,
+    ),
+    "ml-1m": Dataset(
+        "1,000,209 ratings of 3,706 movies by 6,040 users, 2000 to 2003, with users' and movies' features",
+        "download",
+        MOVIELENS,
+        _read_movielens,
+    ),
+    "ml-20m": Dataset(
+        "20,000,263 ratings of 26,744 movies by 138,493 users, 1995 to 2015, with movies' genres",
+        "download",
+        MOVIELENS,
+        _read_movielens,
+    ),
     "online-retail": Dataset(
         "541,909 invoice rows of a British gift wholesaler, 2010-12 to 2011-12, with customers, invoices and times",
         "download",

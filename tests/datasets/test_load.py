@@ -15,19 +15,21 @@ def test_importing_the_package_is_light():
 
 
 def test_the_table_says_what_list_prints():
-    assert set(DATASETS) >= {"online-retail", "synthetic-tiny", "synthetic-small", "synthetic-large", "file:PATH"}
+    assert set(DATASETS) >= {"ml-100k", "ml-1m", "ml-20m", "online-retail"}
+    assert set(DATASETS) >= {"synthetic-tiny", "synthetic-small", "synthetic-large", "file:PATH"}
     for name, dataset in DATASETS.items():
         assert dataset.description, name
         assert "\n" not in dataset.description, name
         assert dataset.terms, name
     origins = {name: dataset.origin for name, dataset in DATASETS.items()}
-    assert origins["online-retail"] == "download"
+    assert origins["online-retail"] == origins["ml-20m"] == "download"
     assert origins["synthetic-tiny"] == "embedded"
     assert origins["file:PATH"] == "local"
 
 
 @pytest.mark.parametrize(
-    ("wrong", "nearest"), [("online_retail", "online-retail"), ("synthetic-tinny", "synthetic-tiny"), ("ml-1m", "")]
+    ("wrong", "nearest"),
+    [("online_retail", "online-retail"), ("synthetic-tinny", "synthetic-tiny"), ("ml_1m", "ml-1m"), ("netflix", "")],
 )
 def test_an_unknown_name_gets_the_nearest_and_the_list(wrong, nearest):
     with pytest.raises(InputError) as error:
