@@ -64,11 +64,21 @@ def run(tasks: list[Task], turns: int, timeout_s: float) -> Iterator[tuple[Task,
 
 @contextlib.contextmanager
 def _started(task: Task) -> Iterator[_Worker]:
-    worker = _Worker(task)
+    """A worker that is killed at the end; an interrupt waits until there is a worker to kill."""
+    interrupts: list[int] = []
+    worker = None
     try:
+        handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+        try:
+            worker = _Worker(task)
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        if interrupts and callable(handler):
+            handler(signal.SIGINT, None)
         yield worker
     finally:
-        worker.kill()
+        if worker is not None:
+            worker.kill()
 
 
 class _Worker:
