@@ -15,9 +15,8 @@ from pathlib import Path
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
 from benchmarks import commands, suites
+from benchmarks.exit_codes import INTERRUPTED, WRONG_INPUT
 from datasets.errors import InputError
-
-WRONG_INPUT, INTERRUPTED = 2, 130
 
 
 class _Parser(argparse.ArgumentParser):

@@ -21,13 +21,12 @@ from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import protocols, suites
 from benchmarks.agreement.verdict import verdicts
+from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
 from benchmarks.harness.run import prepare as prepare_split
 from datasets.errors import InputError
-
-FINE, FAILED, NOTHING_MEASURED = 0, 1, 3
 
 
 def list_all(options: argparse.Namespace) -> int:

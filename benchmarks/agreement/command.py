@@ -11,12 +11,12 @@ from pathlib import Path
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import specs
 from benchmarks.agreement.mutants import INJECTED
+from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, store
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.harness.run import Group, Run
 from benchmarks.specs.base import settings
 
-FINE, FAILED, NOTHING_MEASURED = 0, 1, 3
 LADDER_DATA = "the ladder's own data"
 PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
