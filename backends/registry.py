@@ -78,6 +78,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "als": Family("benchmarks.specs.als:ALS", _classic("als")),
         "mf-logloss": Family("benchmarks.specs.mf_logloss:MFLogLoss", _everywhere("mf_logloss")),
         "mf-bpr": Family("benchmarks.specs.mf_bpr:MFBPR", _everywhere("mf_bpr")),
+        "gru4rec": Family("benchmarks.specs.gru4rec:GRU4Rec", _everywhere("gru4rec")),
+        "lstm": Family("benchmarks.specs.lstm:LSTM", _everywhere("lstm")),
     }
 )
 

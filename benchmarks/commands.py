@@ -136,7 +136,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     return FAILED if disagree or any(record["status"] in FAILURES for record in records) else FINE
 
 
-GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0}
+GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
 """What a cell is guessed to take before one like it has been recorded."""
 
 
@@ -247,6 +247,8 @@ def _headline(record: store.Record) -> str:
     if record["kind"] == "throughput":
         rates = sorted(timings["window_samples_per_s"])
         return f"{rates[len(rates) // 2]:,.0f} samples/s"
+    if record["kind"] == "map":
+        return f"{record['map']['method']} of {len(record['map']['x']):,} items"
     words = f"{primary} {record['metrics'][primary]:.4f}"
     if record["kind"] == "index":
         rates = sorted(timings["batch_qps"])

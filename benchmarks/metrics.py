@@ -5,7 +5,8 @@ invoice counts twice. A recommendation of -1 is none and never a hit; an item re
 query is a hit at its first rank only. Queries without targets are left out of every mean.
 
 With H(K) the target rows of the first K recommendations, n the target rows, rel(r) the relevance of
-the recommendation at rank r = 1, 2, …, and [·] 1 where true and 0 elsewhere, for each query:
+the recommendation at rank r = 1, 2, …, hit(p) whether the target row at place p = 1, 2, … is among the
+first K recommendations, and [·] 1 where true and 0 elsewhere, for each query:
 
 | metric | value | source |
 |---|---|---|
@@ -15,6 +16,7 @@ the recommendation at rank r = 1, 2, …, and [·] 1 where true and 0 elsewhere,
 | mrr@K | 1 / (rank of the first hit), 0 if that is beyond K | Voorhees, TREC-8 1999 |
 | map@K | Σ_{r ≤ K, hit} (hits up to r) / r, over min(K, distinct targets); hits are binary | Manning et al., 8.4, cut at K |
 | ndcg@K | Σ_{r ≤ K} rel(r) / log2(r + 1), over the same sum of the best ordering of the targets | Järvelin and Kekäläinen, TOIS 2002, with linear gain |
+| ndcg_by_target@K | Σ_p [hit(p)] / log2(p + 1), over Σ_{p ≤ H(K)} 1 / log2(p + 1), 0 without a hit; *an error*: the discount is of the target's place in the user's history, not of its rank, and the ideal holds the hits alone; values above ndcg are normal | the evaluation that Cen et al., KDD 2020, first released; kept to reproduce published figures |
 
 These are averaged over queries. Two are not averages of queries:
 
@@ -40,7 +42,7 @@ Items = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-PER_QUERY = ("precision", "recall", "recall_micro", "hit_rate", "mrr", "map", "ndcg")
+PER_QUERY = ("precision", "recall", "recall_micro", "hit_rate", "mrr", "map", "ndcg", "ndcg_by_target")
 POOLED = "recall_micro"  # its per-query value is H(K), and its weight n
 QUERIES_AT_ONCE = 256  # their items' vectors are in memory together
 DRAWS_AT_ONCE = 2_000_000  # resampled queries in memory at a time: about 50 MB
@@ -140,13 +142,14 @@ def retrieved_recall(
 ) -> float:
     """Share of an exact search's answers that an approximate one found, ties counting as found.
 
-    An item is right if its inner product, computed anew, is at least that of the last exact answer
-    of its query, within 1e-5 of the scores' size; an item returned twice counts once.
+    An item is right if its score, computed anew, is at least that of the last exact answer of its
+    query, within 1e-5 of the scores' size; an item returned twice counts once. The score is the
+    inner product, for a query of several interests the largest of them.
 
     Args:
         found: int32[q, k]; -1 is no answer.
         exact: int32[q, k], the exact search's answers.
-        queries: float32[q, d].
+        queries: float32[q, d], or float32[q, interests, d].
         vectors: float32[n, d].
 
     Raises:
@@ -175,8 +178,10 @@ def retrieved_recall(
 
 
 def _scores(items: Items, queries: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32]) -> Floats:
-    """Inner products of each query with its items, float64[q, k]; NaN where the item is -1."""
-    scores = np.einsum("qkd,qd->qk", vectors[np.maximum(items, 0)], queries).astype(np.float64)
+    """Largest inner product of each query's interests with its items, float64[q, k]; NaN where the item is -1."""
+    interests = queries[:, None] if queries.ndim == 2 else queries
+    products = np.einsum("qkd,qid->iqk", vectors[np.maximum(items, 0)], interests)
+    scores = np.fmax.reduce(products).astype(np.float64)  # an interest whose product is NaN does not count
     scores[items < 0] = np.nan
     return scores
 
@@ -213,15 +218,16 @@ def _coverage(recommended: Items, n_items: int) -> float:
 @njit(cache=True)
 def _score(recommended, indptr, items, n_items, cuts):  # type: ignore[no-untyped-def]
     # float64[metric in the order of PER_QUERY, cut-off, query]; zero for a query without targets
-    values = np.zeros((7, len(cuts), len(recommended)))
-    discounts = 1.0 / np.log2(np.arange(cuts[-1]) + 2.0)
+    values = np.zeros((8, len(cuts), len(recommended)))
+    discounts = 1.0 / np.log2(np.arange(max(cuts[-1], np.diff(indptr).max())) + 2.0)
     relevance = np.zeros(n_items, dtype=np.int64)  # of the query at hand; zero between queries
+    placed = np.zeros(n_items)  # the discounts of an item's places among the targets, added up; zero likewise
     for query in range(len(recommended)):
         targets = items[indptr[query] : indptr[query + 1]]
         if len(targets) == 0:
             continue
-        ideal = _count(targets, relevance)
-        hits, hit_rows, first, precisions, dcg, best = 0, 0, 0.0, 0.0, 0.0, 0.0
+        ideal = _count(targets, discounts, relevance, placed)
+        hits, hit_rows, first, precisions, dcg, best, by_target = 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0
         cut = 0
         for rank in range(1, cuts[-1] + 1):
             item = recommended[query, rank - 1]
@@ -229,6 +235,7 @@ def _score(recommended, indptr, items, n_items, cuts):  # type: ignore[no-untype
                 hits += 1
                 hit_rows += relevance[item]
                 dcg += relevance[item] * discounts[rank - 1]
+                by_target += placed[item]
                 precisions += hits / rank
                 relevance[item] = 0  # a second recommendation of it is no hit
                 if hits == 1:
@@ -243,20 +250,22 @@ def _score(recommended, indptr, items, n_items, cuts):  # type: ignore[no-untype
                 values[4, cut, query] = first
                 values[5, cut, query] = precisions / min(rank, len(ideal))
                 values[6, cut, query] = dcg / best
+                values[7, cut, query] = by_target / discounts[: max(hit_rows, 1)].sum()
                 cut += 1
-        for item in targets:
-            relevance[item] = 0
+        relevance[targets] = 0
+        placed[targets] = 0.0
     return values
 
 
 @njit(cache=True)
-def _count(targets, relevance):  # type: ignore[no-untyped-def]
-    # Adds the targets up in `relevance`; returns the relevances of the distinct items, largest first.
+def _count(targets, discounts, relevance, placed):  # type: ignore[no-untyped-def]
+    # Adds the targets up in `relevance` and `placed`; returns the distinct items' relevances, largest first.
     distinct = np.empty(len(targets), dtype=np.int64)
     n = 0
-    for item in targets:
+    for place, item in enumerate(targets):
         if relevance[item] == 0:
             distinct[n] = item
             n += 1
         relevance[item] += 1
+        placed[item] += discounts[place]
     return np.sort(relevance[distinct[:n]])[::-1]

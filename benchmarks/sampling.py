@@ -1,4 +1,4 @@
-"""Every random draw of the project: initial parameters, shuffles and negatives, from NumPy's counter-based generator.
+"""Every random draw of the project: parameters, shuffles, cuts and negatives, from NumPy's counter-based generator.
 
 A draw is keyed by what it is for (data set, protocol, seed, model, purpose, epoch), never by the order of calls, so all
 backends see the same numbers and a difference between them is a bug or rounding, never luck.
@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
+
+from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.specs.base import Parameter, Training
 
 STEPS_PER_CHUNK = 64
 """At most so many steps are handed to an adapter at once: enough to amortise a call, few enough to fit in memory."""
+
+MIN_HISTORY = 4
+"""Items before the target of a random cut, at least."""
 
 
 def generator(*key: object) -> np.random.Generator:
@@ -92,3 +98,109 @@ def _with_uniform_negatives(
         "item": np.concatenate([training.item[rows], uniform_items(rng, training.n_items, shape)], 1),
         "label": label,
     }
+
+
+def random_cuts(
+    rng: np.random.Generator, training: Training, batch_size: int, length: int, cuts_per_sequence: int = 1
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """One epoch of training sequences cut at random places, as published with GRU4Rec on MovieLens-20M.
+
+    A sequence of n >= MIN_HISTORY + 1 items is cut `cuts_per_sequence` times, at a place k uniform in [MIN_HISTORY,
+    n - 1]: the last `length` items before it are the history, item k is the target. The samples are shuffled; a last,
+    short batch is dropped, unless it is the only one.
+
+    Yields:
+        Chunks of user, length, target: int32[steps, batch_size] (user as in `sequence_user`) and history:
+        int32[steps, batch_size, length], item + 1, padded on the right with 0.
+
+    Raises:
+        InputError: if no sequence is long enough.
+    """
+    n_items = np.diff(training.sequence_indptr)
+    long_enough = np.flatnonzero(n_items > MIN_HISTORY)
+    if not len(long_enough):
+        raise InputError(
+            f"the longest training sequence has {n_items.max(initial=0)} items, expected {MIN_HISTORY + 1} or more for "
+            "a random cut; take data with longer sequences, or a protocol that trains on more of them."
+        )
+    sequence = np.repeat(long_enough, cuts_per_sequence)
+    cut = training.sequence_indptr[sequence] + rng.integers(MIN_HISTORY, n_items[sequence])
+    for samples in _shuffled(rng, len(sequence), batch_size):
+        start, stop = training.sequence_indptr[sequence[samples]], cut[samples]
+        history, lengths = padded(training.sequence_items, start.ravel(), stop.ravel(), length)
+        yield {
+            "user": training.sequence_user[sequence[samples]],
+            "history": history.reshape(*samples.shape, length),
+            "length": lengths.reshape(samples.shape),
+            "target": training.sequence_items[stop],
+        }
+
+
+def windows(
+    rng: np.random.Generator, training: Training, batch_size: int, length: int
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """One epoch of the windows published with the LSTM on Online Retail: each item is to be told from those before it.
+
+    A training sequence becomes 0 ("nothing yet") and its items + 1, padded on the right with 0 to at least length + 1.
+    Every stretch of length + 1 of that is a window: its first `length` are the history, its last `length` the targets.
+    The windows are shuffled; a last, short batch is dropped, unless it is the only one.
+
+    Yields:
+        Chunks of user: int32[steps, batch_size] (as in `sequence_user`), history and target: int32[steps, batch_size,
+        length]. Targets are shifted like histories, item + 1: among them, too, 0 is padding.
+    """
+    n_items = np.diff(training.sequence_indptr)
+    first_window = np.append(0, np.cumsum(np.maximum(n_items + 1 - length, 1)))
+    for samples in _shuffled(rng, int(first_window[-1]), batch_size):
+        sequence = np.searchsorted(first_window, samples, side="right") - 1
+        offset, start = samples - first_window[sequence], training.sequence_indptr[sequence]
+        window = _cut_windows(
+            training.sequence_items, start.ravel(), n_items[sequence].ravel(), offset.ravel(), length + 1
+        ).reshape(*samples.shape, length + 1)
+        history, target = (np.ascontiguousarray(part) for part in (window[..., :-1], window[..., 1:]))
+        yield {"user": training.sequence_user[sequence], "history": history, "target": target}
+
+
+def _shuffled(rng: np.random.Generator, n: int, batch_size: int) -> Iterator[npt.NDArray[np.int32]]:
+    """The numbers 0 to n - 1 in random order, as chunks int32[steps, batch]; all in one batch if they fill none."""
+    order = rng.permutation(n).astype(np.int32)
+    batch_size = min(batch_size, n)
+    n_steps = n // batch_size
+    for first in range(0, n_steps, STEPS_PER_CHUNK):
+        last = min(first + STEPS_PER_CHUNK, n_steps)
+        yield order[first * batch_size : last * batch_size].reshape(last - first, batch_size)
+
+
+@njit(cache=True)
+def padded(history, start, stop, length):  # type: ignore[no-untyped-def]
+    """The last items of stretches, as models read them.
+
+    Args:
+        history: int32[m], items.
+        start: int64[q].
+        stop: int64[q], stretch i is history[start[i]:stop[i]].
+        length: how many items are taken at most.
+
+    Returns:
+        int32[q, length], item + 1, padded on the right with 0, and int32[q], how many there are.
+    """
+    items = np.zeros((len(start), length), np.int32)
+    lengths = np.empty(len(start), np.int32)
+    for query in range(len(start)):
+        first = max(start[query], stop[query] - length)
+        lengths[query] = stop[query] - first
+        for place in range(lengths[query]):
+            items[query, place] = history[first + place] + 1
+    return items, lengths
+
+
+@njit(cache=True)
+def _cut_windows(items, start, n_items, offset, width):  # type: ignore[no-untyped-def]
+    # int32[w, width]; place 0 of sequence i is "nothing yet", its items begin at items[start[i]]
+    cut = np.zeros((len(start), width), np.int32)
+    for window in range(len(start)):
+        for place in range(width):
+            item = offset[window] + place - 1
+            if 0 <= item < n_items[window]:
+                cut[window, place] = items[start[window] + item] + 1
+    return cut

@@ -19,7 +19,7 @@ from datasets.hashing import ARRAYS, FEATURES, arrays_of, content_hash
 from datasets.interactions import Interactions
 
 FACTS = "facts"  # the column for what is no array
-LAYOUT = 1  # of the Parquet file; raising it makes every older cache file invisible
+LAYOUT = 2  # of the Parquet file; raising it makes every older cache file invisible
 
 
 def folder() -> Path:
@@ -82,7 +82,14 @@ def _write(path: Path, data: Interactions) -> None:
     import pyarrow.parquet as pq
 
     columns = {name: _list(array) for name, array in arrays_of(data).items()}
-    facts = json.dumps({"name": data.name, "content_hash": data.content_hash, "notes": data.notes})
+    facts = json.dumps(
+        {
+            "name": data.name,
+            "content_hash": data.content_hash,
+            "notes": data.notes,
+            "item_feature_names": dict(data.item_feature_names),
+        }
+    )
     # The facts are a column too: Parquet checksums its pages, but not its metadata.
     table = pa.table(columns | {FACTS: pa.array([facts])})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +115,11 @@ def _read(path: Path) -> Interactions | None:
             features[kind][name] = arrays.pop(column)
         fields: dict[str, Any] = {name: arrays.get(name) for name in ARRAYS} | features
         data = Interactions(
-            name=facts["name"], content_hash=facts["content_hash"], notes=tuple(facts["notes"]), **fields
+            name=facts["name"],
+            content_hash=facts["content_hash"],
+            notes=tuple(facts["notes"]),
+            item_feature_names={name: tuple(names) for name, names in facts["item_feature_names"].items()},
+            **fields,
         )
         return data if content_hash(data) == data.content_hash else None
     except Exception:  # a flipped bit can end in any error, and all of them mean the same: build it anew

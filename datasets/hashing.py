@@ -26,8 +26,8 @@ def arrays_of(data: Interactions) -> dict[str, npt.NDArray[Any]]:
 def content_hash(data: Interactions) -> str:
     """SHA-256 (hex) of names, dtypes, lengths and values of all arrays.
 
-    The data set's name, its notes and its present `content_hash` do not enter, so the same rows
-    hash the same from whichever file they were read.
+    The data set's name, its notes, the names of its codes and its present `content_hash` do not
+    enter, so the same rows hash the same from whichever file they were read.
     """
     digest = hashlib.sha256()
     for name, array in arrays_of(data).items():

@@ -46,6 +46,7 @@ class Interactions:
         user_ids, item_ids: the publisher's ids as str[n_users], str[n_items], sorted; the
             position is the index.
         user_features, item_features: name -> int32[n_users] or int32[n_items] (category codes).
+        item_feature_names: name -> what its codes 0, 1, … are called, for those features whose codes have names.
         content_hash: SHA-256 (hex) of what the arrays hold; equal hashes mean equal data.
         notes: facts that travel with every result, e.g. a checksum that is not the publisher's.
         truth: the generating probabilities, for synthetic data only.
@@ -62,6 +63,7 @@ class Interactions:
     content_hash: str
     user_features: Mapping[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     item_features: Mapping[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+    item_feature_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     truth: Truth | None = None
 

@@ -22,7 +22,7 @@ from datasets.errors import InputError
 from datasets.hashing import content_hash
 from datasets.interactions import Interactions
 
-VERSION = 1  # raised with every change in what is read or noted, so that no older cache is found
+VERSION = 2  # raised with every change in what is read or noted, so that no older cache is found
 LICENCE = "research use, no redistribution"
 CITATION = (
     "Harper and Konstan (2015), The MovieLens datasets: history and context, "
@@ -66,7 +66,11 @@ def _archive(name: str, member: str, sha256: str | None = None) -> Archive:
 
 RATING = ("user", "movie", "rating", "timestamp")
 MOVIE = ("movie", "title", "genres")
-FLAGS = tuple(f"genre {number}" for number in range(19))  # of u.item, in the order of u.genre
+GENRES = (  # of ml-100k, as its u.genre numbers them
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+FLAGS = tuple(f"genre {number}" for number in range(len(GENRES)))  # of u.item
 
 EDITIONS = {
     "ml-100k": Edition(
@@ -103,7 +107,7 @@ def load(name: str, data_dir: Path | None, *, accept_download: bool, progress: b
     has users (ml-20m has none), are `gender`, `age`, `occupation` and `zip`, int32[n_users] each.
     The one item feature, int32[n_items], is `genre`: the first genre that the publisher names for
     the movie, and the publisher names them by alphabet. Codes number the distinct values in sorted
-    order; the genres of ml-100k are in the order of its u.genre.
+    order; the genres of ml-100k are in the order of its u.genre. The genres' codes have names.
 
     Args:
         name: a name in `EDITIONS`.
@@ -136,6 +140,8 @@ def _build(name: str, path: Path, sha256: str) -> Interactions:
     rating = _numbers(ratings["rating"], pa.float32(), low=0.5, high=5, **place)
     place = {"name": "timestamp", "expected": "a time in whole seconds since 1970, from 1995 to 2015", "origin": origin}
     timestamp = _numbers(ratings["timestamp"], pa.int64(), low=FIRST_S, high=END_S - 1, **place)
+    user_features = {} if users is None else _features(users, "user", user_ids)
+    genre, genres = _features(movies, "movie", item_ids)["genre"]
     data = Interactions(
         name=name,
         user=user,
@@ -146,8 +152,10 @@ def _build(name: str, path: Path, sha256: str) -> Interactions:
         user_ids=user_ids,
         item_ids=item_ids,
         content_hash="",
-        user_features={} if users is None else _features(users, "user", user_ids),
-        item_features=_features(movies, "movie", item_ids),
+        user_features={feature: codes for feature, (codes, _) in user_features.items()},
+        item_features={"genre": genre},
+        # ml-100k has numbers for names.
+        item_feature_names={"genre": tuple(GENRES[int(g)] if g.isdigit() else g for g in genres.tolist())},
         notes=_notes(name, path, sha256, ratings.num_rows),
     )
     return dataclasses.replace(data, content_hash=content_hash(data))
@@ -187,11 +195,13 @@ def _numbers(texts: pa.ChunkedArray, to: pa.DataType, *, low: float, high: float
     return np.array(column.to_numpy())
 
 
-def _features(table: pa.Table, key: str, wanted: npt.NDArray[np.str_]) -> dict[str, npt.NDArray[np.int32]]:
-    """Every column but the key as codes, int32[len(wanted)]: the rows of the wanted ids, in their order."""
+def _features(
+    table: pa.Table, key: str, wanted: npt.NDArray[np.str_]
+) -> dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.str_]]]:
+    """Every column but the key as codes, int32[len(wanted)], and what they stand for: the wanted ids' rows in order."""
     rows = table.take(pc.index_in(pa.array(wanted.tolist()), value_set=table[key].combine_chunks()))
     columns = {name: rows[name].dictionary_encode().combine_chunks() for name in rows.column_names if name != key}
-    return {name: ids.encode(column)[0] for name, column in columns.items()}
+    return {name: ids.encode(column) for name, column in columns.items()}
 
 
 def _read_movies(path: Path, member: Member) -> pa.Table:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
 
 POPULARITY_VARIANTS = ("seen-filtered", "seen-kept")
-_FAMILIES = ("recall", "recall_micro", "ndcg", "hit_rate", "mrr", "precision", "map", "coverage")
+_FAMILIES = ("recall", "recall_micro", "ndcg", "ndcg_by_target", "hit_rate", "mrr", "precision", "map", "coverage")
 _N_FURTHER = 5
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reports import text
 from reports.accuracy import AccuracyRow, AccuracyTable
 from reports.charts import Chart
+from reports.item_maps import ItemMap, ItemMapTable
 from reports.leaderboard import Environment, FailureRow, KillRow, LadderRow, Leaderboards
 from reports.retrieval import Duel, IndexRow, IndexTable
 from reports.throughput import OverheadRow, ThroughputRow, ThroughputTable
@@ -70,18 +71,22 @@ class Section:
 def sections(leaderboards: Leaderboards, charts: Sequence[Chart]) -> tuple[Section, ...]:
     """The page from top to bottom; a section without figures says so in its lead."""
 
-    def pictures(table: AccuracyTable | ThroughputTable | IndexTable) -> tuple[Chart, ...]:
+    def pictures(table: AccuracyTable | ThroughputTable | IndexTable | ItemMapTable) -> tuple[Chart, ...]:
         return tuple(chart for chart in charts if chart.table is table)
 
     boards = leaderboards
     accuracy = [_accuracy(table, pictures(table)) for table in boards.accuracy]
     throughput = [_throughput(table, pictures(table)) for table in boards.throughput]
     retrieval = [_retrieval(table, pictures(table)) for table in boards.retrieval]
+    maps = [_item_maps(table, pictures(table)) for table in boards.item_maps]
+    # Few suites ask for maps: where none does, the page says nothing of them.
+    items = [_section("items", "Item vectors", _ITEMS_LEAD, maps)] if maps else []
     return (
         _section("accuracy", "Accuracy", _ACCURACY_LEAD, accuracy),
         _section("agreement", "Agreement", _AGREEMENT_LEAD, _agreement(boards)),
         _section("throughput", "Training throughput", _THROUGHPUT_LEAD, throughput),
         _section("retrieval", "Retrieval", _RETRIEVAL_LEAD, retrieval),
+        *items,
         _section("overhead", "Overhead of the harness", _OVERHEAD_LEAD, _overhead(boards.overhead)),
         _section("failures", "Failures", "Cells that have no figures, and why.", _failures(boards.failures)),
         _section("environment", "Environment", "All figures come from one machine.", _environment(boards.environment)),
@@ -106,6 +111,13 @@ _THROUGHPUT_LEAD = (
 _RETRIEVAL_LEAD = (
     "Index recall is the share of the exact top K that an index returns. Rates are medians over repetitions with the "
     "smallest and the largest. Rows with a ● are on the Pareto front: no other has more of both."
+)
+_ITEMS_LEAD = (
+    "Each dot is one of the most popular items; dots lie near each other where the model's vectors of them point the "
+    "same way. t-SNE keeps neighbours together, but distances between groups and the sizes of groups mean nothing; of "
+    "a catalogue too large for it the first two principal components are shown. Where items have categories, the "
+    "table says of how many shown items the nearest neighbour, among the vectors and not in the picture, is of the "
+    "same category, and of how many it would be by chance."
 )
 _OVERHEAD_LEAD = (
     "Seconds of a train cell: median over cells with the smallest and the largest. The overhead is the whole cell less "
@@ -173,7 +185,7 @@ def _accuracy_cells(row: AccuracyRow) -> tuple[Cell, ...]:
     )
 
 
-def _name(row: AccuracyRow | ThroughputRow | IndexRow) -> str:
+def _name(row: AccuracyRow | ThroughputRow | IndexRow | ItemMap) -> str:
     names = ("model", "variant", "backend", "mode", "name", "build", "query")
     return " ".join(str(getattr(row, name)) for name in names if getattr(row, name, ""))
 
@@ -285,6 +297,30 @@ def _duel_row(duel: Duel) -> Row:
     for row in (duel.faiss, duel.annoy):
         cells += [_name(row), text.both(row.qps, text.rate)] if row else ["none reaches it", ""]
     return Row(_cells(*cells, text.both(duel.ratio, text.ratio)))
+
+
+def _item_maps(table: ItemMapTable, charts: tuple[Chart, ...]) -> Block:
+    columns = (*_words("model", "variant", "backend", "mode"), *_figures("seed"), *_words("method"))
+    columns += _figures("items shown", "of", "neighbour of the same category", "by chance")
+    rows = [Row(_item_map_cells(row), "" if row.status == "ok" else "failed") for row in table.rows]
+    caption = f"{table.dataset}, {table.protocol}: maps of item vectors"
+    notes = tuple(f"{_name(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok")
+    return Block(f"{table.dataset} / {table.protocol}", (Table(caption, columns, tuple(rows)),), charts, notes)
+
+
+def _item_map_cells(row: ItemMap) -> tuple[Cell, ...]:
+    return _cells(
+        row.model,
+        row.variant,
+        row.backend,
+        row.mode if row.device == "cpu" else f"{row.mode}, {row.device}",
+        str(row.seed),
+        Cell(row.method) if row.method else _status(row.status, row.reason),
+        f"{len(row.x):,}" if row.x else "",
+        f"{row.n_items:,}" if row.n_items else "",
+        text.percent(row.share),
+        text.percent(row.chance),
+    )
 
 
 def _overhead(rows: Sequence[OverheadRow]) -> list[Block]:

@@ -16,9 +16,13 @@ import matplotlib as mpl
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from reports import text
 from reports.accuracy import AccuracyRow, AccuracyTable
+from reports.item_maps import ItemMap, ItemMapTable
 from reports.leaderboard import Leaderboards
 from reports.retrieval import IndexRow, IndexTable
 from reports.throughput import ThroughputRow, ThroughputTable
@@ -46,6 +50,9 @@ _MARKERS = {
     "faiss-hnsw": "^",
     "annoy": "D",
 }
+_CATEGORY_COLOURS = (
+    "#2f81c7", "#d9541e", "#0a9a72", "#8a63d2", "#b88400", "#d6408f", "#1592a5", "#a5693f", "#6b8e1e", "#c93a3a",
+)  # fmt: skip
 _GREY = "#8a8f98"
 _INK = "#010203"  # replaced by currentColor, so that a picture takes the text colour of its page
 _STYLE: dict[str, Any] = {
@@ -71,7 +78,7 @@ _STYLE: dict[str, Any] = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-SECTIONS = ("curve", "throughput", "retrieval")  # the first word of a picture's name
+SECTIONS = ("curve", "throughput", "retrieval", "items")  # the first word of a picture's name
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -80,7 +87,7 @@ class Chart:
     """A picture: `name` for its file and ids, `table` the table that it shows, `svg` to stand inside HTML."""
 
     name: str
-    table: AccuracyTable | ThroughputTable | IndexTable
+    table: AccuracyTable | ThroughputTable | IndexTable | ItemMapTable
     title: str
     description: str
     svg: str
@@ -98,6 +105,7 @@ def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
         taken: Counter[str] = Counter()
         charts += [_throughput(t, taken) for t in leaderboards.throughput if any(r.to_slowest for r in t.rows)]
         charts += [_retrieval(t, taken) for t in leaderboards.retrieval if any(r.on_front for r in t.rows)]
+        charts += [_item_map(t, row) for t in leaderboards.item_maps for row in t.rows if row.x]
     return tuple(charts)
 
 
@@ -216,11 +224,58 @@ def _family(axes: Axes, name: str, rows: Sequence[IndexRow]) -> None:
         )  # fmt: skip
 
 
+def _item_map(table: ItemMapTable, row: ItemMap) -> Chart:
+    figure, axes = _figure(7.4)
+    axes.set_axis_off()  # neither t-SNE's axes nor their units mean anything
+    axes.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.03), aspect="equal")
+    groups = _groups(row)
+    for _, colour, items in sorted(groups, key=lambda group: -len(group[2])):  # small groups on top of large ones
+        _dots(axes, [(row.x[item], row.y[item]) for item in items], colour)
+    if row.categories:
+        handles = [Line2D([], [], linestyle="", marker="o", color=colour) for _, colour, _ in groups]
+        names = [textwrap.shorten(text.plain(name), 28, placeholder=" …") for name, _, _ in groups]
+        figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize="small")
+    source = text.plain(f"{row.model} {row.variant}, {_label(row)}")
+    n_shown = f"{len(row.x):,}" + (f" of {row.n_items:,}" if row.n_items else "")
+    title = f"Item vectors of {source} on {text.plain(table.dataset)}: {row.method} of {n_shown} items"
+    axes.set_title(textwrap.fill(title, 64), loc="left")
+    description = f"{title}."
+    if row.share is not None:
+        description += f" The nearest neighbour is of the same category for {text.percent(row.share)} of them, "
+        description += f"by chance for {text.percent(row.chance)}."
+    words = (row.model, row.variant, row.backend, row.mode, str(row.seed), row.device)
+    return _chart(figure, text.slug("items", table.dataset, table.protocol, *words), table, title, description)
+
+
+def _groups(row: ItemMap) -> list[tuple[str, str, list[int]]]:
+    """Name, colour and items of the most frequent categories, and of all others together."""
+    if not row.categories:
+        return [("", _CATEGORY_COLOURS[0], list(range(len(row.x))))]
+    items_of: dict[int, list[int]] = {}
+    for item, code in enumerate(row.category):
+        items_of.setdefault(code, []).append(item)
+    frequent = sorted(items_of.items(), key=lambda group: (-len(group[1]), group[0]))
+    named = zip(frequent, _CATEGORY_COLOURS, strict=False)
+    groups = [(row.categories[code], colour, items) for (code, items), colour in named]
+    others = [item for _, items in frequent[len(_CATEGORY_COLOURS) :] for item in items]
+    return [*groups, ("other", _GREY, others)] if others else groups
+
+
+def _dots(axes: Axes, places: Sequence[tuple[float, float]], colour: str) -> None:
+    """All dots as one path: lines of no length with round ends, a third of the bytes of as many markers.
+
+    A bitmap in their place takes no fewer, and the page's policy would not let a browser show it.
+    """
+    path = Path([place for place in places for _ in range(2)], [Path.MOVETO, Path.LINETO] * len(places))
+    path.should_simplify = False  # which would leave out lines of no length
+    axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=4, capstyle="round", alpha=0.8))
+
+
 def _drawable(row: IndexRow) -> bool:
     return row.recall is not None and row.qps is not None
 
 
-def _label(row: AccuracyRow | ThroughputRow) -> str:
+def _label(row: AccuracyRow | ThroughputRow | ItemMap) -> str:
     return text.plain(f"{row.backend} {row.mode}")
 
 
@@ -234,7 +289,11 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _chart(
-    figure: Figure, name: str, table: AccuracyTable | ThroughputTable | IndexTable, title: str, description: str
+    figure: Figure,
+    name: str,
+    table: AccuracyTable | ThroughputTable | IndexTable | ItemMapTable,
+    title: str,
+    description: str,
 ) -> Chart:
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backends.registry import FRAMEWORKS
 from reports.accuracy import AccuracyTable, accuracy_tables
+from reports.item_maps import ItemMapTable, item_map_tables
 from reports.records import Record, grouped, prepare
 from reports.retrieval import IndexTable, index_tables, source_of
 from reports.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
@@ -82,7 +83,7 @@ class Environment:
 
     machine: Machine
     devices: tuple[tuple[str, int, int], ...]  # device, threads, cells
-    versions: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # backend or index library, (package, version)
+    versions: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # backend or library, (package, version)
     commits: tuple[tuple[str | None, bool | None, int], ...]  # commit, dirty, cells
     datasets: tuple[tuple[str, str, str], ...]  # dataset, protocol, hash
     notes: tuple[tuple[str, str, int], ...]  # dataset, note, cells
@@ -111,6 +112,7 @@ class Leaderboards:
     kills: tuple[KillRow, ...]
     throughput: tuple[ThroughputTable, ...]
     retrieval: tuple[IndexTable, ...]
+    item_maps: tuple[ItemMapTable, ...]
     overhead: tuple[OverheadRow, ...]
     failures: tuple[FailureRow, ...]
     environment: Environment
@@ -141,6 +143,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
         kills=_kills(chosen),
         throughput=throughput_tables(chosen),
         retrieval=index_tables(chosen),
+        item_maps=item_map_tables(chosen),
         overhead=overhead_rows(chosen),
         failures=_failures(chosen),
         environment=_environment(chosen),
@@ -241,7 +244,7 @@ def _environment(records: Sequence[Record]) -> Environment:
 
 
 def _library(record: Record) -> str:
-    """Index cells load an index library instead of the framework that the vectors come from."""
+    """Index cells and maps load a library of their own instead of the framework that the vectors come from."""
     if record["kind"] == "index" and record["index"]:
         return str(record["index"]["name"]).partition("-")[0]
-    return str(record["backend"])
+    return "map" if record["kind"] == "map" else str(record["backend"])

@@ -11,6 +11,7 @@ import pytest
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import specs, suites
+from benchmarks.agreement import mutants
 from benchmarks.harness.plan import Options, Prepared, cells
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,8 @@ LIBRARIES = {
     "backends/classic": {"implicit"},
 }
 EVERY_LIBRARY = set().union(*LIBRARIES.values())
+SHARED = {"contract.py", "optimizers.py", "layers.py"}  # what stands beside the adapters in a framework's folder
+NO_FAMILY = {"__init__", "base", "sequences", "questions"}  # spec files that describe no model
 CONTRACT = ["initialise", "train", "gradients", "embed_users", "embed_items", "export", "sync"]
 ADAPTER = sorted(["init", *CONTRACT[1:]])
 IMPORTED_AS = {"paddlepaddle": "paddle"}
@@ -159,10 +162,50 @@ def test_every_contracts_functions_take_the_same_arguments(framework):
     assert arguments(framework) == arguments(FRAMEWORKS[0])
 
 
-FRAMEWORK_FILES = [path.name for path in FILES if path.parent.as_posix() == f"backends/{FRAMEWORKS[0]}"]
+FRAMEWORK_FILES = {path.name for path in FILES if path.parent.as_posix() == f"backends/{FRAMEWORKS[0]}"}
 
 
-@pytest.mark.parametrize("name", [name for name in FRAMEWORK_FILES if name not in {"__init__.py", "contract.py"}])
+def test_what_a_framework_shares_is_three_files_each_of_which_imports_those_before_it_only():
+    assert FRAMEWORK_FILES >= SHARED == {f"{name}.py" for name in mutants.SHARED}
+    for framework in FRAMEWORKS:
+        package = f"backends.{framework}"
+        for place, name in enumerate(mutants.SHARED):
+            nodes = ast.walk(tree(f"backends/{framework}/{name}.py"))
+            inside = {
+                alias.name if node.module == package else node.module.removeprefix(f"{package}.")
+                for node in nodes
+                if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{package}.")
+                for alias in node.names
+            }
+            assert inside <= set(mutants.SHARED[:place]), f"{framework}/{name}.py"
+
+
+def test_the_four_layers_hold_the_same_functions_and_classes_in_the_same_order():
+    outlines = {framework: _layers(tree(f"backends/{framework}/layers.py")) for framework in FRAMEWORKS}
+    assert len({repr(outline) for outline in outlines.values()}) == 1, outlines
+    names = [name for name, *_ in outlines[FRAMEWORKS[0]]]
+    assert {"lookup", "softmax_loss", "GRU"} <= set(names)
+
+
+def _layers(module):
+    """Public functions with their arguments, and public classes with those of how they are made and called."""
+    outline = []
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            outline.append((node.name, _arguments(node)))
+        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            methods = {FORWARD.get(m.name, m.name): m for m in node.body if isinstance(m, ast.FunctionDef)}
+            is_its_frameworks_own = node.name in {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            assert "__call__" in methods or is_its_frameworks_own, f"{node.name} cannot be called"
+            outline.append((node.name, _arguments(methods["__init__"])))
+    return outline
+
+
+def _arguments(function):
+    return [argument.arg for argument in function.args.args]
+
+
+@pytest.mark.parametrize("name", sorted(FRAMEWORK_FILES - {"__init__.py", *SHARED}))
 def test_an_adapters_four_files_hold_the_same_names_in_the_same_order(name):
     outlines = {framework: _outline(tree(f"backends/{framework}/{name}")) for framework in FRAMEWORKS}
     assert len({repr(outline) for outline in outlines.values()}) == 1, outlines
@@ -212,7 +255,7 @@ def test_every_adapter_of_the_registry_is_a_file_and_every_file_is_in_it():
     listed = {module_file(adapter) for adapter in ADAPTERS.values()}
     folders = [ROOT / "backends" / name for name in BACKENDS]
     there = {path for folder in folders for path in folder.glob("*.py")}
-    assert listed == {path for path in there if path.name not in {"__init__.py", "contract.py"}}
+    assert listed == {path for path in there if path.name not in {"__init__.py", *SHARED}}
 
 
 def test_every_adapter_stands_in_its_backends_folder_under_its_familys_name():
@@ -221,7 +264,7 @@ def test_every_adapter_stands_in_its_backends_folder_under_its_familys_name():
 
 
 def test_every_spec_file_is_in_the_registry():
-    there = {path.stem for path in (ROOT / "benchmarks" / "specs").glob("*.py")} - {"__init__", "base"}
+    there = {path.stem for path in (ROOT / "benchmarks" / "specs").glob("*.py")} - NO_FAMILY
     assert there == {row.spec.partition(":")[0].rpartition(".")[2] for row in FAMILIES.values()}
 
 

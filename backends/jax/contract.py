@@ -15,12 +15,17 @@ from flax import nnx
 from jax import Array
 
 from backends.contract import Arrays, UnavailableError
+from backends.jax import optimizers
 
 jax.config.update("jax_default_matmul_precision", "highest")  # float32 products stay float32 on a GPU too
 
 Batch: TypeAlias = dict[str, Array]
 Values: TypeAlias = Any  # the model's parameters as a pytree
-Carry: TypeAlias = tuple[Values, Values, Values]  # parameters, first and second moments
+Carry: TypeAlias = tuple[Values, Values, optimizers.Moments]  # parameters that are learnt, others, moments
+
+
+class Unlearnt(nnx.Variable):
+    """A parameter that no gradient moves."""
 
 
 @dataclass
@@ -40,29 +45,37 @@ def initialise(model_class: type[nnx.Module], spec: Any, parameters: Arrays, dev
         target = jax.devices(device)[0]
     except RuntimeError as error:
         raise UnavailableError(f"JAX sees no {device} device") from error
-    native = {name: nnx.Param(jax.device_put(np.array(value), target)) for name, value in parameters.items()}
-    graph, values = nnx.split(model_class(spec, native))
+    native = {
+        name: (Unlearnt if name in spec.unlearnt else nnx.Param)(jax.device_put(np.array(value), target))
+        for name, value in parameters.items()
+    }
+    graph, learnt, others = nnx.split(model_class(spec, native), nnx.Param, Unlearnt)
     step = _step(graph, spec.optimizer)
     train_steps = jax.jit(_scan(step), donate_argnums=0) if mode == "compiled" else _loop(step)
-    zeros = jax.tree.map(jnp.zeros_like, values)
-    carry = (values, zeros, jax.tree.map(jnp.copy, zeros))
+    carry = (learnt, others, optimizers.moments(spec.optimizer, learnt))
     return State(graph, carry, train_steps, spec.optimizer, 0, target)
 
 
-def _step(graph: nnx.GraphDef, adam: Any) -> Callable[[Carry, Any], tuple[Carry, Array]]:
-    def loss_of(values: Values, batch: Batch) -> Array:
-        return nnx.merge(graph, values)(batch)
+def _loss_of(graph: nnx.GraphDef, learnt: Values, others: Values, batch: Batch) -> tuple[Array, Values]:
+    """The loss, and the others as the step leaves them.
+
+    A model returns its loss, or its loss and the next values of what it carries from step to step.
+    """
+    outcome = nnx.merge(graph, learnt, others)(batch)
+    loss, carried = outcome if isinstance(outcome, tuple) else (outcome, {})
+    return loss, nnx.State({name: value.replace(carried.get(name, value[...])) for name, value in others.items()})
+
+
+def _step(graph: nnx.GraphDef, optimizer: Any) -> Callable[[Carry, Any], tuple[Carry, Array]]:
+    gradient_of = jax.value_and_grad(partial(_loss_of, graph), has_aux=True)
+    update = optimizers.update(optimizer)
 
     def step(carry: Carry, inputs: tuple[Batch, Array, Array]) -> tuple[Carry, Array]:
-        values, first_moment, second_moment = carry
+        learnt, others, moments = carry
         batch, step_size, epsilon = inputs
-        loss, gradient = jax.value_and_grad(loss_of)(values, batch)
-        first_moment = jax.tree.map(lambda m, g: m + (1 - adam.beta1) * (g - m), first_moment, gradient)
-        second_moment = jax.tree.map(lambda v, g: v + (1 - adam.beta2) * (g * g - v), second_moment, gradient)
-        values = jax.tree.map(
-            lambda p, m, v: p - step_size * m / (jnp.sqrt(v) + epsilon), values, first_moment, second_moment
-        )
-        return (values, first_moment, second_moment), loss
+        (loss, others), gradient = gradient_of(learnt, others, batch)
+        learnt, moments = update(learnt, moments, gradient, step_size, epsilon)
+        return (learnt, others, moments), loss
 
     return step
 
@@ -92,20 +105,22 @@ def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]
 
 
 def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    gradient = jax.grad(lambda values: nnx.merge(state.graph, values)(_to_device(state, batch)))(state.carry[0])
+    learnt, others, _ = state.carry
+    gradient, _ = jax.grad(partial(_loss_of, state.graph), has_aux=True)(learnt, others, _to_device(state, batch))
     return _canonical(gradient)
 
 
 def embed_users(state: State, inputs: Arrays) -> npt.NDArray[np.float32]:
-    return np.asarray(_users(state.graph, state.carry[0], _to_device(state, inputs)))
+    return np.asarray(_users(state.graph, *state.carry[:2], _to_device(state, inputs)))
 
 
 def embed_items(state: State) -> npt.NDArray[np.float32]:
-    return np.asarray(_items(state.graph, state.carry[0]))
+    return np.asarray(_items(state.graph, *state.carry[:2]))
 
 
 def export(state: State) -> dict[str, npt.NDArray[np.float32]]:
-    return _canonical(state.carry[0])
+    learnt, others, _ = state.carry
+    return _canonical(learnt) | _canonical(others)
 
 
 def sync(state: State) -> None:
@@ -113,17 +128,18 @@ def sync(state: State) -> None:
 
 
 @partial(jax.jit, static_argnums=0)
-def _users(graph: nnx.GraphDef, values: Values, inputs: Batch) -> Array:
-    return nnx.merge(graph, values).users(inputs)
+def _users(graph: nnx.GraphDef, learnt: Values, others: Values, inputs: Batch) -> Array:
+    return nnx.merge(graph, learnt, others).users(inputs)
 
 
 @partial(jax.jit, static_argnums=0)
-def _items(graph: nnx.GraphDef, values: Values) -> Array:
-    return nnx.merge(graph, values).items()
+def _items(graph: nnx.GraphDef, learnt: Values, others: Values) -> Array:
+    return nnx.merge(graph, learnt, others).items()
 
 
 def _canonical(values: Values) -> dict[str, npt.NDArray[np.float32]]:
-    return {name: np.array(value) for name, value in nnx.to_pure_dict(values).items()}
+    """Parameters under the last part of their path: a layer's attributes have the canonical names too."""
+    return {path[-1]: np.array(value[...]) for path, value in nnx.to_flat_state(values)}
 
 
 def _to_device(state: State, arrays: Arrays) -> Batch:

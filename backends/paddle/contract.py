@@ -12,6 +12,7 @@ import paddle
 from paddle import Tensor, nn
 
 from backends.contract import Arrays, UnavailableError
+from backends.paddle import optimizers
 
 Batch: TypeAlias = dict[str, Tensor]
 
@@ -30,31 +31,39 @@ def initialise(model_class: type[nn.Layer], spec: Any, parameters: Arrays, devic
     if device == "gpu" and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count()):
         raise UnavailableError("PaddlePaddle is a CPU build, or sees no CUDA device")
     paddle.set_device(device)
-    native = {name: _parameter(value) for name, value in parameters.items()}
+    native = {name: _parameter(value, learnt=name not in spec.unlearnt) for name, value in parameters.items()}
     model = model_class(spec, native)
-    return State(model, native, _step(model, spec, mode), device)
+    return State(model, native, _step(model, spec.optimizer, native, mode), device)
 
 
-def _parameter(value: npt.NDArray[Any]) -> Tensor:
+def _parameter(value: npt.NDArray[Any], *, learnt: bool) -> Tensor:
     parameter = paddle.create_parameter(list(value.shape), "float32")
     parameter.set_value(np.asarray(value))
+    parameter.stop_gradient = not learnt
     return parameter
 
 
-def _step(model: nn.Layer, spec: Any, mode: str) -> Callable[[Batch], Tensor]:
-    adam = spec.optimizer
-    optimizer = paddle.optimizer.Adam(
-        adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon, parameters=model.parameters(), lazy_mode=False
-    )
+def _learnt(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in parameters.items() if not value.stop_gradient}
+
+
+def _loss_and_carried(outcome: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """A model returns its loss, or its loss and the next values of what it carries from step to step."""
+    return outcome if isinstance(outcome, tuple) else (outcome, {})
+
+
+def _step(model: nn.Layer, optimizer: Any, parameters: dict[str, Tensor], mode: str) -> Callable[[Batch], Tensor]:
+    update = optimizers.eager(optimizer, list(_learnt(parameters).values()))
     loss_of = paddle.jit.to_static(model, full_graph=True) if mode == "compiled" else model
     # The static graph's operators one after the other: a tenth faster on one thread than its thread pool.
     paddle.set_flags({"FLAGS_new_executor_serial_run": mode == "compiled"})
 
     def step(batch: Batch) -> Tensor:
-        loss = loss_of(batch)
+        loss, carried = _loss_and_carried(loss_of(batch))
         loss.backward()
-        optimizer.step()
-        optimizer.clear_grad(set_to_zero=False)
+        update()
+        for name, value in carried.items():
+            parameters[name].set_value(value.detach())
         return loss.detach()
 
     return step
@@ -68,9 +77,10 @@ def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]
 
 
 def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    loss = state.model(_to_device(batch))
-    values = paddle.grad(loss, list(state.parameters.values()), allow_unused=True)
-    pairs = zip(state.parameters.items(), values, strict=True)
+    learnt = _learnt(state.parameters)
+    loss, _ = _loss_and_carried(state.model(_to_device(batch)))
+    values = paddle.grad(loss, list(learnt.values()), allow_unused=True)
+    pairs = zip(learnt.items(), values, strict=True)
     return {name: (paddle.zeros_like(native) if value is None else value).numpy() for (name, native), value in pairs}
 
 

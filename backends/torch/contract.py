@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.contract import Arrays, UnavailableError
+from backends.torch import optimizers
 
 Batch: TypeAlias = dict[str, Tensor]
 
@@ -30,58 +32,96 @@ def initialise(model_class: type[nn.Module], spec: Any, parameters: Arrays, devi
     if device == "gpu" and not torch.cuda.is_available():
         raise UnavailableError("PyTorch sees no CUDA device")
     target = torch.device("cuda" if device == "gpu" else "cpu")
-    native = {name: nn.Parameter(torch.tensor(value, device=target)) for name, value in parameters.items()}
+    native = {
+        name: nn.Parameter(torch.tensor(value, device=target), requires_grad=name not in spec.unlearnt)
+        for name, value in parameters.items()
+    }
     model = model_class(spec, native)
-    step = _compiled_step(model, spec) if mode == "compiled" else _eager_step(model, spec)
+    if mode == "eager":
+        step = _eager_step(model, spec.optimizer, native)
+    elif any(isinstance(module, nn.RNNBase) for module in model.modules()):
+        step = _two_graph_step(model, spec.optimizer, native)
+    else:
+        step = _one_graph_step(model, spec.optimizer, native)
     return State(model, native, step, target)
 
 
-def _eager_step(model: nn.Module, spec: Any) -> Callable[[Batch], Tensor]:
+def _learnt(parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+    return {name: value for name, value in parameters.items() if value.requires_grad}
+
+
+def _loss_and_carried(outcome: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """A model returns its loss, or its loss and the next values of what it carries from step to step."""
+    return outcome if isinstance(outcome, tuple) else (outcome, {})
+
+
+def _carry(parameters: dict[str, nn.Parameter], carried: dict[str, Tensor]) -> None:
+    for name, value in carried.items():
+        parameters[name].data.copy_(value)
+
+
+def _eager_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Parameter]) -> Callable[[Batch], Tensor]:
     """The loop that every tutorial writes, with the optimizer as `torch.optim` gives it."""
-    adam = spec.optimizer
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.epsilon
-    )
+    update = optimizers.eager(optimizer, list(_learnt(parameters).values()))
 
     def step(batch: Batch) -> Tensor:
-        optimizer.zero_grad()
-        loss = model(batch)
+        loss, carried = _loss_and_carried(model(batch))
         loss.backward()
-        optimizer.step()
+        update()
+        _carry(parameters, carried)
         return loss.detach()
 
     return step
 
 
-def _compiled_step(model: nn.Module, spec: Any) -> Callable[[Batch], Tensor]:
-    """Gradient and update as one graph: three to four times faster than compiling the loss alone."""
-    adam = spec.optimizer
-    parameters: dict[str, Tensor] = dict(model.named_parameters())
-    first_moment = {name: torch.zeros_like(value) for name, value in parameters.items()}
-    second_moment = {name: torch.zeros_like(value) for name, value in parameters.items()}
+def _one_graph_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Parameter]) -> Callable[[Batch], Tensor]:
+    """Gradient and update as one graph: for factorisations twice as fast as a graph for each."""
+    native: dict[str, Tensor] = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    apply = optimizers.compiled(optimizer, native)
 
-    def loss_of(values: dict[str, Tensor], batch: Batch) -> Tensor:
-        return torch.func.functional_call(model, values, (batch,))
+    def loss_of(values: dict[str, Tensor], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return _loss_and_carried(torch.func.functional_call(model, values, (batch,)))
 
     @torch.compile(dynamic=False, fullgraph=True)
-    def update(batch: Batch, step_size: Tensor, epsilon: Tensor) -> Tensor:
-        gradients, loss = torch.func.grad_and_value(loss_of)(parameters, batch)
-        for name, gradient in gradients.items():
-            m = first_moment[name].lerp_(gradient, 1 - adam.beta1)
-            v = second_moment[name].lerp_(gradient * gradient, 1 - adam.beta2)
-            parameters[name].sub_(step_size * m / (v.sqrt() + epsilon))
+    def update(batch: Batch, step_size: Tensor, epsilon: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        gradients, (loss, carried) = torch.func.grad_and_value(loss_of, has_aux=True)(native, batch)
+        apply(gradients, step_size, epsilon)
+        return loss, carried
+
+    schedule = _schedule(optimizer)
+
+    @torch.no_grad()
+    def step(batch: Batch) -> Tensor:
+        loss, carried = update(batch, *next(schedule))
+        _carry(parameters, carried)
         return loss
 
-    done = 0
+    return step
+
+
+def _two_graph_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Parameter]) -> Callable[[Batch], Tensor]:
+    """One graph for loss and gradient, one for the update: a loop over time has no gradient inside a graph."""
+    learnt = _learnt(parameters)
+    loss_of = torch.compile(model, dynamic=False, fullgraph=True)
+    update = torch.compile(optimizers.compiled(optimizer, learnt), dynamic=False, fullgraph=True)
+    schedule = _schedule(optimizer)
 
     def step(batch: Batch) -> Tensor:
-        nonlocal done
-        step_size, epsilon = (torch.from_numpy(value)[0] for value in adam.schedule(done, 1))
-        done += 1
+        loss, carried = _loss_and_carried(loss_of(batch))
+        gradients = torch.autograd.grad(loss, list(learnt.values()))
         with torch.no_grad():
-            return update(batch, step_size, epsilon)
+            update(dict(zip(learnt, gradients, strict=True)), *next(schedule))
+            _carry(parameters, carried)
+        return loss.detach()
 
     return step
+
+
+def _schedule(optimizer: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    """Step size and epsilon of one step after the other."""
+    for done in itertools.count():
+        step_size, epsilon = (torch.from_numpy(value)[0] for value in optimizer.schedule(done, 1))
+        yield step_size, epsilon
 
 
 def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]]:
@@ -94,9 +134,10 @@ def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]
 
 
 def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    loss = state.model(_to_device(state, batch))
-    values = torch.autograd.grad(loss, list(state.parameters.values()), materialize_grads=True)
-    return {name: value.numpy(force=True) for name, value in zip(state.parameters, values, strict=True)}
+    learnt = _learnt(state.parameters)
+    loss, _ = _loss_and_carried(state.model(_to_device(state, batch)))
+    values = torch.autograd.grad(loss, list(learnt.values()), materialize_grads=True)
+    return {name: value.numpy(force=True) for name, value in zip(learnt, values, strict=True)}
 
 
 @torch.no_grad()

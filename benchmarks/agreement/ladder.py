@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backends.ann import exact
+from backends.ann import exact, interests
 from benchmarks import sampling
 from benchmarks.agreement import reference
 from benchmarks.agreement.tolerances import LADDER
+from benchmarks.harness.evaluation import user_vectors
 from benchmarks.metrics import evaluate
 from benchmarks.specs.base import Arrays, DifferentiableSpec
 
@@ -72,7 +74,9 @@ class _Climb:
         self.chunks = reference.chunks(spec, self.data)
         self.state = adapter.init(spec, self.given, device, mode)
         rng = sampling.generator("ladder", "asked users")
-        self.asked = {"user": rng.integers(0, self.data.n_users, 500, dtype=np.int32)}  # out of order, with repeats
+        some = rng.integers(0, self.data.n_users, 500, dtype=np.int32)  # out of order, with repeats
+        self.asked = reference.asked(self.data, some)
+        self.everybody = reference.asked(self.data, np.arange(self.data.n_users, dtype=np.int32))
 
     def rungs(self) -> Iterator[tuple[str, Callable[[], Difference]]]:
         yield "round trip", self.round_trip
@@ -94,18 +98,21 @@ class _Climb:
         return _largest(exported, self.start)
 
     def vectors(self) -> Difference:
-        found = {
-            "embed_users": self.adapter.embed_users(self.state, self.asked),
-            "embed_items": self.adapter.embed_items(self.state),
-        }
+        found = {"embed_users": self._users(self.asked), "embed_items": self.adapter.embed_items(self.state)}
         expected = {
-            "embed_users": self.spec.user_vectors(self.truth.parameters, self.asked),
+            "embed_users": self._true_users(self.asked),
             "embed_items": self.spec.item_vectors(self.truth.parameters),
         }
         for name, value in found.items():
             if value.dtype != np.float32:
                 return np.inf, f"{name} gives {value.dtype}, not float32"
         return _largest(found, expected, relative=True)
+
+    def _users(self, asked: reference.Asked) -> npt.NDArray[Any]:
+        return user_vectors(self.spec, partial(self.adapter.embed_users, self.state), asked)
+
+    def _true_users(self, asked: reference.Asked) -> npt.NDArray[np.float64]:
+        return user_vectors(self.spec, partial(self.spec.user_vectors, self.truth.parameters), asked)
 
     def gradients(self) -> Difference:
         """Against the reference's own gradient, and along random directions against its finite differences."""
@@ -119,8 +126,9 @@ class _Climb:
         if not np.isfinite(worst[0]):
             return worst
         for name, value in self.truth.parameters.items():
-            direction = {other: np.zeros_like(array) for other, array in self.truth.parameters.items()}
-            direction[name] = sampling.generator("ladder", "direction", name).standard_normal(value.shape)
+            if name in self.spec.unlearnt:
+                continue
+            direction = {name: sampling.generator("ladder", "direction", name).standard_normal(value.shape)}
             slope = reference.directional_slope(self.spec, self.truth.parameters, batch, direction)
             along = float(np.sum(found[name].astype(np.float64) * direction[name]))
             size = float(np.linalg.norm(expected[name]) * np.linalg.norm(direction[name]))
@@ -148,25 +156,18 @@ class _Climb:
         return self._loss_difference()
 
     def metrics(self) -> Difference:
-        lists = (
-            (self.adapter.embed_users(self.state, self._everybody), self.adapter.embed_items(self.state)),
-            (
-                self.spec.user_vectors(self.truth.parameters, self._everybody).astype(np.float32),
-                self.spec.item_vectors(self.truth.parameters).astype(np.float32),
-            ),
+        found = self.metric(self._users(self.everybody), self.adapter.embed_items(self.state))
+        expected = self.metric(
+            self._true_users(self.everybody).astype(np.float32),
+            self.spec.item_vectors(self.truth.parameters).astype(np.float32),
         )
-        found, expected = (self.metric(*vectors) for vectors in lists)
         return abs(found - expected), f"recall@10 {found:.4f}, reference {expected:.4f}"
 
     def metric(self, users: npt.NDArray[np.float32], items: npt.NDArray[np.float32]) -> float:
         """Recall@10 of the held-out item of each user."""
         indptr = np.arange(self.data.n_users + 1, dtype=np.int64)
-        found = evaluate(exact.top_k(users, items, 10), indptr, self.data.held_out, self.data.n_items, (10,))
-        return found.metrics["recall@10"]
-
-    @property
-    def _everybody(self) -> Arrays:
-        return {"user": np.arange(self.data.n_users, dtype=np.int32)}
+        lists = interests.search(users, items, 10, lambda vectors: exact.top_k(vectors, items, 10))
+        return evaluate(lists, indptr, self.data.held_out, self.data.n_items, (10,)).metrics["recall@10"]
 
     def _loss_difference(self) -> Difference:
         found, expected = np.concatenate(self.found), np.array(self.expected)

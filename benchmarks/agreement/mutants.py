@@ -25,7 +25,8 @@ from benchmarks.specs.base import DifferentiableSpec
 INJECTED = "injected bugs"
 """The variant under which the outcome is recorded."""
 
-CONTRACT = "contract"
+SHARED = ("optimizers", "layers", "contract")
+"""The modules that all adapters of a backend share, each importing only those before it."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ class Bug:
 
 
 def bugs() -> tuple[Bug, ...]:
-    """The table, bugs.toml beside this file."""
-    table = tomllib.loads(Path(__file__).with_name("bugs.toml").read_text(encoding="utf-8"))
+    """The table: one file a family in bugs/ beside this one."""
     return tuple(
-        Bug(row["name"], row["rung"], row["family"], {name: Edit(**row[name]) for name in FRAMEWORKS if name in row})
-        for row in table["bug"]
+        Bug(row["name"], row["rung"], path.stem, {name: Edit(**row[name]) for name in FRAMEWORKS if name in row})
+        for path in sorted(Path(__file__).with_name("bugs").glob("*.toml"))
+        for row in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]
     )
 
 
@@ -71,23 +72,28 @@ def injected(backend: str, family: str, edit: Edit) -> Iterator[ModuleType]:
     Raises:
         ValueError: if the text to be replaced is not in the module exactly once.
     """
-    package = f"backends.{backend}"
-    names = (f"{package}.{CONTRACT}", f"{package}.{family}")
-    kept = {name: sys.modules.pop(name, None) for name in names}
+    package = importlib.import_module(f"backends.{backend}")
+    names = [f"{package.__name__}.{name}" for name in (*SHARED, family)]
+    kept = {name: importlib.import_module(name) for name in names}
     with tempfile.TemporaryDirectory() as folder:
         try:
             for name in names:
-                _import_edited(name, edit if name == f"{package}.{edit.module}" else None, Path(folder))
+                mine = edit if name == f"{package.__name__}.{edit.module}" else None
+                _put(package, name, _import_edited(name, mine, Path(folder)))
             yield sys.modules[names[-1]]
         finally:
             for name, module in kept.items():
-                sys.modules.pop(name, None)
-                if module is not None:
-                    sys.modules[name] = module
+                _put(package, name, module)
 
 
-def _import_edited(name: str, edit: Edit | None, folder: Path) -> None:
-    """Imports a module under its own name from an edited copy: a file, since TensorFlow reads the source again."""
+def _put(package: ModuleType, name: str, module: ModuleType) -> None:
+    """A module is found in the table of modules by one form of import, as its package's attribute by another."""
+    sys.modules[name] = module
+    setattr(package, name.rpartition(".")[2], module)
+
+
+def _import_edited(name: str, edit: Edit | None, folder: Path) -> ModuleType:
+    """A module under its own name from an edited copy: a file, since TensorFlow reads the source again."""
     original = importlib.util.find_spec(name)
     assert original is not None  # noqa: S101 - an adapter of the registry
     assert original.origin is not None  # noqa: S101 - and a file
@@ -103,8 +109,10 @@ def _import_edited(name: str, edit: Edit | None, folder: Path) -> None:
     spec = importlib.util.spec_from_file_location(name, copy)
     assert spec is not None  # noqa: S101 - it ends in .py
     assert spec.loader is not None  # noqa: S101 - the same
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up while they are made
+    spec.loader.exec_module(module)
+    return module
 
 
 def inject_all(backend: str, adapter: str, spec: DifferentiableSpec, device: str) -> list[dict[str, Any]]:

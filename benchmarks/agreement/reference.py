@@ -1,17 +1,16 @@
-"""The float64 NumPy trajectory that adapters are held to: the spec's loss, exact gradients, Adam as in the paper."""
+"""The float64 NumPy trajectory that adapters are held to: the spec's loss, exact gradients, the papers' updates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import autograd
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
-from benchmarks.specs.base import Adam, Arrays, DifferentiableSpec, Sizes
+from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
 Float64s = dict[str, npt.NDArray[np.float64]]
 
@@ -20,7 +19,11 @@ Float64s = dict[str, npt.NDArray[np.float64]]
 class Problem:
     """A small, learnable data set, drawn from groups of users who prefer groups of items; see `Training`.
 
+    It asks one question a user, and is so its own `Questions`.
+
     Attributes:
+        sequence_user, sequence_indptr, sequence_items: sequences of five to fourteen items of a user's group.
+        history, start, stop: what is known of each user: none to ten items of the group.
         held_out: int32[n_users], one more item of each user's preferred group, for the metric.
     """
 
@@ -29,10 +32,26 @@ class Problem:
     user: npt.NDArray[np.int32]
     item: npt.NDArray[np.int32]
     item_counts: npt.NDArray[np.int64]
+    sequence_user: npt.NDArray[np.int32]
+    sequence_indptr: npt.NDArray[np.int64]
+    sequence_items: npt.NDArray[np.int32]
+    history: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int64]
+    stop: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int32]
 
 
-N_USERS, N_ITEMS, N_ROWS, N_GROUPS = 300, 200, 1500, 4
+@dataclass(frozen=True)
+class Asked:
+    """Some of a problem's users, in any order, with what is known of each; see `Questions`."""
+
+    user: npt.NDArray[np.int32]
+    history: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int64]
+    stop: npt.NDArray[np.int64]
+
+
+N_USERS, N_ITEMS, N_ROWS, N_GROUPS, N_SEQUENCES = 300, 200, 1500, 4, 120
 
 
 def problem() -> Problem:
@@ -42,7 +61,39 @@ def problem() -> Problem:
     preferred = (rng.integers(0, N_ITEMS // N_GROUPS, (2, N_ROWS)) * N_GROUPS).astype(np.int32)
     item = preferred[0] + user % N_GROUPS
     held_out = preferred[1][:N_USERS] + np.arange(N_USERS, dtype=np.int32) % N_GROUPS
-    return Problem(N_USERS, N_ITEMS, user, item, np.bincount(item, minlength=N_ITEMS), held_out.astype(np.int32))
+    rng = sampling.generator("ladder", "sequences")
+    sequence_user = rng.integers(0, N_USERS, N_SEQUENCES, dtype=np.int32)
+    sequence_indptr, sequence_items = _of_their_group(rng, sequence_user, rng.integers(5, 15, N_SEQUENCES))
+    everybody = np.arange(N_USERS, dtype=np.int32)
+    indptr, history = _of_their_group(rng, everybody, rng.integers(0, 11, N_USERS))
+    return Problem(
+        n_users=N_USERS,
+        n_items=N_ITEMS,
+        user=user,
+        item=item,
+        item_counts=np.bincount(item, minlength=N_ITEMS),
+        sequence_user=sequence_user,
+        sequence_indptr=sequence_indptr,
+        sequence_items=sequence_items,
+        history=history,
+        start=indptr[:-1],
+        stop=indptr[1:],
+        held_out=held_out.astype(np.int32),
+    )
+
+
+def _of_their_group(
+    rng: np.random.Generator, user: npt.NDArray[np.int32], length: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Items of each user's preferred group: int64[n + 1] offsets and int32 items."""
+    indptr = np.append(0, np.cumsum(length)).astype(np.int64)
+    group = np.repeat(user % N_GROUPS, length)
+    return indptr, (rng.integers(0, N_ITEMS // N_GROUPS, indptr[-1]) * N_GROUPS + group).astype(np.int32)
+
+
+def asked(data: Problem, users: npt.NDArray[np.int32]) -> Asked:
+    """The questions of these users: int32[n], in any order and with repeats."""
+    return Asked(users, data.history, data.start[users], data.stop[users])
 
 
 def initial_parameters(spec: DifferentiableSpec) -> dict[str, npt.NDArray[np.float32]]:
@@ -67,23 +118,32 @@ def steps(chunk: Arrays) -> Iterator[Arrays]:
 
 
 def gradients(spec: DifferentiableSpec, parameters: Arrays, batch: Arrays) -> tuple[float, Float64s]:
-    """The loss of one batch and its exact gradient for every parameter."""
-    value, gradient = autograd.value_and_grad(spec.loss)(dict(parameters), batch)
+    """The loss of one batch and its exact gradient for every parameter that is learnt."""
+    fixed = {name: parameters[name] for name in spec.unlearnt}
+    learnt = {name: value for name, value in parameters.items() if name not in fixed}
+    given = _with_held_fixed(spec, parameters, batch)
+    value, gradient = autograd.value_and_grad(lambda p: spec.loss({**p, **fixed}, given))(learnt)
     return float(value), gradient
 
 
 def directional_slope(spec: DifferentiableSpec, parameters: Arrays, batch: Arrays, direction: Arrays) -> float:
-    """Slope of the loss along a direction by central differences: owes nothing to anybody's differentiation."""
-    h = 1e-6
-    ahead, behind = (
-        spec.loss({name: value + sign * h * direction[name] for name, value in parameters.items()}, batch)
-        for sign in (1, -1)
-    )
-    return float(ahead - behind) / (2 * h)
+    """Slope of the loss along a direction by differences of fourth order: owes nothing to anybody's differentiation."""
+    h = 1e-6  # so small that hardly any ReLU switches on the way
+    given = _with_held_fixed(spec, parameters, batch)
+
+    def loss(steps: int) -> float:
+        moved = {name: value + steps * h * direction[name] for name, value in parameters.items() if name in direction}
+        return float(spec.loss({**parameters, **moved}, given))
+
+    return (8 * (loss(1) - loss(-1)) - (loss(2) - loss(-2))) / (12 * h)
+
+
+def _with_held_fixed(spec: DifferentiableSpec, parameters: Arrays, batch: Arrays) -> Arrays:
+    return {**batch, **spec.held_fixed(parameters, batch)}
 
 
 class Trajectory:
-    """Parameters and Adam's moments in float64, moved one batch at a time."""
+    """Parameters and the optimizer's moments in float64, moved one batch at a time."""
 
     def __init__(self, spec: DifferentiableSpec, parameters: Arrays) -> None:
         self.spec = spec
@@ -93,14 +153,27 @@ class Trajectory:
         self._t = 0
 
     def step(self, batch: Arrays) -> float:
-        """One step of Kingma and Ba's algorithm 1; returns the loss before it."""
+        """One step of the spec's optimizer; returns the loss before it."""
         loss, gradient = gradients(self.spec, self.parameters, batch)
-        adam: Adam = self.spec.optimizer
+        carried = self.spec.carried(self.parameters, batch) if self.spec.unlearnt else {}
         self._t += 1
+        optimizer = self.spec.optimizer
+        changes = self._adam(optimizer, gradient) if isinstance(optimizer, Adam) else _sgd(optimizer, gradient)
+        self.parameters = {name: value - changes.get(name, 0.0) for name, value in self.parameters.items()} | carried
+        return loss
+
+    def _adam(self, adam: Adam, gradient: Float64s) -> Float64s:
+        """Kingma and Ba 2015, algorithm 1."""
+        changes = {}
         for name, g in gradient.items():
             m = self._first[name] = adam.beta1 * self._first[name] + (1 - adam.beta1) * g
             v = self._second[name] = adam.beta2 * self._second[name] + (1 - adam.beta2) * g**2
             m_hat, v_hat = m / (1 - adam.beta1**self._t), v / (1 - adam.beta2**self._t)
-            change: Any = adam.learning_rate * m_hat / (np.sqrt(v_hat) + adam.epsilon)
-            self.parameters[name] = self.parameters[name] - change
-        return loss
+            changes[name] = adam.learning_rate * m_hat / (np.sqrt(v_hat) + adam.epsilon)
+        return changes
+
+
+def _sgd(sgd: SGD, gradient: Float64s) -> Float64s:
+    """Pascanu, Mikolov and Bengio 2013, algorithm 1, over all parameters together."""
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradient.values()))
+    return {name: sgd.learning_rate * min(1.0, sgd.clip_norm / norm) * g for name, g in gradient.items()}

@@ -72,8 +72,14 @@ def _verdict(records: list[Record]) -> Verdict:
     between = f"{primary} from {values[low]:.4f} ({low}) to {values[high]:.4f} ({high})"
     if spread > METRIC.limit:
         return reached("differs", f"{between}, more than {METRIC.limit} apart", spread)
-    learnt = min(abs(record["metrics"][primary] - record["curve"][0]["metrics"][primary]) for record in done)
+    learnt = min(_learnt(record["curve"], primary) for record in done)
     if learnt <= METRIC.limit:
         reason = f"{primary} moved by {learnt:.4f} in training, so that untrained vectors would agree as well"
         return reached("not compared", reason, spread)
     return reached("agrees", between, spread)
+
+
+def _learnt(curve: list[Record], primary: str) -> float:
+    """How far training moved the metric that it was watched by, from the untrained parameters to the best epoch."""
+    values = [point["metrics"][primary] for point in curve]
+    return float(max(abs(value - values[0]) for value in values))

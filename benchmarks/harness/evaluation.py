@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backends.ann import exact
+from backends.ann import exact, interests
 from benchmarks.metrics import Evaluation, evaluate
-from benchmarks.protocols.base import Queries, Split
-from benchmarks.protocols.time_split import TimeSplit
+from benchmarks.protocols.base import Protocol, Queries, Split
+from benchmarks.specs.base import Arrays, Questions
 
 Items = npt.NDArray[np.int32]
+Exclusions = tuple[npt.NDArray[np.int64], Items]
+
+
+def user_vectors(spec: Any, embed: Callable[[Arrays], npt.NDArray[Any]], questions: Questions) -> npt.NDArray[Any]:
+    """The vectors of all questions, asked for in the portions and the form that the spec wants.
+
+    Args:
+        spec: the model's spec.
+        embed: `embed_users` of an adapter with its state, or a spec's reference.
+        questions: whatever users or histories are asked about.
+
+    Returns:
+        float[q, dim], or float[q, interests, dim].
+    """
+    if spec.asks == "users":
+        return embed({"user": questions.user})
+    vectors: npt.NDArray[Any] | None = None
+    for inputs, rows in spec.inputs(questions):
+        portion = embed(inputs)
+        if vectors is None:
+            vectors = np.empty((len(questions.user), *portion.shape[1:]), portion.dtype)
+        vectors[rows] = portion
+    assert vectors is not None  # noqa: S101 - a period has queries
+    return vectors
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The distinct questions of a period, as one kind of model sees them.
+
+    Attributes:
+        user, history, start, stop: see `Questions`.
+        place: int64[q], the question that answers each query; -1 where only the popular items are left.
+        seen: what may be left out of the answers, in the form of `exact.top_k`'s exclusions.
+    """
+
+    user: npt.NDArray[np.int32]
+    history: Items
+    start: npt.NDArray[np.int64]
+    stop: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+    seen: Exclusions
 
 
 @dataclass(frozen=True)
@@ -21,45 +65,49 @@ class Judge:
     """One split under one protocol, ready to judge any lists."""
 
     split: Split
-    protocol: TimeSplit
+    protocol: Protocol
 
     @property
     def k(self) -> int:
         return max(self.protocol.ks)
 
-    def known_users(self, period: str) -> npt.NDArray[np.int32]:
-        """int32[m]: the distinct users of a period's queries that training has seen, ascending."""
-        users = np.unique(self.split.period(period).user)
-        return users[users >= 0]
+    def asked(self, spec: Any, period: str) -> Asked:
+        """One question a known user, ascending, or one a query, as the spec asks."""
+        queries = self.split.period(period)
+        if spec.asks == "users":
+            users = np.unique(queries.user)
+            users = users[users >= 0]
+            known = queries.user >= 0
+            place = np.where(known, np.searchsorted(users, queries.user), -1)
+            start, stop = self.split.seen_indptr[users], self.split.seen_indptr[users + 1]
+            return Asked(
+                users, self.split.seen_items, start, stop, place, _stretches(self.split.seen_items, start, stop)
+            )
+        place = np.arange(len(queries))
+        if not spec.answers_empty:
+            place[queries.start == queries.stop] = -1
+        seen = _stretches(queries.history, queries.start, queries.stop)
+        return Asked(queries.user, queries.history, queries.start, queries.stop, place, seen)
 
     def lists(self, adapter: Any, state: Any, spec: Any, period: str) -> Items:
-        """int32[q, k]: what the model recommends for each query of a period; popular items where it has no user."""
-        users = self.known_users(period)
+        """int32[q, k]: what the model recommends for each query of a period; popular items where it has no answer."""
         if spec.serves == "lists":
             queries = self.split.period(period)
             return np.asarray(adapter.recommend(state, {"user": queries.user, "best": queries.best}, self.k))
-        vectors = adapter.embed_users(state, {"user": users})
-        exclude = self.seen(users) if spec.filter_seen else None
-        return self.spread(exact.top_k(vectors, adapter.embed_items(state), self.k, exclude), period)
+        asked = self.asked(spec, period)
+        if not len(asked.user):
+            return self.spread(np.empty((0, self.k), np.int32), asked)
+        items = adapter.embed_items(state)
+        users = user_vectors(spec, partial(adapter.embed_users, state), asked)
+        exclude = asked.seen if spec.filter_seen else None
+        return self.spread(exact_lists(users, items, self.k, exclude), asked)
 
-    def spread(self, lists: Items, period: str) -> Items:
-        """From one list a known user, int32[m, k] in the order of `known_users`, to one a query, int32[q, k]."""
-        queries = self.split.period(period)
+    def spread(self, lists: Items, asked: Asked) -> Items:
+        """From one list a question to one a query, int32[q, k]; the popular items where no question answers."""
         popular = np.full(self.k, -1, np.int32)
         ranked = np.argsort(-self.split.item_counts, kind="stable")[: self.k]
         popular[: len(ranked)] = ranked
-        spread = np.tile(popular, (len(queries), 1))
-        known = queries.user >= 0
-        spread[known] = lists[np.searchsorted(self.known_users(period), queries.user[known])]
-        return spread
-
-    def seen(self, users: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int64], Items]:
-        """The training items of these users, in the form of `exact.top_k`'s exclusions."""
-        indptr = self.split.seen_indptr
-        lengths = indptr[users + 1] - indptr[users]
-        starts = np.append(0, np.cumsum(lengths)).astype(np.int64)
-        places = np.arange(starts[-1]) + np.repeat(indptr[users] - starts[:-1], lengths)
-        return starts, self.split.seen_items[places]
+        return np.concatenate([lists, popular[None]])[asked.place]  # -1 is the last
 
     def judge(self, lists: Items, period: str) -> Evaluation:
         queries: Queries = self.split.period(period)
@@ -67,10 +115,28 @@ class Judge:
         n_items = max(self.split.n_items, int(queries.items.max(initial=0)) + 1)
         return evaluate(lists, queries.indptr, queries.items, n_items, self.protocol.ks)
 
-    def both_periods(self, adapter: Any, state: Any, spec: Any) -> tuple[dict[str, float], Evaluation]:
-        """All metrics, flat: the reported period's under their own names, the other's as "test.recall@20"."""
+    def all_periods(self, adapter: Any, state: Any, spec: Any) -> tuple[dict[str, float], Evaluation]:
+        """All metrics, flat: the reported period's under their own names, others' as "validation.recall@20"."""
         reported = self.judge(self.lists(adapter, state, spec, self.protocol.period), self.protocol.period)
-        other = "test" if self.protocol.period == "validation" else "validation"
-        asked = len(self.split.period(other)) > 0  # perhaps no user of that period is known
-        others = self.judge(self.lists(adapter, state, spec, other), other).metrics if asked else {}
-        return {**reported.metrics, **{f"{other}.{name}": value for name, value in others.items()}}, reported
+        metrics = reported.metrics
+        for period, queries in self.split.periods.items():
+            if period != self.protocol.period and len(queries):  # perhaps no user of that period is known
+                found = self.judge(self.lists(adapter, state, spec, period), period).metrics
+                metrics |= {f"{period}.{name}": value for name, value in found.items()}
+        return metrics, reported
+
+
+def exact_lists(
+    users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], k: int, exclude: Exclusions | None
+) -> Items:
+    """int32[q, k] by exact search, for float32[q, dim] or, merged, float32[q, interests, dim]."""
+    if exclude is not None and users.ndim == 3:
+        exclude = interests.repeated(exclude, users.shape[1])
+    return interests.search(users, items, k, lambda vectors: exact.top_k(vectors, items, k, exclude))
+
+
+def _stretches(items: Items, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> Exclusions:
+    """items[start[i]:stop[i]] for each i, one after the other: int64[n + 1] offsets and the items."""
+    lengths = stop - start
+    indptr = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    return indptr, items[np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import specs
-from benchmarks.harness import environment
+from benchmarks.harness import environment, item_map
 from benchmarks.specs.base import Sizes, digest, settings
 from benchmarks.suites import Block
 
@@ -41,7 +41,7 @@ class Cell:
     seed: int
     dataset: str
     protocol: Mapping[str, Any]
-    inputs: Mapping[str, Any]  # hashes of the data, versions, the key of the cell whose vectors are searched
+    inputs: Mapping[str, Any]  # hashes of the data, versions, the key of the cell whose vectors are taken
     index: Mapping[str, Any] | None = None
     refusal: str | None = field(default=None, compare=False)  # why it cannot be run, if that is known beforehand
 
@@ -91,13 +91,14 @@ class Options:
 
 
 def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
-    """All cells of one block of a suite, each once: training, then throughput, then indexes."""
+    """All cells of one block of a suite, each once: training, then throughput, then indexes, then maps."""
     seeds = tuple(dict.fromkeys(options.seeds or block.seeds))
     train = [cell for seed in seeds for cell in _model_cells("train", block, prepared, options, seed)]
     throughput = list(_model_cells("throughput", block, prepared, options, seeds[0]))
-    searched = _sources(cell for cell in train if cell.seed == seeds[0])
-    index = [cell for source in searched for cell in _index_cells(block, options, source)]
-    return list({cell.key: cell for cell in (*train, *throughput, *index)}.values())
+    sources = _sources(cell for cell in train if cell.seed == seeds[0])
+    index = [cell for source in sources for cell in _index_cells(block, options, source)]
+    maps = [_map_cell(source) for source in sources] if block.item_maps else []
+    return list({cell.key: cell for cell in (*train, *throughput, *index, *maps)}.values())
 
 
 def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:
@@ -142,7 +143,7 @@ def _is_asked(kind: str, mode: str, backend: str, modes: Sequence[str], options:
 
 
 def _sources(train: Iterable[Cell]) -> list[Cell]:
-    """The first cell of each model and variant that serves vectors: its vectors are what indexes search."""
+    """The first cell of each model and variant that serves vectors: its vectors are searched and mapped."""
     first: dict[tuple[str, str], Cell] = {}
     for cell in train:
         spec = specs.make(cell.model, cell.settings)
@@ -163,3 +164,9 @@ def _index_cells(block: Block, options: Options, source: Cell) -> Iterator[Cell]
                 index={"name": row.name, "build": build, "query": query},
                 inputs={**source.inputs, "source": source.key, "indexes": environment.index_versions()},
             )
+
+
+def _map_cell(source: Cell) -> Cell:
+    return dataclasses.replace(
+        source, kind="map", inputs={**source.inputs, "source": source.key, "maps": item_map.versions()}
+    )

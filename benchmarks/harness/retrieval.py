@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from backends import ann
-from backends.ann import exact
+from backends.ann import interests
+from benchmarks.harness.evaluation import exact_lists
 from benchmarks.metrics import retrieved_recall
 
 N_SINGLE_QUERIES = 200
@@ -27,15 +28,31 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
         index = adapter.build(
             job.asked["index"], items, job.asked["build"], threads=job.asked["threads"], seed=job.asked["seed"]
         )
-    exclude = judge.seen(judge.known_users(period)) if job.spec.filter_seen else None
+    asked = judge.asked(job.spec, period)
+    exclude = asked.seen if job.spec.filter_seen else None
     k = judge.k
     n_asked = n_to_ask(k, exclude)
     results = []
-    truth = exact.top_k(users, items, k)
+    truth = exact_lists(users, items, k, None)
+
+    def search(query: Any) -> Any:
+        return interests.search(users, items, n_asked, lambda vectors: adapter.search(index, vectors, n_asked, query))
+
+    def search_one(user: Any, query: Any) -> Any:
+        """An index answers one vector at a time; the lists of several interests are merged."""
+        if users.ndim == 2:
+            return adapter.search_one(index, user, n_asked, query)
+        return interests.search(
+            user[None],
+            items,
+            n_asked,
+            lambda vectors: np.stack([adapter.search_one(index, vector, n_asked, query) for vector in vectors]),
+        )
+
     for query in job.asked["queries"]:
-        found = adapter.search(index, users, n_asked, query)
+        found = search(query)
         lists = found[:, :k] if exclude is None else drop_seen(found, exclude, k)
-        metrics = judge.judge(judge.spread(lists, period), period).metrics
+        metrics = judge.judge(judge.spread(lists, asked), period).metrics
         metrics[f"index_recall@{k}"] = retrieved_recall(found[:, :k], truth, users, items)
         results.append({"query": query, "metrics": metrics, "single_s": [], "batch_qps": []})
 
@@ -44,11 +61,11 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
     for _ in turns():
         for result in results:
             start = time.perf_counter()
-            adapter.search(index, users, n_asked, result["query"])
+            search(result["query"])
             result["batch_qps"].append(len(users) / (time.perf_counter() - start))
-            for vector in picked:
+            for user in picked:
                 start = time.perf_counter()
-                adapter.search_one(index, vector, n_asked, result["query"])
+                search_one(user, result["query"])
                 result["single_s"].append(time.perf_counter() - start)
     job.finish(
         status="ok",

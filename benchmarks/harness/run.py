@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
+import resource
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import protocols, specs
-from benchmarks.harness import environment, executors, store
+from benchmarks.harness import environment, executors, item_map, store
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
@@ -24,6 +26,8 @@ from datasets.interactions import Interactions
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 TURNS = {"throughput": 7, "index": 5}
 """Windows of each member of a group that is timed by turns."""
+LAYOUT = 2
+"""Raised with every change in the files of a split, so that those of an older results folder are not found."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,10 @@ class Group:
 
 def prepare(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
+    start = time.perf_counter()
     data = load(dataset, data_dir)
     described = protocol_settings(protocol)
-    folder = results / "splits" / digest([data.content_hash, described])
+    folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
     if not folder.exists():
         partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
         shutil.rmtree(partial, ignore_errors=True)
@@ -58,10 +63,18 @@ def prepare(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -
                 "move the cuts of the protocol."
             )
         split.save(partial)
+        item_map.save_categories(data, partial)
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
+        (partial / "preparation").write_text(_preparation(time.perf_counter() - start), encoding="utf-8")
         partial.rename(folder)
     hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
-    return Prepared(data.name, described, folder, hashes, _notes(data))
+    preparation = f"{data.name}, {protocol.name}: {(folder / 'preparation').read_text(encoding='utf-8')}"
+    return Prepared(data.name, described, folder, hashes, (*_notes(data), preparation))
+
+
+def _preparation(seconds: float) -> str:
+    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"loaded, cut and written in {seconds:.1f} s, in at most {peak_rss_bytes / 2**30:.2f} GiB of memory"
 
 
 def protocol_settings(protocol: Any) -> dict[str, Any]:
@@ -86,22 +99,26 @@ def plan(
 
 
 def groups(planned: Iterable[Cell]) -> list[Group]:
-    """Cells in the order in which they are run: trainings one by one, then what is timed by turns."""
-    single: list[Group] = []
+    """Cells in the order in which they are run: trainings one by one, what is timed by turns, maps one by one."""
+    trained: list[Group] = []
+    mapped: list[Group] = []
     timed: dict[tuple[str, ...], list[tuple[Cell, ...]]] = defaultdict(list)
     searched: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in planned:
         if cell.kind == "train":
-            single.append(Group(((cell,),), turns=0))
+            trained.append(Group(((cell,),), turns=0))
+        elif cell.kind == "map":
+            mapped.append(Group(((cell,),), turns=0))
         elif cell.kind == "throughput":
             timed[cell.model, digest(dict(cell.settings)), cell.dataset].append((cell,))
         else:
             build = dataclasses.replace(cell, index={**(cell.index or {}), "query": {}}).key
             searched[cell.inputs["source"]][build].append(cell)
     return [
-        *single,
+        *trained,
         *(Group(tuple(processes), TURNS["throughput"]) for processes in timed.values()),
         *(Group(tuple(tuple(p) for p in builds.values()), TURNS["index"]) for builds in searched.values()),
+        *mapped,
     ]
 
 
@@ -154,10 +171,11 @@ class Run:
             shutil.rmtree(task.folder, ignore_errors=True)
 
     def _refusal(self, cell: Cell) -> str | None:
-        if cell.kind == "index":
+        if "source" in cell.inputs:
             source = self.records.get(cell.inputs["source"])
             if source is None or source["status"] != "ok":
-                return f"the training whose vectors it searches is {source['status'] if source else 'missing'}"
+                use = "searches" if cell.kind == "index" else "maps"
+                return f"the training whose vectors it {use} is {source['status'] if source else 'missing'}"
         return cell.refusal
 
     def _task(self, process: tuple[Cell, ...], prepared: Prepared) -> executors.Task:
@@ -179,12 +197,13 @@ class Run:
             "split": str(prepared.folder.resolve()),
             "split_hash": prepared.hashes["split"],
         }
+        if "source" in cell.inputs:
+            job["vectors"] = str(self._vectors(cell.inputs["source"]).resolve())
         if cell.index is not None:
             job |= {
                 "index": cell.index["name"],
                 "build": cell.index["build"],
                 "queries": [other.index["query"] for other in process if other.index is not None],
-                "vectors": str(self._vectors(cell.inputs["source"]).resolve()),
             }
         return executors.Task(job, folder.resolve())
 
@@ -202,6 +221,10 @@ class Run:
             target.mkdir(parents=True)
             for name in ("users.npy", "items.npy"):  # the items last: they say that both are there
                 (task.folder / name).replace(target / name)
+        if (task.folder / "parameters.npz").exists() and result["status"] == "ok":
+            checkpoint = self.results / "checkpoints" / f"{cell.key}.npz"
+            checkpoint.parent.mkdir(exist_ok=True)
+            (task.folder / "parameters.npz").replace(checkpoint)
         answers = result.pop("queries", [{} for _ in process])
         for cell, answer in zip(process, answers, strict=True):
             timings = {**result.get("timings", {}), **answer.get("timings", {})}
@@ -246,11 +269,16 @@ class Run:
             "intervals": result.get("intervals", {}),
             "curve": result.get("curve", []),
             "rungs": result.get("rungs", []),
+            "map": result.get("map"),
             "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
             "memory": result.get("memory", {}),
             "hashes": {**prepared.hashes, **result.get("hashes", {})},
             "group": group,
-            "versions": {**environment.versions(cell.backend), **cell.inputs.get("indexes", {})},
+            "versions": {
+                **environment.versions(cell.backend),
+                **cell.inputs.get("indexes", {}),
+                **cell.inputs.get("maps", {}),
+            },
             "machine": environment.machine(),
             "notes": list(prepared.notes),
             "commit": commit,

@@ -18,16 +18,18 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backends.contract import UnavailableError
-from benchmarks import protocols, sampling, specs
-from benchmarks.harness.evaluation import Judge
+from benchmarks import checkpoints, protocols, sampling, specs
+from benchmarks.harness.evaluation import Judge, user_vectors
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
+from datasets.errors import InputError
 
 
 class DivergedError(Exception):
@@ -96,48 +98,103 @@ def _hash_arrays(arrays: Any, digest: Any) -> Any:
 
 
 def train(job: Job) -> None:
-    """Trains to the end, evaluates after every epoch, and leaves the vectors that the queries need."""
+    """Trains until the end or until it stops getting better, and leaves vectors and parameters behind."""
     judge = job.judge()
+    watched = _watched(job.spec, judge)
     adapter, state, has_parameters = job.start_model(judge.split)
     primary = judge.protocol.primary_metric
-    curve = []
-
-    def evaluate(epoch: int, steps: int, losses: list[Any]) -> None:
-        with job.clock("evaluate_s"):
-            lists = judge.lists(adapter, state, job.spec, judge.protocol.period)
-            value = judge.judge(lists, judge.protocol.period).metrics[primary]
-        loss = float(np.mean(np.concatenate(losses))) if sum(map(len, losses)) else None
-        curve.append({"epoch": epoch, "steps": steps, "loss": loss, "metrics": {primary: value}})
-
-    if has_parameters:
-        evaluate(0, 0, [])
     batches_hash = hashlib.blake2b(digest_size=8)
     n_steps = n_samples = 0
+
+    def point(epoch: int, losses: list[Any]) -> dict[str, Any]:
+        with job.clock("evaluate_s"):
+            value = judge.judge(judge.lists(adapter, state, job.spec, watched), watched).metrics[primary]
+        loss = float(np.mean(np.concatenate(losses))) if sum(map(len, losses)) else None
+        return {"epoch": epoch, "steps": n_steps, "loss": loss, "metrics": {primary: value}}
+
+    curve = [point(0, [])] if has_parameters else []
+    best = _Best(job.spec.patience, primary)
     for epoch in range(1, job.spec.epochs + 1):
         epoch_losses = []
         for chunk in _clocked(job, "batches_s", job.spec.batches(judge.split, job.key, epoch)):
             with job.clock("hash_s"):
                 _hash_arrays(chunk, batches_hash)
-            start = time.perf_counter()
-            state, losses = adapter.train(state, chunk)
-            adapter.sync(state)
-            seconds = time.perf_counter() - start
-            job.timings["train_s"] = job.timings.get("train_s", 0.0) + seconds
-            job.timings.setdefault("first_step_s", seconds)
+            state, losses = _train_chunk(job, adapter, state, chunk, n_steps)
             n_steps += len(losses)
             n_samples += job.spec.n_samples(chunk)
-            _check_finite(losses, n_steps)
             epoch_losses.append(losses)
-        evaluate(epoch, n_steps, epoch_losses)
+        curve.append(point(epoch, epoch_losses))
+        if best.stops(curve, adapter, state):
+            break
+    if best.parameters is not None:
+        state = adapter.init(job.spec, best.parameters, job.asked["device"], job.asked["mode"])
     job.hashes["batches"] = batches_hash.hexdigest()
     job.timings["n_samples"] = n_samples
     with job.clock("evaluate_s"):
-        metrics, reported = judge.both_periods(adapter, state, job.spec)
+        metrics, reported = judge.all_periods(adapter, state, job.spec)
         intervals = reported.intervals(seed=job.asked["seed"])
+    with job.clock("write_s"):
+        _leave(job, judge, adapter, state)
+    job.finish(status="ok", metrics=metrics | best.metrics, intervals=intervals, curve=curve)
+
+
+def _watched(spec: Any, judge: Judge) -> str:
+    """The period of the learning curve: validation, or what is reported where nobody can be asked in it."""
+    watched = "validation" if len(judge.split.period("validation")) else judge.protocol.period
+    if spec.patience and watched == judge.protocol.period:
+        raise InputError(
+            f"patience is {spec.patience}, but training would be stopped by the {watched} period, whose metrics are "
+            "reported; set patience = 0 in the suite, or report the test period and leave validation queries."
+        )
+    return watched
+
+
+class _Best:
+    """Early stopping: remembers the parameters of the best epoch, and says when `patience` epochs were no better.
+
+    Attributes:
+        parameters: those to go back to; None if the last epoch was the best, or nothing is watched.
+        metrics: the epoch that was the best, {} if nothing is watched.
+    """
+
+    def __init__(self, patience: int, primary: str) -> None:
+        self.patience, self.primary = patience, primary
+        self.parameters: Any = None
+        self.metrics: dict[str, float] = {}
+        self._kept: Any = None
+
+    def stops(self, curve: list[dict[str, Any]], adapter: Any, state: Any) -> bool:
+        if not self.patience:
+            return False
+        last = curve[-1]
+        trained = curve[1:]  # going back to untrained parameters is no way out
+        best = max(trained, key=lambda point: point["metrics"][self.primary])
+        self.metrics = {"best_epoch": best["epoch"]}
+        if best is last:
+            self._kept = adapter.export(state)
+        self.parameters = None if best is last else self._kept
+        return bool(last["epoch"] - best["epoch"] >= self.patience)
+
+
+def _train_chunk(job: Job, adapter: Any, state: Any, chunk: Any, n_steps: int) -> tuple[Any, Any]:
+    start = time.perf_counter()
+    state, losses = adapter.train(state, chunk)
+    adapter.sync(state)
+    seconds = time.perf_counter() - start
+    job.timings["train_s"] = job.timings.get("train_s", 0.0) + seconds
+    job.timings.setdefault("first_step_s", seconds)
+    _check_finite(losses, n_steps + len(losses))
+    return state, losses
+
+
+def _leave(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
+    """The vectors of the reported period's questions and of all items, and the parameters as a checkpoint."""
     if job.spec.serves == "vectors":
-        with job.clock("write_s"):
-            _save_vectors(job, judge, adapter, state)
-    job.finish(status="ok", metrics=metrics, intervals=intervals, curve=curve)
+        asked = judge.asked(job.spec, judge.protocol.period)
+        np.save(job.folder / "users.npy", user_vectors(job.spec, partial(adapter.embed_users, state), asked))
+        np.save(job.folder / "items.npy", adapter.embed_items(state))
+    if hasattr(adapter, "export"):
+        checkpoints.save(job.folder / "parameters.npz", adapter.export(state))
 
 
 def _clocked(job: Job, name: str, chunks: Iterator[Any]) -> Iterator[Any]:
@@ -154,12 +211,6 @@ def _check_finite(losses: Any, n_steps: int) -> None:
     if len(bad):
         step = n_steps - len(losses) + int(bad[0]) + 1
         raise DivergedError(f"the loss of step {step} is {losses[bad[0]]}")
-
-
-def _save_vectors(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
-    users = judge.known_users(judge.protocol.period)
-    np.save(job.folder / "users.npy", adapter.embed_users(state, {"user": users}))
-    np.save(job.folder / "items.npy", adapter.embed_items(state))
 
 
 N_TIMED_STEPS = 20
@@ -217,6 +268,13 @@ def index(job: Job) -> None:
     retrieval.measure(job, _turns)
 
 
+def show(job: Job) -> None:
+    """Maps a model's item vectors onto a plane."""
+    from benchmarks.harness import item_map
+
+    item_map.measure(job)
+
+
 def agreement(job: Job) -> None:
     """Climbs the ladder with one adapter, or with every bug that the table of mutants has for it."""
     from benchmarks.agreement import ladder, mutants
@@ -233,7 +291,7 @@ def agreement(job: Job) -> None:
     job.finish(status="ok", rungs=[vars(rung) for rung in rungs])
 
 
-KINDS = {"train": train, "throughput": throughput, "index": index, "agreement": agreement}
+KINDS = {"train": train, "throughput": throughput, "index": index, "map": show, "agreement": agreement}
 
 
 def _status(error: BaseException) -> str:
@@ -258,7 +316,7 @@ def main(folder: Path) -> None:
         KINDS[job.asked["kind"]](job)
     except Exception as error:  # whatever it is, it is this cell's result and nobody else's
         traceback.print_exc()
-        is_sentence = isinstance(error, UnavailableError | DivergedError) and str(error)
+        is_sentence = isinstance(error, UnavailableError | DivergedError | InputError) and str(error)
         reason = str(error) if is_sentence else f"{type(error).__name__}: {error}"
         job.finish(status=_status(error), reason=" ".join(reason.split())[:500])
     sys.stdout.flush()

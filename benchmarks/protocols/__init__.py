@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.protocols.base import Queries, Split
+from benchmarks.protocols.base import Protocol, Queries, Split
+from benchmarks.protocols.leave_k_out import LeaveKOut
+from benchmarks.protocols.next_item import NextItem
+from benchmarks.protocols.sequence_split import SequenceSplit
 from benchmarks.protocols.time_split import TimeSplit
+from benchmarks.protocols.user_split import UserSplit
 from datasets.errors import InputError
 
-__all__ = ["PROTOCOLS", "Queries", "Split", "TimeSplit", "make"]
+__all__ = [
+    "PROTOCOLS",
+    "LeaveKOut",
+    "NextItem",
+    "Protocol",
+    "Queries",
+    "SequenceSplit",
+    "Split",
+    "TimeSplit",
+    "UserSplit",
+    "make",
+]
 
-PROTOCOLS = {TimeSplit.name: TimeSplit}
+PROTOCOLS: dict[str, type[Protocol]] = {
+    protocol.name: protocol for protocol in (TimeSplit, UserSplit, SequenceSplit, LeaveKOut, NextItem)
+}
 
 
-def make(settings: Mapping[str, Any]) -> TimeSplit:
+def make(settings: Mapping[str, Any]) -> Protocol:
     """The protocol that a suite describes: its name and its settings.
 
     Raises:

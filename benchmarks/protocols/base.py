@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+
+from datasets.errors import InputError
+from datasets.interactions import UNKNOWN_USER, Interactions
+
+METRICS = ("precision", "recall", "recall_micro", "hit_rate", "mrr", "map", "ndcg", "ndcg_by_target", "coverage")
+"""The names in `benchmarks.metrics`, which is not imported here because it brings its compiler with it."""
 
 
 @dataclass(frozen=True)
 class Queries:
     """What is asked of a model about one period: one list of recommendations a query.
 
+    A query's history is what a model may be told: a stretch of `history`, oldest first. Stretches overlap where a
+    sequence is asked about step by step.
+
     Attributes:
         user: int32[q], index into the split's users; -1 for a user without training rows.
         indptr, items: int64[q + 1] and int32[nnz], the held-out rows of each query; an item may stand there twice.
+        history: int32[m], items in order of time.
+        start, stop: int64[q], query i was preceded by history[start[i]:stop[i]].
         best: int32[q, k], the lists of the generating probabilities (synthetic data only), else int32[q, 0].
     """
 
     user: npt.NDArray[np.int32]
     indptr: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
+    history: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int64]
+    stop: npt.NDArray[np.int64]
     best: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
@@ -33,16 +50,18 @@ class Queries:
 
 @dataclass(frozen=True)
 class Split:
-    """Training rows and the queries of two later periods.
+    """Training rows and the queries of later periods.
 
     Users are numbered anew, 0 to n_users - 1, in the order of the data set's indices: those with training rows. Items
-    keep their indices; the catalogue of n_items ends at the last item of the training rows.
+    keep their indices.
 
     Attributes:
-        user, item: int32[n], the training rows of known users in the data set's order.
+        user, item: int32[n], the training rows of known users.
         item_counts: int64[n_items], rows of each item in all training rows, those of unknown users among them.
         seen_indptr, seen_items: int64[n_users + 1], int32[nnz]: each user's distinct training items, ascending.
-        validation, test: the questions.
+        sequence_user: int32[s], the user of each training sequence, -1 for one whose user is unknown.
+        sequence_indptr, sequence_items: int64[s + 1], int32[n]: the training sequences, each oldest first.
+        periods: name -> its questions; "validation" and "test" are always there.
         n_rows: rows of the periods: train, validation, test.
     """
 
@@ -53,14 +72,21 @@ class Split:
     item_counts: npt.NDArray[np.int64]
     seen_indptr: npt.NDArray[np.int64]
     seen_items: npt.NDArray[np.int32]
-    validation: Queries
-    test: Queries
+    sequence_user: npt.NDArray[np.int32]
+    sequence_indptr: npt.NDArray[np.int64]
+    sequence_items: npt.NDArray[np.int32]
+    periods: Mapping[str, Queries]
     n_rows: tuple[int, int, int]
 
     def content_hash(self) -> str:
-        """SHA-256 (hex, 16 digits) of all arrays: equal hashes mean the same questions to the same training rows."""
+        """SHA-256 (hex, 16 digits) of training rows and questions: what all random draws are keyed by.
+
+        The order of rows within sequences and histories is the data set's, and covered by the data set's own hash.
+        """
         digest = hashlib.sha256(repr((self.n_users, self.n_items, self.n_rows)).encode())
         for name, array in self._arrays().items():
+            if name.partition(".")[2] in _ORDERED or name in _ORDERED:
+                continue
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
@@ -82,28 +108,148 @@ class Split:
 
         n_users, n_items, *n_rows = (int(value) for value in array("sizes"))
         arrays: dict[str, Any] = {name: array(name) for name in _ARRAYS}
-        arrays |= {period: queries(period) for period in PERIODS}
-        return cls(n_users=n_users, n_items=n_items, n_rows=(n_rows[0], n_rows[1], n_rows[2]), **arrays)
+        names = sorted(path.name.removesuffix(".user.npy") for path in folder.glob("*.user.npy"))
+        periods = {name: queries(name) for name in names}
+        return cls(
+            n_users=n_users, n_items=n_items, n_rows=(n_rows[0], n_rows[1], n_rows[2]), periods=periods, **arrays
+        )
 
     def period(self, name: str) -> Queries:
-        return {"validation": self.validation, "test": self.test}[name]
+        return self.periods[name]
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        for period in PERIODS:
-            queries = self.period(period)
+        for period in sorted(self.periods, reverse=True):
+            queries = self.periods[period]
             arrays |= {f"{period}.{f.name}": getattr(queries, f.name) for f in dataclasses.fields(Queries)}
         return arrays
 
 
-PERIODS = ("validation", "test")
-_ARRAYS = ("user", "item", "item_counts", "seen_indptr", "seen_items")
+_SEQUENCES = ("sequence_user", "sequence_indptr", "sequence_items")
+_ARRAYS = ("user", "item", "item_counts", "seen_indptr", "seen_items", *_SEQUENCES)
+_ORDERED = {*_SEQUENCES, "history", "start", "stop"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol(ABC):
+    """What every protocol says about its judgement.
+
+    Attributes:
+        period: the period whose metrics are reported, "validation" or "test"; the others' carry their name.
+        ks: the lengths K of the recommendation lists that are judged.
+        primary_metric: the metric by which rows are ranked.
+    """
+
+    name: ClassVar[str]
+    period: str
+    ks: tuple[int, ...]
+    primary_metric: str
+
+    def __post_init__(self) -> None:
+        self._expect("period", ("validation", "test"))
+        ks = self.ks if isinstance(self.ks, tuple) else ()
+        if not ks or ks[0] < 1 or any(a >= b for a, b in pairwise(ks)):
+            raise InputError(
+                f"{self.name}: ks is {self.ks}, expected lengths that rise from 1; correct it in the suite."
+            )
+        if self.primary_metric not in {f"{metric}@{k}" for metric in METRICS for k in ks}:
+            raise InputError(
+                f"{self.name}: primary_metric is {self.primary_metric!r}, expected one of {', '.join(METRICS)} @ one "
+                f"of {', '.join(map(str, ks))}, as in {METRICS[0]}@{ks[0]}; correct it in the suite."
+            )
+
+    @abstractmethod
+    def split(self, data: Interactions) -> Split:
+        """Training rows and questions.
+
+        Raises:
+            InputError: if the data lack what the protocol needs, or nothing is left to learn from or to ask.
+        """
+
+    def _expect(self, field: str, values: tuple[str, ...]) -> None:
+        self._require(field, getattr(self, field) in values, f"one of {', '.join(values)}")
+
+    def _require(self, field: str, met: bool, expected: str) -> None:
+        if not met:
+            raise InputError(
+                f"{self.name}: {field} is {getattr(self, field)!r}, expected {expected}; correct it in the suite."
+            )
+
+    def _require_share(self, field: str) -> None:
+        value = getattr(self, field)
+        self._require(field, isinstance(value, float) and 0 < value < 1, "a number between 0 and 1")
+
+    def _filled(self, data: Interactions, split: Split, advice: str) -> Split:
+        """The split, if there is something to learn from and something to ask."""
+        n = (len(split.sequence_items), len(split.period("validation")), len(split.period("test")))
+        if min(n) == 0:
+            raise InputError(
+                f"{data.name}: {self.name} leaves {n[0]} training rows, {n[1]} validation and {n[2]} test queries, "
+                f"expected some of each; {advice}."
+            )
+        return split
+
+
+def timestamps(data: Interactions, needed_by: str) -> npt.NDArray[np.int64]:
+    """The data's timestamps.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if data.timestamp is None:
+        raise InputError(f"{data.name} has no timestamps, which {needed_by} needs; add a column timestamp to the data.")
+    return data.timestamp
+
+
+def numbering(users: npt.NDArray[np.int32], n_users: int) -> npt.NDArray[np.int32]:
+    """int32[n_users + 1]: the place of each of the data's users in `users`, -1 for others; the last is that of -1."""
+    number = np.full(n_users + 1, UNKNOWN_USER, np.int32)
+    number[users] = np.arange(len(users), dtype=np.int32)
+    return number
 
 
 def distinct_per_user(
     user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_users: int, n_items: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """Each user's distinct items, ascending, as int64[n_users + 1] and int32[nnz]."""
-    pairs = np.unique(user.astype(np.int64) * n_items + item)
+    pairs = np.sort(user.astype(np.int64) * n_items + item)  # a sort is far faster than np.unique's hashing
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     indptr = np.searchsorted(pairs, np.arange(n_users + 1, dtype=np.int64) * n_items)
     return indptr.astype(np.int64), (pairs % n_items).astype(np.int32)
+
+
+TRUTH_LIMIT = 50_000_000
+"""Scores of the generating model are computed for at most so many pairs of query and item: some seconds."""
+
+BEST_LENGTH = 50
+
+
+def best_lists(
+    data: Interactions,
+    users: npt.NDArray[np.int32],
+    first: npt.NDArray[np.int64],
+    n: npt.NDArray[np.int64],
+    n_items: int,
+) -> npt.NDArray[np.int32]:
+    """The lists that maximise the expected number of hits under the generating model.
+
+    Args:
+        data: generated data; others know no such lists.
+        users: int32[q], indices into the data's users.
+        first: int64[q], how many of the user's rows come before those that are asked about.
+        n: int64[q], how many rows are asked about (>= 1).
+        n_items: the lists hold items below it.
+
+    Returns:
+        int32[q, BEST_LENGTH], -1 where the catalogue ends; int32[q, 0] where the data know no probabilities, or pairs
+        of query and item are more than TRUTH_LIMIT.
+    """
+    if data.truth is None or not 0 < len(users) * n_items <= TRUTH_LIMIT:
+        return np.empty((len(users), 0), np.int32)
+    lists = []
+    for start in range(0, len(users), 512):
+        chunk = slice(start, start + 512)
+        expected = data.truth.expected_counts(users[chunk], first[chunk], n[chunk])[:, :n_items]
+        lists.append(np.argsort(-expected, axis=1, kind="stable")[:, :BEST_LENGTH].astype(np.int32))
+    ranked = np.concatenate(lists)
+    return np.pad(ranked, ((0, 0), (0, BEST_LENGTH - ranked.shape[1])), constant_values=-1)

@@ -14,7 +14,9 @@ class ALS:
     """Confidence is the number of a user's rows of an item; the defaults are those published for Online Retail."""
 
     model: ClassVar[str] = "als"
+    asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
+    patience: ClassVar[int] = 0
     variant: str = "as_published"
     embedding_dim: int = 128
     regularization: float = 1e-6

@@ -48,6 +48,7 @@ class Adam:
         epsilon: added to the root of the corrected second moment.
     """
 
+    name: ClassVar[str] = "adam"
     learning_rate: float
     beta1: float = 0.9
     beta2: float = 0.999
@@ -73,6 +74,24 @@ class Adam:
         return step_size.astype(np.float32), (self.epsilon * root).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class SGD:
+    """Plain gradient descent, the gradient of all parameters together clipped to a norm (Pascanu et al. 2013).
+
+    Attributes:
+        learning_rate: the step size.
+        clip_norm: the gradient is scaled by min(1, clip_norm / its L2 norm over all parameters).
+    """
+
+    name: ClassVar[str] = "sgd"
+    learning_rate: float
+    clip_norm: float
+
+    def schedule(self, done: int, n_steps: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:  # noqa: ARG002
+        """Step sizes that stay the same, and no epsilons: two float32[n_steps], as Adam has them."""
+        return np.full(n_steps, self.learning_rate, np.float32), np.zeros(n_steps, np.float32)
+
+
 class Training(Protocol):
     """What of a split a spec may draw its batches from: training rows only; see `protocols.Split` for the arrays."""
 
@@ -86,21 +105,53 @@ class Training(Protocol):
     def item(self) -> npt.NDArray[np.int32]: ...
     @property
     def item_counts(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def sequence_user(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def sequence_indptr(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def sequence_items(self) -> npt.NDArray[np.int32]: ...
+
+
+class Questions(Protocol):
+    """What of a protocol's queries a model may be told; see `protocols.Queries` for the arrays."""
+
+    @property
+    def user(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def history(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def start(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def stop(self) -> npt.NDArray[np.int64]: ...
 
 
 class Spec(Protocol):
     """One model family, free of any framework: a frozen dataclass with these members.
 
-    `loss`, `user_vectors` and `item_vectors` are the float64 NumPy reference that readers trust and adapters are held
-    to; they are written with `autograd.numpy`, so that the reference's gradients are exact and nobody's handwork.
+    Attributes:
+        model: the family's name in the registry.
+        asks: "users": one vector for each user of the training rows, whatever the query; "histories": one for each
+            query, from what it says of the past.
+        answers_empty: whether it has an answer to a query without any history; else that gets the popular items.
+            Only where the spec asks for histories.
+        serves: "vectors": ranked by inner products of `embed_users` and `embed_items`; "lists": by the adapter's
+            `recommend`.
+        variant: what tells this row of a leaderboard from others of the family.
+        epochs: how often `batches` is drawn, at most.
+        patience: training stops after so many epochs without a better validation metric, and goes back to the
+            parameters of the best; 0 trains to the end.
+        filter_seen: whether what the user is known to have is left out of the lists.
     """
 
     model: ClassVar[str]
+    asks: ClassVar[str]
+    answers_empty: ClassVar[bool]
+    serves: ClassVar[str]
     variant: str
     epochs: int
+    patience: int
     filter_seen: bool
-    serves: ClassVar[str]
-    """"vectors": ranked by inner products of `embed_users` and `embed_items`; "lists": by the adapter's `recommend`."""
 
     def n_samples(self, chunk: Arrays) -> int:
         """Interactions that a chunk of batches learns from, negatives not counted: the unit of throughput."""
@@ -112,9 +163,27 @@ class Spec(Protocol):
         """One epoch as chunks `{name: array[steps, batch, ...]}`, drawn from the generator keyed by key and epoch."""
         ...
 
+    def inputs(self, queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[np.int64]]]:
+        """The queries in portions: what `embed_users` takes, and int64[n], which queries its vectors are for.
+
+        Only where the spec asks for histories.
+        """
+        ...
+
 
 class DifferentiableSpec(Spec, Protocol):
-    """A spec that is trained by gradient steps, and so stands on the agreement ladder."""
+    """A spec that is trained by gradient steps, and so stands on the agreement ladder.
+
+    `loss`, `user_vectors` and `item_vectors` are the float64 NumPy reference that readers trust and adapters are held
+    to; they are written with `autograd.numpy`, so that the reference's gradients are exact and nobody's handwork.
+
+    Where `unlearnt` names parameters, `carried` says what a step leaves in them.
+    """
+
+    @property
+    def unlearnt(self) -> tuple[str, ...]:
+        """Parameters that no gradient moves: constants, and state that is carried from step to step."""
+        ...
 
     @classmethod
     def for_ladder(cls) -> DifferentiableSpec:
@@ -122,9 +191,20 @@ class DifferentiableSpec(Spec, Protocol):
         ...
 
     @property
-    def optimizer(self) -> Adam: ...
+    def optimizer(self) -> Adam | SGD: ...
+
+    def held_fixed(self, parameters: Arrays, batch: Arrays) -> dict[str, Any]:
+        """What depends on the parameters, but counts as constant in the loss: where a paper stops gradients.
+
+        It is handed to `loss` among the batch's arrays, so that automatic and finite differences alike leave it alone.
+        """
+        ...
 
     def loss(self, parameters: Arrays, batch: Arrays) -> Any: ...
+
+    def carried(self, parameters: Arrays, batch: Arrays) -> dict[str, npt.NDArray[np.float64]]:
+        """The unlearnt parameters that a step on this batch changes, as it leaves them."""
+        ...
 
     def user_vectors(self, parameters: Arrays, inputs: Arrays) -> npt.NDArray[np.float64]: ...
 

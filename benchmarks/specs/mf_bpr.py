@@ -22,12 +22,15 @@ class MFBPR:
     """
 
     model: ClassVar[str] = "mf-bpr"
+    asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
+    unlearnt: ClassVar[tuple[str, ...]] = ()
     variant: str = "as_published"
     embedding_dim: int = 128
     batch_size: int = 15_000  # triples a step
     steps_per_epoch: int = 30  # 0 for as many as one pass over the training rows takes
     epochs: int = 75
+    patience: int = 0
     learning_rate: float = 0.0005
     epsilon: float = 1e-8
     l2: float = 1e-7  # times the sum over looked-up rows; on the biases the plain sum, as published
@@ -66,6 +69,9 @@ class MFBPR:
         rng = sampling.generator(*key, self.model, "triples", epoch)
         n_steps = self.steps_per_epoch or math.ceil(len(training.user) / self.batch_size)
         return sampling.bootstrapped_triples(rng, training, n_steps, self.batch_size)
+
+    def held_fixed(self, p: Arrays, batch: Arrays) -> dict[str, Any]:  # noqa: ARG002 - the other specs' arguments
+        return {}
 
     def loss(self, p: Arrays, batch: Arrays) -> Any:
         user = p["user_factors"][batch["user"]]

@@ -20,12 +20,15 @@ class MFLogLoss:
     """
 
     model: ClassVar[str] = "mf-logloss"
+    asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
+    unlearnt: ClassVar[tuple[str, ...]] = ()
     variant: str = "as_published"
     embedding_dim: int = 128
     n_negatives: int = 5  # a positive
     batch_size: int = 5_000  # positives a step
     epochs: int = 10
+    patience: int = 0
     learning_rate: float = 0.005
     epsilon: float = 1e-8
     l2: float = 1e-7  # times the sum over looked-up rows of both factor tables
@@ -68,6 +71,9 @@ class MFLogLoss:
         """
         rng = sampling.generator(*key, self.model, "pairs", epoch)
         return sampling.labelled_pairs(rng, training, self.batch_size, self.n_negatives)
+
+    def held_fixed(self, p: Arrays, batch: Arrays) -> dict[str, Any]:  # noqa: ARG002 - the other specs' arguments
+        return {}
 
     def loss(self, p: Arrays, batch: Arrays) -> Any:
         user, item = p["user_factors"][batch["user"]], p["item_factors"][batch["item"]]

@@ -14,7 +14,9 @@ class Oracle:
     """Items ranked by their true expected number of occurrences; the lists come with the split, nothing is learnt."""
 
     model: ClassVar[str] = "oracle"
+    asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "lists"
+    patience: ClassVar[int] = 0
     variant: str = "true-probabilities"
     epochs: int = 0
     filter_seen: bool = False

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from benchmarks.specs.base import Arrays, Parameter, Sizes, Training
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,10 @@ class Popularity:
     """Items ranked by their number of training rows, those of unknown users among them."""
 
     model: ClassVar[str] = "popularity"
+    asks: ClassVar[str] = "histories"
+    answers_empty: ClassVar[bool] = True
     serves: ClassVar[str] = "vectors"
+    patience: ClassVar[int] = 0
     variant: str = "seen-kept"
     epochs: int = 1
     filter_seen: bool = False
@@ -28,3 +34,6 @@ class Popularity:
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
         """One step that holds all there is to know: count int64[1, n_items]."""
         yield {"count": training.item_counts[None]}
+
+    def inputs(self, queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[np.int64]]]:
+        yield {"user": queries.user}, np.arange(len(queries.user))

@@ -64,6 +64,7 @@ class Block:
         protocol: its name and its settings (benchmarks/protocols).
         modes: modes that are trained.
         throughput: modes whose training throughput is measured, by turns; empty measures none.
+        item_maps: whether each model's item vectors are drawn, as a map of the most popular items.
     """
 
     dataset: str
@@ -73,6 +74,7 @@ class Block:
     seeds: tuple[int, ...] = (0,)
     modes: tuple[str, ...] = ("eager", "compiled")
     throughput: tuple[str, ...] = ()
+    item_maps: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ def _check(block: Block) -> None:
     for seed in block.seeds:
         if not isinstance(seed, int) or seed < 0:
             raise InputError(f"{seed!r} is no seed, expected a whole number from 0; correct it in the suite.")
+    if not isinstance(block.item_maps, bool):
+        raise InputError(f"item_maps is {block.item_maps!r}, expected true or false; correct it in the suite.")
     variants = Counter((row.model, row.settings.get("variant")) for row in block.models)
     for (model, variant), n in variants.items():
         if n > 1:

@@ -18,6 +18,7 @@ SUITE = """
 [[block]]
 dataset = "{shop}"
 throughput = ["eager", "compiled"]
+item_maps = true
 models = [{ model = "popularity" }, { model = "mf-bpr", settings = { variant = "small", epochs = 2 } }]
 indexes = [
     { name = "exact" },
@@ -318,10 +319,13 @@ class TestDryRun:
         code, out, err = say(*arguments)
         assert (code, err) == (FINE, "")
         *cells, last = out.splitlines()
-        assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3
+        assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3 + [
+            "map"
+        ]
         assert f"train · mf-bpr (small) · torch · eager · {shop} · seed 0  about 15 s" in cells
         assert any("annoy search_k=9" in line for line in cells)
-        assert last == "7 cells, about 1 min"
+        assert f"map · mf-bpr (small) · torch · eager · {shop} · seed 0  about 10 s" in cells
+        assert last == "8 cells, about 1 min"
         assert not (results / store.FILE_NAME).exists()
         assert sorted(path.name for path in results.iterdir()) == [".lock", "splits"]
 

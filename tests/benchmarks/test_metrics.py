@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.metrics import PER_QUERY, evaluate, retrieved_recall
+from benchmarks.protocols.base import METRICS
 from datasets.errors import InputError
 
 N_ITEMS = 12
@@ -30,6 +31,13 @@ def dcg(gains):
     return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
+def by_target(ranking, targets, k):
+    places = [place for place, item in enumerate(targets, start=1) if item in ranking[:k]]
+    best_places = range(1, len(places) + 1)
+    gained, ideal = (sum(1 / math.log2(place + 1) for place in some) for some in (places, best_places))
+    return gained / ideal if places else 0.0
+
+
 def judge(ranking, targets, k):
     """Every metric of one query, straight from its definition."""
     places = first_places(ranking, k)
@@ -44,6 +52,7 @@ def judge(ranking, targets, k):
         "mrr": 1 / hit_ranks[0] if hit_ranks else 0.0,
         "map": average_precision / min(k, len(set(targets))),
         "ndcg": dcg(gains) / dcg(relevances[:k]),
+        "ndcg_by_target": by_target(ranking, targets, k),
     }
 
 
@@ -106,6 +115,7 @@ def test_a_worked_example():
             "mrr@5": 1 / 2,
             "map@5": (1 / 2 + 2 / 5) / 3,
             "ndcg@5": (2 / math.log2(3) + 1 / math.log2(6)) / (2 + 1 / math.log2(3) + 1 / 2),
+            "ndcg_by_target@5": 1.0,  # the targets at places 1, 2 and 3 are hit, as three hits can be at best
             "coverage@5": 3 / 12,
         }
     )
@@ -116,6 +126,23 @@ def test_the_best_possible_list_scores_one():
     assert {metric: metrics[f"{metric}@3"] for metric in PER_QUERY if metric != "precision"} == pytest.approx(
         dict.fromkeys(set(PER_QUERY) - {"precision"}, 1.0)
     )
+
+
+def test_ndcg_by_target_looks_at_the_targets_places_and_not_at_ranks():
+    # Item 3 stands at places 2 and 4, item 8 at place 5: 1/log2(3) + 1/log2(5) + 1/log2(6) of the three best.
+    targets = csr([[7, 3, 5, 3, 8]])
+    value = (1 / math.log2(3) + 1 / math.log2(5) + 1 / math.log2(6)) / (1 + 1 / math.log2(3) + 1 / 2)
+    assert value == pytest.approx(0.6797, abs=1e-4)
+    for ranking in ([3, 8, -1, 0], [0, -1, 8, 3], [8, 3, 3, 8]):
+        metrics = evaluate(np.array([ranking]), *targets, N_ITEMS, (4,)).metrics
+        assert metrics["ndcg_by_target@4"] == pytest.approx(value)
+    late = evaluate(np.array([[0, 1, 2, 7]]), *targets, N_ITEMS, (3, 4)).metrics
+    assert late["ndcg_by_target@3"] == 0.0
+    assert late["ndcg_by_target@4"] == 1.0  # one hit, of the first target: perfect, at rank 4 and with four misses
+
+
+def test_a_protocol_may_be_ranked_by_every_metric():
+    assert sorted(METRICS) == sorted((*PER_QUERY, "coverage"))
 
 
 def random_evaluation(n_queries=400, seed=0, ks=(5, 10)):
@@ -192,6 +219,49 @@ def test_retrieved_recall_of_a_short_exact_answer():
     vectors, queries = np.ones((2, 1), dtype=np.float32), np.ones((1, 1), dtype=np.float32)
     for found in ([0, -1], [0, 1]):
         assert retrieved_recall(np.array([found]), np.array([[0, -1]]), queries, vectors) == 1.0
+
+
+@st.composite
+def retrievals(draw):
+    """Small whole numbers: products are exact, and many tie."""
+    n_queries, interests, k = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 6))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    queries = generator.integers(-2, 3, (n_queries, interests, 2)).astype(np.float32)
+    vectors = generator.integers(-2, 3, (N_ITEMS, 2)).astype(np.float32)
+    exact = np.array([generator.permutation(N_ITEMS)[:k] for _ in range(n_queries)], dtype=np.int32)
+    exact[generator.random(exact.shape) < 0.2] = -1
+    assume((exact >= 0).any())
+    return generator.integers(-1, N_ITEMS, (n_queries, k)).astype(np.int32), exact, queries, vectors
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(retrievals())
+def test_retrieved_recall_scores_an_item_by_its_nearest_interest(case):
+    right, asked = 0, 0
+    for found, exact, interests in zip(*(array.tolist() for array in case[:3]), strict=True):
+        scores = [max(sum(a * b for a, b in zip(i, v, strict=True)) for i in interests) for v in case[3].tolist()]
+        answers = [item for item in exact if item >= 0]
+        worst = min((scores[item] for item in answers), default=math.inf)
+        reached = {item for item in found if item >= 0 and scores[item] >= worst}
+        right += min(len(reached), len(answers))
+        asked += len(answers)
+    assert retrieved_recall(*case) == right / asked
+
+
+def test_one_interest_is_a_query():
+    generator = np.random.default_rng(0)
+    queries, vectors = (generator.standard_normal((n, 8)).astype(np.float32) for n in (300, 50))
+    exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :10].astype(np.int32)
+    found = np.where(generator.random(exact.shape) < 0.5, exact, generator.integers(0, 50, exact.shape, np.int32))
+    share = retrieved_recall(found, exact, queries, vectors)
+    assert 0.5 < share < 0.7
+    assert retrieved_recall(found, exact, queries[:, None], vectors) == share
+
+
+def test_an_interest_without_a_score_does_not_count():
+    queries = np.array([[[np.nan], [1.0]]], dtype=np.float32)
+    vectors = np.array([[3.0], [2.0], [1.0]], dtype=np.float32)
+    assert retrieved_recall(np.array([[0, 2]]), np.array([[0, 1]]), queries, vectors) == 0.5
 
 
 GOOD = {"recommended": np.zeros((2, 3)), "indptr": np.array([0, 1, 2]), "items": np.array([0, 1]), "ks": (1, 3)}

@@ -6,7 +6,7 @@ import pytest
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Family, Unsupported
 from benchmarks import suites
-from benchmarks.harness import environment, plan
+from benchmarks.harness import environment, item_map, plan
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
 from benchmarks.harness.run import TURNS, groups
 from benchmarks.suites import Block, IndexRow, ModelRow
@@ -255,6 +255,42 @@ class TestKeys:
         assert key() != before
 
 
+WITH_MAPS = dataclasses.replace(BLOCK, item_maps=True)
+
+
+class TestMaps:
+    def test_they_are_made_where_the_block_says_so_and_change_no_other_cell(self):
+        *others, first, second, third = planned(WITH_MAPS)
+        assert [cell.kind for cell in (first, second, third)] == ["map"] * 3
+        assert [cell.key for cell in others] == [cell.key for cell in planned()]
+        assert "map" not in tally(planned())
+
+    def test_they_show_what_indexes_search(self):
+        made = planned(WITH_MAPS)
+        sources = {kind: {c.inputs["source"] for c in made if c.kind == kind} for kind in ("index", "map")}
+        assert sources["map"] == sources["index"]
+        trained = {cell.key: cell for cell in made if cell.kind == "train"}
+        for cell in (cell for cell in made if cell.kind == "map"):
+            same = ("model", "settings", "backend", "mode", "device", "threads", "seed", "dataset", "protocol", "index")
+            source = trained[cell.inputs["source"]]
+            assert all(getattr(cell, name) == getattr(source, name) for name in same)
+
+    def test_a_map_depends_on_the_training_and_on_the_library(self, monkeypatch):
+        def key(**changes):
+            return planned(dataclasses.replace(WITH_MAPS, models=(ModelRow("als", changes),)))[-1].key
+
+        before = key()
+        assert key() == before
+        assert key(iterations=3) != before
+        monkeypatch.setattr(item_map, "versions", lambda: {"scikit-learn": "0.0"})
+        assert key() != before
+
+    def test_each_is_a_group_of_its_own_that_is_not_timed_and_comes_last(self):
+        made = groups(planned(WITH_MAPS))
+        assert [(len(group.cells), group.turns, group.cells[0].kind) for group in made[-3:]] == [(1, 0, "map")] * 3
+        assert made[:-3] == groups(planned())
+
+
 @pytest.fixture
 def without_torch(monkeypatch):
     adapters = {**FAMILIES["mf-bpr"].adapters, "torch": Unsupported("no such operator")}
@@ -335,7 +371,8 @@ class TestGroups:
 
 
 def test_a_cell_is_described_by_what_tells_it_apart():
-    words = {cell.describe() for cell in planned()}
-    assert len(words) == len(planned())
+    words = {cell.describe() for cell in planned(WITH_MAPS)}
+    assert len(words) == len(planned(WITH_MAPS))
+    assert "map · als (as_published) · classic · eager · shop · seed 3" in words
     assert "train · mf-bpr (long) · jax · compiled · shop · seed 4" in words
     assert "index · als (as_published) · classic · eager · faiss-ivf nlist=4 nprobe=2 · shop · seed 3" in words

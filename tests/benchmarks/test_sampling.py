@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from benchmarks import sampling
 from benchmarks.sampling import STEPS_PER_CHUNK
 from benchmarks.specs.base import Parameter
+from datasets.errors import InputError
 
 IMPROBABLE = 1e-4  # the seeds are fixed, so a test fails always or never
 
@@ -220,10 +221,161 @@ class TestBootstrappedTriples:
         assert len({row.tobytes() for row in made["user"]}) == 3 * STEPS_PER_CHUNK
 
 
+def training(sequences):
+    """Training sequences of these items; every other one is of nobody known."""
+    lengths = [len(items) for items in sequences]
+    return SimpleNamespace(
+        sequence_user=np.array([at if at % 2 else -1 for at in range(len(sequences))], np.int32),
+        sequence_indptr=np.cumsum([0, *lengths], dtype=np.int64),
+        sequence_items=np.array([item for items in sequences for item in items], np.int32),
+    )
+
+
+def own_items(lengths):
+    """Sequences of such lengths in which no item is there twice, of one sequence or of two."""
+    first = np.cumsum([0, *lengths]).tolist()
+    return [list(range(a, a + n)) for a, n in zip(first, lengths, strict=False)]
+
+
+def drawn(draw, data, *arguments, key=("sequences", 0)):
+    """All samples of an epoch, {name: [batch size][sample]} in one list, each chunk held to its shape."""
+    chunks = list(draw(sampling.generator(*key), data, *arguments))
+    assert len({chunk["user"].shape[1] for chunk in chunks}) == 1
+    for chunk in chunks[:-1]:
+        assert len(chunk["user"]) == STEPS_PER_CHUNK
+    for chunk in chunks:
+        assert 1 <= len(chunk["user"]) <= STEPS_PER_CHUNK
+        assert {array.shape[:2] for array in chunk.values()} == {chunk["user"].shape}
+        assert {array.dtype for array in chunk.values()} == {np.dtype(np.int32)}
+        assert all(array.flags.c_contiguous for array in chunk.values())
+    together = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return {name: array.reshape(-1, *array.shape[2:]).tolist() for name, array in together.items()}
+
+
+def n_drawn(n_samples, batch_size):
+    return n_samples // batch_size * batch_size if n_samples >= batch_size else n_samples
+
+
+some_lengths = st.lists(st.integers(1, 12), min_size=1, max_size=30)
+
+
+class TestPadded:
+    @checked
+    @given(
+        history=st.lists(st.integers(0, 50), max_size=12),
+        stretches=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted), max_size=6),
+        length=st.integers(1, 14),
+    )
+    def test_the_last_items_of_each_stretch(self, history, stretches, length):
+        stretches = [[min(place, len(history)) for place in stretch] for stretch in stretches]
+        start, stop = np.array(stretches, np.int64).reshape(-1, 2).T
+        items, lengths = sampling.padded(np.array(history, np.int32), start, stop, length)
+        assert (items.dtype, lengths.dtype, items.shape) == (np.int32, np.int32, (len(stretches), length))
+        expected = [[item + 1 for item in history[a:b]][-length:] for a, b in stretches]
+        assert lengths.tolist() == [len(last) for last in expected]
+        assert items.tolist() == [last + [0] * (length - len(last)) for last in expected]
+
+
+class TestRandomCuts:
+    @checked
+    @given(
+        lengths=some_lengths.filter(lambda lengths: max(lengths) > 4),
+        batch_size=st.integers(1, 20),
+        length=st.integers(1, 12),
+        cuts_per_sequence=st.integers(1, 3),
+        seed=st.integers(0, 2**20),
+    )
+    def test_each_sample_is_a_sequence_up_to_a_place(self, lengths, batch_size, length, cuts_per_sequence, seed):
+        data = training(own_items(lengths))
+        made = drawn(sampling.random_cuts, data, batch_size, length, cuts_per_sequence, key=(seed,))
+        whole = {
+            item: (at, items[: items.index(item)]) for at, items in enumerate(own_items(lengths)) for item in items
+        }
+        times = Counter()
+        for user, history, n, target in zip(*(made[k] for k in ("user", "history", "length", "target")), strict=True):
+            sequence, before = whole[target]
+            assert len(before) >= sampling.MIN_HISTORY == 4
+            assert user == data.sequence_user[sequence]
+            assert n == min(len(before), length)
+            assert history == [item + 1 for item in before[-length:]] + [0] * (length - n)
+            times[sequence] += 1
+        n_samples = cuts_per_sequence * sum(n > 4 for n in lengths)
+        assert times.total() == n_drawn(n_samples, batch_size)
+        assert max(times.values()) <= cuts_per_sequence
+
+    def test_every_place_from_the_fifth_item_on_is_as_likely(self):
+        data = training([list(range(12))] * 4000 + [list(range(100, 105))] * 10)
+        targets = np.array(drawn(sampling.random_cuts, data, 10, 3)["target"])
+        assert (np.sort(targets[targets >= 100]) == 104).all()
+        assert uniform_p(targets[targets < 100] - 4, 8) > IMPROBABLE
+
+    def test_samples_are_shuffled_and_cuts_of_one_sequence_differ(self):
+        data = training(own_items([50] * 400))
+        target = np.array(drawn(sampling.random_cuts, data, 100, 3, 2)["target"])
+        assert abs(scipy.stats.spearmanr(target, np.arange(800)).statistic) < 0.15
+        assert len(set(target.tolist())) > 700
+
+    def test_samples_that_fill_no_batch_are_one(self):
+        made = drawn(sampling.random_cuts, training(own_items([6, 3, 7])), 256, 3)
+        assert len(made["target"]) == 2
+
+    def test_an_epoch_of_another_key_is_another(self):
+        data = training(own_items([30] * 10))
+        epochs = [drawn(sampling.random_cuts, data, 10, 3, key=("epoch", epoch))["target"] for epoch in (1, 1, 2)]
+        assert epochs[0] == epochs[1] != epochs[2]
+
+    def test_sequences_that_are_all_too_short(self):
+        with pytest.raises(InputError, match="the longest training sequence has 4 items, expected 5 or more"):
+            drawn(sampling.random_cuts, training(own_items([4, 2])), 10, 3)
+
+
+def plain_windows(sequences, length):
+    """(sequence, history, target) of every window, with lists only."""
+    made = []
+    for at, items in enumerate(sequences):
+        row = [0] + [item + 1 for item in items]
+        row += [0] * (length + 1 - len(row))
+        made += [(at, tuple(row[a : a + length]), tuple(row[a + 1 : a + 1 + length])) for a in range(len(row) - length)]
+    return made
+
+
+class TestWindows:
+    @checked
+    @given(lengths=some_lengths, batch_size=st.integers(1, 30), length=st.integers(1, 8), seed=st.integers(0, 2**20))
+    def test_every_window_once(self, lengths, batch_size, length, seed):
+        data = training(own_items(lengths))
+        made = drawn(sampling.windows, data, batch_size, length, key=(seed,))
+        rows = zip(made["user"], map(tuple, made["history"]), map(tuple, made["target"]), strict=True)
+        windows = plain_windows(own_items(lengths), length)
+        expected = Counter((int(data.sequence_user[at]), history, target) for at, history, target in windows)
+        found = Counter(rows)
+        assert found <= expected
+        assert found.total() == n_drawn(len(windows), batch_size)
+
+    def test_by_hand(self):
+        made = drawn(sampling.windows, training([[7, 3, 7, 5], [2]]), 1, 3)
+        windows = sorted(zip(made["user"], made["history"], made["target"], strict=True))
+        assert windows == [
+            (-1, [0, 8, 4], [8, 4, 8]),
+            (-1, [8, 4, 8], [4, 8, 6]),
+            (1, [0, 3, 0], [3, 0, 0]),
+        ]
+
+    def test_windows_are_shuffled(self):
+        target = np.array(drawn(sampling.windows, training(own_items([100] * 10)), 10, 2)["target"])[:, 0]
+        assert abs(scipy.stats.spearmanr(target, np.arange(990)).statistic) < 0.1
+
+    def test_windows_that_fill_no_batch_are_one(self):
+        assert len(drawn(sampling.windows, training(own_items([6, 3])), 20, 5)["target"]) == 3
+
+
 GOLDEN_ITEMS = [[302, 984, 607, 86, 923], [720, 112, 26, 814, 205]]
 GOLDEN_PARAMETERS = "26c03136f6d0a226"
 GOLDEN_PAIRS = ["e31a278e84d94d0d", "470dfaa8101aa968"]
 GOLDEN_TRIPLES = "2b37dc3432496be9"
+
+GOLDEN_CUTS = "5fec16dc61e11aa0"
+GOLDEN_WINDOWS = "cd3d552c538eb150"
 
 
 class TestGolden:
@@ -242,3 +394,12 @@ class TestGolden:
 
     def test_bootstrapped_triples(self):
         assert digest(triples(data(103), 3, 10, ("golden", 0))) == GOLDEN_TRIPLES
+
+    def test_random_cuts(self):
+        data = training(own_items([9, 30, 4, 12]))
+        (chunk,) = sampling.random_cuts(sampling.generator("golden", 0), data, 2, 6, 5)
+        assert digest(chunk) == GOLDEN_CUTS
+
+    def test_windows(self):
+        (chunk,) = sampling.windows(sampling.generator("golden", 0), training(own_items([9, 30, 4, 12])), 7, 5)
+        assert digest(chunk) == GOLDEN_WINDOWS

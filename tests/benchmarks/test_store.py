@@ -55,6 +55,9 @@ def record(cell=0, **changes):
     }
 
 
+MAP = {"method": "PCA", "x": [-1, 0.125], "y": [0.5, 0], "category": [1, 0], "categories": ["a", "b"]}
+
+
 def without(field):
     return {name: value for name, value in record().items() if name != field}
 
@@ -108,8 +111,18 @@ WRONG = {
     "half a byte": record(memory={"peak_rss_bytes": 0.5}),
     "an index without its query": record(index={"name": "exact", "build": {}}),
     "a point without its loss": record(curve=[{"epoch": 0, "steps": 0, "metrics": {}}]),
+    "a place outside the map": record(map={**MAP, "x": [-1, 1.001]}),
+    "a map without its method": record(map={name: value for name, value in MAP.items() if name != "method"}),
+    "a map by another method": record(map={**MAP, "method": "UMAP"}),
     "not a record": [record()],
 }
+
+
+@pytest.mark.parametrize("drawn", [None, MAP, {**MAP, "category": None, "categories": None}])
+def test_a_record_may_have_a_map(drawn, tmp_path):
+    """Records from before there were maps have no such field, as `record` has none."""
+    store.append(tmp_path, [record(0), record(1, kind="map", map=drawn)])
+    assert store.read(tmp_path) == [record(0), record(1, kind="map", map=drawn)]
 
 
 class TestValidity:

@@ -39,7 +39,7 @@ class TestLoad:
             write(
                 'title = "T"\n'
                 + block(
-                    'seeds = [1, 2]\nmodes = ["eager"]\nthroughput = ["compiled"]\n'
+                    'seeds = [1, 2]\nmodes = ["eager"]\nthroughput = ["compiled"]\nitem_maps = true\n'
                     'indexes = [{ name = "exact" }, { name = "annoy", build = [{ n_trees = 4 }] }]',
                     models='[{ model = "als" }, { model = "mf-bpr", settings = { epochs = 3 }, modes = ["compiled"] }]',
                 )
@@ -55,12 +55,14 @@ class TestLoad:
                 seeds=(1, 2),
                 modes=("eager",),
                 throughput=("compiled",),
+                item_maps=True,
             ),
         )
 
     def test_what_is_left_out_has_defaults(self, write):
         (made,) = suites.load(write(block())).blocks
         assert (made.indexes, made.seeds, made.modes, made.throughput) == ((), (0,), ("eager", "compiled"), ())
+        assert made.item_maps is False
         assert suites.load(write(block())).title == "own"
 
     @pytest.mark.parametrize(("wrong", "nearest"), [("qick", "quick"), ("online_retail", "online-retail")])
@@ -120,6 +122,7 @@ class TestLoad:
             (block('throughput = ["lazy"]'), "unknown mode 'lazy'"),
             (block("seeds = [-1]"), "-1 is no seed"),
             (block('seeds = ["a"]'), "'a' is no seed"),
+            (block('item_maps = "no"'), "item_maps is 'no', expected true or false"),
             (block('indexes = [{ name = "fais-ivf" }]'), "unknown index 'fais-ivf', expected one of exact"),
             (block('indexes = [{ name = "annoy", build = [{ trees = 1 }] }]'), "'trees' is no parameter"),
             (block('indexes = [{ name = "annoy", query = [{ search_k = 0 }] }]'), "search_k is 0"),

@@ -6,41 +6,40 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from protocol_checks import (
+    N_ITEMS,
+    N_USERS,
+    Probabilities,
+    check_types,
+    described,
+    grouped_by,
+    interactions,
+    items_of,
+    oldest_first,
+    parts,
+    questions,
+    tables,
+)
 
 import datasets
 from backends.classic import popularity
 from benchmarks import protocols, suites
 from benchmarks.harness.evaluation import Judge
 from benchmarks.metrics import evaluate
-from benchmarks.protocols.base import PERIODS, Queries, Split, distinct_per_user
-from benchmarks.protocols.time_split import METRICS, TimeSplit
+from benchmarks.protocols import base
+from benchmarks.protocols.base import METRICS, Queries, Split, distinct_per_user
+from benchmarks.protocols.sequences import grouped
+from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.specs.base import Sizes
 from benchmarks.specs.popularity import Popularity
 from datasets.errors import InputError
-from datasets.interactions import Interactions
 
 checked = settings(derandomize=True, deadline=None, max_examples=150)
-DAY = 86_400
-N_USERS, N_ITEMS = 5, 7
-
-
-def interactions(rows, **changes):
-    """Rows of (user or -1, item, day since 1970, session)."""
-    user, item, day, session = zip(*rows, strict=True)
-    # Sessions are numbered in the order in which they first appear, as every reader numbers them.
-    number = {name: at for at, name in enumerate(dict.fromkeys(session))}
-    made = Interactions(
-        name="made",
-        user=np.array(user, np.int32),
-        item=np.array(item, np.int32),
-        timestamp=np.array(day, np.int64) * DAY,
-        session=np.array([number[name] for name in session], np.int32),
-        rating=None,
-        user_ids=np.array([f"u{n}" for n in range(N_USERS)]),
-        item_ids=np.array([f"i{n}" for n in range(N_ITEMS)]),
-        content_hash="0" * 64,
-    )
-    return dataclasses.replace(made, **changes)
+TRAINING = (
+    *("user", "item", "item_counts", "seen_indptr", "seen_items"),
+    *("sequence_user", "sequence_indptr", "sequence_items"),
+)
+IN_ORDER = {"sequence_user", "sequence_indptr", "sequence_items", "history", "start", "stop"}
 
 
 def time_split(**changes):
@@ -77,10 +76,7 @@ ROWS = [
 
 def one_by_one(queries):
     """[(user, [items])] of the queries."""
-    return [
-        (int(user), queries.items[start:stop].tolist())
-        for user, start, stop in zip(queries.user, queries.indptr[:-1], queries.indptr[1:], strict=True)
-    ]
+    return [(user, targets) for user, _, targets in questions(queries)]
 
 
 class TestByHand:
@@ -93,24 +89,32 @@ class TestByHand:
         assert split.seen_indptr.tolist() == [0, 1, 3]
         assert split.seen_items.tolist() == [2, 0, 4]
 
+    def test_training_sequences_and_histories(self):
+        split = time_split(per="session", unknown_users="popular").split(interactions(ROWS))
+        assert split.sequence_user.tolist() == [0, 1]
+        assert parts(split.sequence_indptr, split.sequence_items) == [[2], [4, 4, 0]]
+        assert [history for _, history, _ in questions(split.period("validation"))] == [[2], [4, 4, 0], [], []]
+        assert [history for _, history, _ in questions(split.period("test"))] == [[2], [], []]
+        assert split.period("test").history is split.sequence_items
+
     def test_one_query_a_user(self):
         split = time_split().split(interactions(ROWS))
-        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2])]
-        assert one_by_one(split.test) == [(0, [6]), (1, [3])]
+        assert one_by_one(split.period("validation")) == [(0, [5]), (1, [2, 2])]
+        assert one_by_one(split.period("test")) == [(0, [6]), (1, [3])]
 
     def test_one_query_a_session(self):
         split = time_split(per="session", unknown_users="popular").split(interactions(ROWS))
-        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2]), (-1, [1]), (-1, [1])]
-        assert one_by_one(split.test) == [(0, [6, 3]), (-1, [0]), (-1, [3])]
+        assert one_by_one(split.period("validation")) == [(0, [5]), (1, [2, 2]), (-1, [1]), (-1, [1])]
+        assert one_by_one(split.period("test")) == [(0, [6, 3]), (-1, [0]), (-1, [3])]
 
     def test_sessions_of_unknown_users_can_be_dropped(self):
         split = time_split(per="session").split(interactions(ROWS))
-        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2])]
-        assert one_by_one(split.test) == [(0, [6, 3])]
+        assert one_by_one(split.period("validation")) == [(0, [5]), (1, [2, 2])]
+        assert one_by_one(split.period("test")) == [(0, [6, 3])]
 
     def test_two_new_users_are_two_queries(self):
         split = time_split(unknown_users="popular").split(interactions(ROWS))
-        assert Counter(map(repr, one_by_one(split.validation))) == Counter(
+        assert Counter(map(repr, one_by_one(split.period("validation")))) == Counter(
             map(repr, [(0, [5]), (1, [2, 2]), (-1, [1]), (-1, [1])])
         )
 
@@ -131,7 +135,8 @@ class TestByHand:
         split = time_split().split(interactions(backwards))
         assert split.n_rows == (5, 5, 4)
         assert split.item.tolist() == [0, 4, 2, 4]  # in the data's order
-        assert one_by_one(split.validation) == [(0, [5]), (1, [2, 2])]
+        assert parts(split.sequence_indptr, split.sequence_items) == [[2], [4, 4, 0]]  # oldest first all the same
+        assert one_by_one(split.period("validation")) == [(0, [5]), (1, [2, 2])]
 
 
 def moment(days, cut):
@@ -153,6 +158,7 @@ def plainly(rows, train_until, validation_until, per, unknown_users):
         return None
     number = {user: at for at, user in enumerate(known)}
     training = [(number[user], item) for user, item, *_ in train if user >= 0]
+    past = {number[user]: items_of(oldest_first(mine)) for user, mine in grouped_by(train, 0).items()}
     queries = {}
     for period, held_out in periods.items():
         groups = {}
@@ -160,22 +166,24 @@ def plainly(rows, train_until, validation_until, per, unknown_users):
             if unknown_users == "popular" or user in number:
                 groups.setdefault(session if per == "session" else user, []).append((number.get(user, -1), item))
         in_order = dict.fromkeys(session for *_, session in rows) if per == "session" else range(-1, N_USERS)
-        queries[period] = [(groups[g][0][0], [item for _, item in groups[g]]) for g in in_order if g in groups]
+        queries[period] = [
+            (groups[g][0][0], past.get(groups[g][0][0], []), [item for _, item in groups[g]])
+            for g in in_order
+            if g in groups
+        ]
     n_items = max(item for _, item in training) + 1
     counts = Counter(item for _, item, *_ in train)
     return {
-        "n_users": len(known),
         "n_items": n_items,
         "training": training,
         "item_counts": [counts[item] for item in range(n_items)],
         "seen": [sorted({item for u, item in training if u == user}) for user in range(len(known))],
+        "sequences": list(past.items()),
         "n_rows": (len(train), len(periods["validation"]), len(periods["test"])),
         **queries,
     }
 
 
-row = st.tuples(st.integers(-1, N_USERS - 1), st.integers(0, N_ITEMS - 1), st.integers(0, 9), st.integers(0, 8))
-tables = st.lists(row, min_size=3, max_size=40)
 days = st.integers(1, 8)
 fractions = st.floats(0.05, 0.95)
 cuts = st.one_of(st.tuples(days, days), st.tuples(fractions, fractions)).map(sorted)
@@ -202,43 +210,9 @@ class TestAgainstThePlainForm:
                 protocol.split(interactions(rows))
             return
         split = protocol.split(interactions(rows))
-        seen = [split.seen_items[a:b].tolist() for a, b in zip(split.seen_indptr, split.seen_indptr[1:], strict=False)]
-        assert {
-            "n_users": split.n_users,
-            "n_items": split.n_items,
-            "training": list(zip(split.user.tolist(), split.item.tolist(), strict=True)),
-            "item_counts": split.item_counts.tolist(),
-            "seen": seen,
-            "n_rows": split.n_rows,
-            "validation": one_by_one(split.validation),
-            "test": one_by_one(split.test),
-        } == expected
+        assert described(split) == expected
+        check_types(split)
         assert sum(split.n_rows) == len(rows)
-
-    @checked
-    @given(rows=tables, cuts=cuts)
-    @pytest.mark.parametrize("per", ["session", "user"])
-    def test_types_and_offsets(self, per, rows, cuts):
-        protocol = time_split(train_until=as_written(cuts[0]), validation_until=as_written(cuts[1]), per=per)
-        if plainly(rows, *cuts, per, "drop") is None:
-            return
-        split = protocol.split(interactions(rows))
-        for array in (split.user, split.item, split.seen_items):
-            assert array.dtype == np.int32
-        for array in (split.item_counts, split.seen_indptr):
-            assert array.dtype == np.int64
-        for period in PERIODS:
-            queries = split.period(period)
-            assert [getattr(queries, f.name).dtype for f in dataclasses.fields(queries)] == [
-                np.int32,
-                np.int64,
-                np.int32,
-                np.int32,
-            ]
-            assert queries.indptr[0] == 0
-            assert queries.indptr[-1] == len(queries.items)
-            assert (np.diff(queries.indptr) > 0).all()
-            assert queries.best.shape == (len(queries), 0)
 
     @checked
     @given(rows=tables, cuts=cuts, data=st.data())
@@ -256,7 +230,7 @@ class TestAgainstThePlainForm:
         perturbed = [r if r[2] < first else (*data.draw(others), r[2], r[3]) for r in rows]
         before, after = (protocol.split(interactions(table)) for table in (rows, perturbed))
         assert (before.n_users, before.n_items, before.n_rows) == (after.n_users, after.n_items, after.n_rows)
-        for name in ("user", "item", "item_counts", "seen_indptr", "seen_items"):
+        for name in TRAINING:
             assert np.array_equal(getattr(before, name), getattr(after, name)), name
 
     @checked
@@ -269,27 +243,15 @@ class TestAgainstThePlainForm:
         assert found == [sorted({i for v, i in pairs if v == u}) for u in range(4)]
 
 
-class Probabilities:
-    """A made truth: user u wants item (u + first) most, then the next, and so on; it keeps what it was asked."""
-
-    def __init__(self):
-        self.asked = []
-
-    def expected_counts(self, users, first, n):
-        self.asked += zip(users.tolist(), first.tolist(), n.tolist(), strict=True)
-        distance = (np.arange(N_ITEMS)[None] - users[:, None] - first[:, None]) % N_ITEMS
-        return (n[:, None] * (N_ITEMS - distance)).astype(np.float32)
-
-
 class TestTruth:
     def test_each_user_is_asked_about_with_all_that_came_before(self):
         truth = Probabilities()
         rows = sorted(ROWS[:3] + ROWS[4:], key=lambda row: row[2])
         split = time_split().split(interactions([row for row in rows if row[0] >= 0], truth=truth))
         assert truth.asked == [(1, 1, 1), (3, 3, 2), (1, 2, 1), (3, 5, 1)]
-        assert split.validation.best.dtype == np.int32
-        assert split.validation.best[:, :5].tolist() == [[2, 3, 4, 0, 1], [0, 1, 2, 3, 4]]
-        assert (split.validation.best[:, 5:] == -1).all()  # the catalogue ends before the list does
+        assert split.period("validation").best.dtype == np.int32
+        assert split.period("validation").best[:, :5].tolist() == [[2, 3, 4, 0, 1], [0, 1, 2, 3, 4]]
+        assert (split.period("validation").best[:, 5:] == -1).all()  # the catalogue ends before the list does
 
     def test_new_users_are_asked_about_one_by_one(self):
         truth = Probabilities()
@@ -300,13 +262,37 @@ class TestTruth:
     def test_a_period_may_have_nobody_to_ask_about(self):
         rows = [(0, 0, 0, "a"), (1, 1, 3, "b"), (0, 2, 5, "c")]
         split = time_split().split(interactions(rows, truth=Probabilities()))
-        assert (len(split.validation), len(split.test)) == (0, 1)
+        assert (len(split.period("validation")), len(split.period("test"))) == (0, 1)
+
+    def test_too_many_lists_are_not_made(self, monkeypatch):
+        data = interactions([row for row in ROWS if row[0] >= 0], truth=Probabilities())
+        monkeypatch.setattr(base, "TRUTH_LIMIT", 2 * 5)
+        assert time_split().split(data).period("validation").best.shape == (2, 50)
+        monkeypatch.setattr(base, "TRUTH_LIMIT", 2 * 5 - 1)
+        assert time_split().split(data).period("validation").best.shape == (2, 0)
 
     def test_sessions_have_no_lists(self):
         truth = Probabilities()
         split = time_split(per="session").split(interactions(ROWS, truth=truth))
-        assert split.validation.best.shape == (2, 0)
+        assert split.period("validation").best.shape == (2, 0)
         assert truth.asked == []
+
+
+class TestGrouped:
+    @checked
+    @given(
+        st.lists(st.tuples(st.integers(-1, 4), st.integers(0, 3)), max_size=40),
+        st.booleans(),
+    )
+    def test_rows_of_each_group_in_order(self, rows, in_time):
+        group, time = (np.array(column, np.int32) for column in (zip(*rows, strict=True) if rows else ([], [])))
+        order, indptr = grouped(group, 5, time.astype(np.int64) if in_time else None)
+        assert (order.dtype, indptr.dtype) == (np.int64, np.int64)
+        expected = [
+            sorted((at for at, (g, _) in enumerate(rows) if g == wanted), key=lambda at: rows[at][1] if in_time else 0)
+            for wanted in range(5)
+        ]
+        assert parts(indptr, order) == [places for places in expected if places]
 
 
 class TestRefusals:
@@ -330,7 +316,7 @@ class TestRefusals:
         data = interactions(ROWS, session=None)
         with pytest.raises(InputError, match=r"made has no sessions.*session_id"):
             time_split(per="session").split(data)
-        assert len(time_split(per="user").split(data).test) == 2
+        assert len(time_split(per="user").split(data).period("test")) == 2
 
     def test_an_empty_period(self):
         with pytest.raises(InputError, match=r"leaves 0 training, 10 validation and 4 test rows.*1969-12-31"):
@@ -401,9 +387,8 @@ def split():
 
 
 def arrays(split):
-    made = {name: getattr(split, name) for name in ("user", "item", "item_counts", "seen_indptr", "seen_items")}
-    for period in PERIODS:
-        queries = split.period(period)
+    made = {name: getattr(split, name) for name in TRAINING}
+    for period, queries in split.periods.items():
         made |= {f"{period}.{f.name}": getattr(queries, f.name) for f in dataclasses.fields(Queries)}
     return made
 
@@ -411,7 +396,8 @@ def arrays(split):
 def with_array(split, name, array):
     period, _, field = name.rpartition(".")
     if period:
-        return dataclasses.replace(split, **{period: dataclasses.replace(split.period(period), **{field: array})})
+        changed = dataclasses.replace(split.period(period), **{field: array})
+        return dataclasses.replace(split, periods={**split.periods, period: changed})
     return dataclasses.replace(split, **{name: array})
 
 
@@ -429,7 +415,7 @@ class TestFiles:
         rows = [row for row in ROWS if row[0] >= 0]
         made = time_split().split(interactions(rows, truth=Probabilities()))
         made.save(tmp_path / "split")
-        assert Split.load(tmp_path / "split").test.best.tolist() == made.test.best.tolist() != []
+        assert Split.load(tmp_path / "split").period("test").best.tolist() == made.period("test").best.tolist() != []
 
     def test_a_split_is_not_written_over_another(self, split, tmp_path):
         split.save(tmp_path / "split")
@@ -440,17 +426,27 @@ class TestFiles:
         again = time_split(per="session", unknown_users="popular").split(interactions(ROWS, name="another"))
         assert again.content_hash() == split.content_hash()
 
-    def test_every_element_changes_the_hash(self, split):
+    def test_every_element_changes_the_hash_but_the_order_of_the_past_does_not(self, split):
         hashes = {split.content_hash()}
         n_elements = 0
         for name, array in arrays(split).items():
+            changed = set()
             for place in range(array.size):
                 other = array.copy()
                 other.flat[place] += 1
-                hashes.add(with_array(split, name, other).content_hash())
-                n_elements += 1
+                changed.add(with_array(split, name, other).content_hash())
+            if name.rpartition(".")[2] in IN_ORDER:
+                assert changed == {split.content_hash()}
+            else:
+                hashes |= changed
+                n_elements += array.size
         assert n_elements > 40
         assert len(hashes) == n_elements + 1
+
+    def test_the_published_hash_stays(self):
+        """Of the embedded data as they have always been cut: draws are keyed by it."""
+        protocol = protocols.make(suites.load("quick").blocks[0].protocol)
+        assert protocol.split(datasets.load("synthetic-tiny")).content_hash() == "696eb535cb0287c0"
 
     @pytest.mark.parametrize("change", [{"n_users": 3}, {"n_items": 6}, {"n_rows": (5, 4, 5)}])
     def test_every_size_changes_the_hash(self, split, change):
@@ -485,11 +481,11 @@ class TestOnlineRetail:
         assert split.item_counts.sum() == (in_training & (online_retail.item < 4_052)).sum()
 
     def test_invoices(self, judge):
-        queries = judge.split.validation
+        queries = judge.split.period("validation")
         assert len(queries) == 2_435
         assert (queries.user >= 0).sum() == 1_664
         assert len(queries.items) == 64_460
-        assert len(judge.split.test.items) == 89_691
+        assert len(judge.split.period("test").items) == 89_691
 
     def test_the_popular_five(self, judge):
         assert np.argsort(-judge.split.item_counts, kind="stable")[:5].tolist() == [3527, 3506, 1347, 2730, 180]
@@ -502,5 +498,5 @@ class TestOnlineRetail:
             state, _ = popularity.train(state, chunk)
         metrics = judge.judge(judge.lists(popularity, state, spec, "validation"), "validation").metrics
         assert round(metrics["precision@5"], 5) == 0.06423
-        hits = np.isin(judge.split.validation.items, [3527, 3506, 1347, 2730, 180]).sum()
+        hits = np.isin(judge.split.period("validation").items, [3527, 3506, 1347, 2730, 180]).sum()
         assert metrics["precision@5"] == pytest.approx(hits / (5 * 2_435), rel=1e-12)

@@ -33,6 +33,7 @@ def made() -> Interactions:
         content_hash="",
         user_features={"country": np.array([3, 1], np.int32)},
         item_features={"shelf/row": np.array([7, 8], np.int32), "colour": np.array([0, 0], np.int32)},
+        item_feature_names={"colour": ("grün", 'a "blue"')},
         notes=("a note", "another"),
     )
     return dataclasses.replace(data, content_hash=content_hash(data))
@@ -52,6 +53,7 @@ def cache_files():
 
 def assert_same(left: Interactions, right: Interactions) -> None:
     assert (left.name, left.notes, left.content_hash) == (right.name, right.notes, right.content_hash)
+    assert left.item_feature_names == right.item_feature_names
     ours, theirs = arrays_of(left), arrays_of(right)
     assert ours.keys() == theirs.keys()
     for name, array in ours.items():
@@ -75,6 +77,7 @@ def test_no_users_and_no_optional_arrays_survive(source):
         timestamp=None,
         rating=None,
         user_features={},
+        item_feature_names={},
     )
     bare = dataclasses.replace(bare, content_hash=content_hash(bare))
     cache.remember(source, "test-1", lambda *_: bare)
@@ -198,10 +201,15 @@ def test_a_cached_file_takes_the_name_it_is_asked_for_by(tmp_path):
 
 
 class TestContentHash:
-    def test_ignores_name_notes_and_string_width(self):
+    def test_ignores_names_notes_and_string_width(self):
         data = made()
         other = dataclasses.replace(
-            data, name="other", notes=(), content_hash="x", user_ids=data.user_ids.astype("<U99")
+            data,
+            name="other",
+            notes=(),
+            item_feature_names={},
+            content_hash="x",
+            user_ids=data.user_ids.astype("<U99"),
         )
         assert content_hash(other) == data.content_hash
 

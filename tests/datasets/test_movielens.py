@@ -101,6 +101,7 @@ class TestEveryEdition:
         expected = {"age": [0, 1], "gender": [1, 0], "occupation": [1, 0], "zip": [0, 1]}
         assert features == ({} if name == "ml-20m" else expected)
         assert {kind: array.tolist() for kind, array in data.item_features.items()} == {"genre": [0, 1, 0]}
+        assert data.item_feature_names == {"genre": ("Comedy", "Drama")}
 
     def test_kinds(self, read, name):
         kinds = {key: array.dtype.str for key, array in arrays_of(read(name)).items() if not key.endswith("_ids")}
@@ -119,6 +120,7 @@ class TestEveryEdition:
         monkeypatch.setattr(archives, "extract", None)
         second = load(name, data_dir)
         assert (second.name, second.content_hash, second.notes) == (name, first.content_hash, first.notes)
+        assert second.item_feature_names == first.item_feature_names
 
     def test_what_is_missing_is_downloaded(self, data_dir, monkeypatch, name):
         def download(wanted, *, progress):
@@ -226,7 +228,9 @@ class TestOddities:
         members = generated("ml-100k")
         rows = [flagged(movie, genres if movie != 30 else []) for movie, genres in MOVIES.items()]
         members["ml-100k/u.item"] = lines(rows, "|").encode("latin-1")
-        assert read("ml-100k", members).item_features["genre"].tolist() == [1, 0, 1]
+        data = read("ml-100k", members)
+        assert data.item_features["genre"].tolist() == [1, 0, 1]
+        assert data.item_feature_names["genre"] == ("unknown", "Comedy")
 
     def test_an_irregular_row_is_shown_as_it_stands(self, read):
         members = generated("ml-1m")
@@ -279,7 +283,8 @@ class TestTheRealData:
         # As the publisher's README lists them: 2 genders, 7 age groups, 21 occupations, 18 genres.
         n_codes = {kind: len(np.unique(codes)) for kind, codes in data.user_features.items()}
         assert n_codes == {"gender": 2, "age": 7, "occupation": 21, "zip": 3_439}
-        assert len(np.unique(data.item_features["genre"])) == 18
+        assert len(np.unique(data.item_features["genre"])) == len(data.item_feature_names["genre"]) == 18
+        assert data.item_feature_names["genre"][:2] == ("Action", "Adventure")
 
     def test_the_table_of_movies(self, real, real_data_dir):
         real("ml-1m")
@@ -295,3 +300,11 @@ class TestTheRealData:
         # Toy Story is an animation first, GoldenEye an action film.
         toy_story, goldeneye = data.item_features["genre"][:2]
         assert goldeneye < toy_story
+        genres = data.item_feature_names["genre"]
+        assert (genres[toy_story], genres[goldeneye]) == ("Animation", "Action")
+
+    def test_the_genres_of_ml_100k_are_the_publishers(self, real, real_data_dir):
+        real("ml-100k")
+        path = archives.find(["ml-100k.zip"], real_data_dir)
+        rows = bytes(archives.extract(path, "ml-100k/u.genre")).decode().split()
+        assert rows == [f"{genre}|{number}" for number, genre in enumerate(movielens.GENRES)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,12 +126,31 @@ def indexed(name: str, recall: float, rates: list[float], query: dict[str, Any] 
     return record(kind="index", model="mf-bpr", mode="compiled", timings=timings, **changes)
 
 
+def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> dict[str, Any]:
+    """A map record of mf-bpr: items on a spiral, category by category, as many times as fit."""
+    turns = [6.28 * item / n_items for item in range(n_items)]
+    drawn = {
+        "method": "t-SNE",
+        "x": [round(math.cos(5 * turn) * turn / 6.28, 3) for turn in turns],
+        "y": [round(math.sin(5 * turn) * turn / 6.28, 3) for turn in turns],
+        "category": [item % n_categories for item in range(n_items)],
+        "categories": [f"genre {category}" for category in range(n_categories)],
+    }
+    changes = {
+        "settings": {"primary_metric": "precision@5", "protocol": PROTOCOL, "n_items": 4059, "dim": 129},
+        "metrics": {"neighbour_category_share": 0.625, "neighbour_category_chance": 0.3103},
+        "versions": {"scikit-learn": "1.9.1", "numpy": "2.4.6"},
+        "map": drawn,
+    } | changes
+    return record(kind="map", model="mf-bpr", mode="compiled", **changes)
+
+
 def shuffle(items: list[Any], seed: int) -> None:
     random.Random(seed).shuffle(items)  # noqa: S311 - an order, not a secret
 
 
 def suite() -> list[dict[str, Any]]:
-    """A run of everything: four frameworks, references, throughput, indexes, a ladder and failures."""
+    """A run of everything: four frameworks, references, throughput, indexes, a map, a ladder and failures."""
     references = {"backend": "classic", "versions": {"implicit": "0.7.3", "numpy": "2.4.6"}}
     records = [
         trained("popularity", 0.06423, variant="seen-kept", **references),
@@ -170,6 +190,7 @@ def suite() -> list[dict[str, Any]]:
     for search_k, recall, rate in ((100, 0.62, 22e3), (1000, 0.956, 6.7e3), (10_000, 0.997, 1.8e3)):
         index = {"name": "annoy", "build": {"n_trees": 20}, "query": {"search_k": search_k}}
         records.append(indexed("annoy", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+    records.append(mapped())
     return records
 
 

@@ -21,7 +21,10 @@ def charts():
 
 
 def test_one_picture_a_model_a_group_and_a_set_of_vectors(charts):
-    assert [chart.name.partition("-")[0] for chart in charts] == ["curve"] * 2 + ["throughput"] * 2 + ["retrieval"]
+    assert [chart.name.partition("-")[0] for chart in charts] == ["curve"] * 2 + ["throughput"] * 2 + [
+        "retrieval",
+        "items",
+    ]
 
 
 def test_pictures_are_described_and_parse(charts):

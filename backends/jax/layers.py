@@ -1,0 +1,130 @@
+"""Layers that several models share, in JAX and Flax."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import Array
+
+LSTMState: TypeAlias = tuple[Array, Array]  # hidden and cell, each [layers, batch, hidden]
+LSTM_PARTS = ("weight_input", "weight_hidden", "bias_input", "bias_hidden")
+
+
+def lookup(table: nnx.Param, history: Array) -> Array:
+    """Rows of a table whose row 0 is padding, which counts as zeros and learns nothing: float32[..., dim]."""
+    return table[history] * (history > 0)[..., None]
+
+
+def at(outputs: Array, place: Array) -> Array:
+    """outputs[i, place[i]]: float32[batch, dim] from float32[batch, length, dim]."""
+    return outputs[jnp.arange(len(outputs)), place]
+
+
+def softmax_loss(logits: Array, target: Array) -> Array:
+    """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
+    losses = optax.losses.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(target, 0))
+    return jnp.mean(losses, where=target >= 0)
+
+
+def normalised(vectors: Array) -> Array:
+    """Vectors divided by max(their length, 1e-12), over the last axis."""
+    return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+class GRU(nnx.Module):
+    """One layer, outputs of every step: float32[batch, length, hidden]."""
+
+    def __init__(self, parameters: dict[str, nnx.Param]) -> None:
+        self.gru_weight_input = parameters["gru_weight_input"]
+        self.gru_weight_hidden = parameters["gru_weight_hidden"]
+        self.gru_bias_input = parameters["gru_bias_input"]
+        self.gru_bias_hidden = parameters["gru_bias_hidden"]
+
+    def __call__(self, x: Array) -> Array:
+        return _gru(
+            x,
+            self.gru_weight_input[...],
+            self.gru_weight_hidden[...],
+            self.gru_bias_input[...],
+            self.gru_bias_hidden[...],
+        )
+
+
+@jax.jit  # op by op, a scan would be traced and compiled anew in every step
+def _gru(x: Array, weight_input: Array, weight_hidden: Array, bias_input: Array, bias_hidden: Array) -> Array:
+    def cell(state: Array, of_input: Array) -> tuple[Array, Array]:
+        of_state = state @ weight_hidden.T + bias_hidden
+        (r, z, n), (r_state, z_state, n_state) = jnp.split(of_input, 3, 1), jnp.split(of_state, 3, 1)
+        update = jax.nn.sigmoid(z + z_state)
+        new = jnp.tanh(n + jax.nn.sigmoid(r + r_state) * n_state)
+        state = new + update * (state - new)
+        return state, state
+
+    zeros = jnp.zeros((len(x), weight_hidden.shape[1]))
+    _, outputs = jax.lax.scan(cell, zeros, (x @ weight_input.T + bias_input).swapaxes(0, 1))
+    return outputs.swapaxes(0, 1)
+
+
+class LSTM(nnx.Module):
+    """Stacked layers: outputs of every step, float32[batch, length, hidden], and the state that is left."""
+
+    def __init__(self, parameters: dict[str, nnx.Param], n_layers: int) -> None:
+        self.n_layers = n_layers
+        for layer in range(n_layers):
+            for part in LSTM_PARTS:
+                setattr(self, f"lstm_{part}_{layer}", parameters[f"lstm_{part}_{layer}"])
+
+    def __call__(self, x: Array, state: LSTMState | None = None) -> tuple[Array, LSTMState]:
+        zeros = jnp.zeros((self.n_layers, len(x), self.lstm_weight_hidden_0.shape[1]))
+        hidden, cell = (zeros, zeros) if state is None else state
+        left = []
+        for layer in range(self.n_layers):
+            weights = tuple(getattr(self, f"lstm_{part}_{layer}")[...] for part in LSTM_PARTS)
+            x, of_layer = _lstm_layer(x, (hidden[layer], cell[layer]), weights)
+            left.append(of_layer)
+        return x, tuple(jnp.stack(part) for part in zip(*left, strict=True))
+
+
+@jax.jit
+def _lstm_layer(x: Array, state: LSTMState, weights: tuple[Array, ...]) -> tuple[Array, LSTMState]:
+    weight_input, weight_hidden, bias_input, bias_hidden = weights
+
+    def step(state: LSTMState, of_input: Array) -> tuple[LSTMState, Array]:
+        hidden, cell = state
+        i, f, g, o = jnp.split(of_input + hidden @ weight_hidden.T + bias_hidden, 4, 1)
+        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+        hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
+        return (hidden, cell), hidden
+
+    state, outputs = jax.lax.scan(step, state, (x @ weight_input.T + bias_input).swapaxes(0, 1))
+    return outputs.swapaxes(0, 1), state
+
+
+def closest(interests: Array, wanted: Array) -> Array:
+    """Of each user's interests the one with the largest inner product with a wanted vector: float32[batch, dim]."""
+    return at(interests, (interests * wanted[:, None]).sum(-1).argmax(1))
+
+
+def squash(z: Array, epsilon: float) -> Array:
+    """Vectors of the same direction, shorter than 1; epsilon keeps those of zero finite."""
+    square = jnp.square(z).sum(-1, keepdims=True)
+    return square / (1 + square) * z / jnp.sqrt(square + epsilon)
+
+
+def routed(votes: Array, logits: Array, known: Array, n_routing: int, epsilon: float) -> Array:
+    """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
+
+    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
+    interests, length]; known, bool[batch, 1, length], is false at padding.
+    """
+    constant = jax.lax.stop_gradient(votes)
+    for _ in range(n_routing - 1):
+        coupling = jax.nn.softmax(logits, -2) * known
+        capsules = squash((coupling[..., None] * constant).sum(2), epsilon)
+        logits = logits + (constant * capsules[:, :, None]).sum(-1)
+    coupling = jax.nn.softmax(logits, -2) * known
+    return squash((coupling[..., None] * votes).sum(2), epsilon)

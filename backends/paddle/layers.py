@@ -1,0 +1,97 @@
+"""Layers that several models share, in PaddlePaddle."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+
+def lookup(table: Tensor, history: Tensor) -> Tensor:
+    """Rows of a table whose row 0 is padding, which counts as zeros and learns nothing: float32[..., dim]."""
+    return F.embedding(history, table) * (history > 0).astype("float32").unsqueeze(-1)
+
+
+def at(outputs: Tensor, place: Tensor) -> Tensor:
+    """outputs[i, place[i]]: float32[batch, dim] from float32[batch, length, dim]."""
+    return paddle.gather_nd(outputs, paddle.stack([paddle.arange(len(outputs), dtype=place.dtype), place], 1))
+
+
+def softmax_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
+    return F.cross_entropy(logits, target, ignore_index=-1)
+
+
+def normalised(vectors: Tensor) -> Tensor:
+    """Vectors divided by max(their length, 1e-12), over the last axis."""
+    return F.normalize(vectors, axis=-1, epsilon=1e-12)
+
+
+class GRU(nn.GRU):
+    """One layer, outputs of every step: float32[batch, length, hidden].
+
+    The layer's own parameters start from those given, and take their places.
+    """
+
+    def __init__(self, parameters: dict[str, Tensor]) -> None:
+        n_gates_hidden, input_dim = parameters["gru_weight_input"].shape
+        super().__init__(input_dim, n_gates_hidden // 3)
+        own = {
+            "gru_weight_input": self.weight_ih_l0,
+            "gru_weight_hidden": self.weight_hh_l0,
+            "gru_bias_input": self.bias_ih_l0,
+            "gru_bias_hidden": self.bias_hh_l0,
+        }
+        for name, parameter in own.items():
+            parameter.set_value(parameters[name])
+        parameters.update(own)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[0]
+
+
+class LSTM(nn.LSTM):
+    """Stacked layers: outputs of every step, float32[batch, length, hidden], and the state that is left.
+
+    The layer's own parameters start from those given, and take their places.
+    """
+
+    def __init__(self, parameters: dict[str, Tensor], n_layers: int) -> None:
+        n_gates_hidden, input_dim = parameters["lstm_weight_input_0"].shape
+        super().__init__(input_dim, n_gates_hidden // 4, n_layers)
+        for layer in range(n_layers):
+            own = {
+                f"lstm_weight_input_{layer}": getattr(self, f"weight_ih_l{layer}"),
+                f"lstm_weight_hidden_{layer}": getattr(self, f"weight_hh_l{layer}"),
+                f"lstm_bias_input_{layer}": getattr(self, f"bias_ih_l{layer}"),
+                f"lstm_bias_hidden_{layer}": getattr(self, f"bias_hh_l{layer}"),
+            }
+            for name, parameter in own.items():
+                parameter.set_value(parameters[name])
+            parameters.update(own)
+
+
+def closest(interests: Tensor, wanted: Tensor) -> Tensor:
+    """Of each user's interests the one with the largest inner product with a wanted vector: float32[batch, dim]."""
+    return at(interests, (interests * wanted.unsqueeze(1)).sum(-1).argmax(1))
+
+
+def squash(z: Tensor, epsilon: float) -> Tensor:
+    """Vectors of the same direction, shorter than 1; epsilon keeps those of zero finite."""
+    square = z.square().sum(-1, keepdim=True)
+    return square / (1 + square) * z / (square + epsilon).sqrt()
+
+
+def routed(votes: Tensor, logits: Tensor, known: Tensor, n_routing: int, epsilon: float) -> Tensor:
+    """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
+
+    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
+    interests, length]; known, float32[batch, 1, length], is 0 at padding.
+    """
+    constant = votes.detach()
+    for _ in range(n_routing - 1):
+        coupling = F.softmax(logits, -2) * known
+        capsules = squash((coupling.unsqueeze(-1) * constant).sum(2), epsilon)
+        logits = logits + (constant * capsules.unsqueeze(2)).sum(-1)
+    coupling = F.softmax(logits, -2) * known
+    return squash((coupling.unsqueeze(-1) * votes).sum(2), epsilon)

@@ -1,0 +1,44 @@
+"""GRU4Rec in TensorFlow; the spec is benchmarks/specs/gru4rec.py."""
+
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from backends.tensorflow import layers
+from backends.tensorflow.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
+
+__all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
+
+
+class Model(tf.Module):
+    def __init__(self, spec: Any, parameters: dict[str, tf.Variable]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.item_embedding = parameters["item_embedding"]
+        self.gru = layers.GRU(parameters)
+
+    def __call__(self, batch: Batch) -> tf.Tensor:
+        padding = 1 if self.spec.padding_masked else 0  # rows of the table that are no class
+        logits = tf.matmul(self.encode(batch), self.item_embedding[padding:], transpose_b=True)
+        return layers.softmax_loss(logits, batch["target"] + 1 - padding)
+
+    def encode(self, inputs: Batch) -> tf.Tensor:
+        outputs = self.gru(layers.lookup(self.item_embedding, inputs["history"]))
+        length = inputs["length"] if self.spec.padding_masked else tf.fill(inputs["length"].shape, self.spec.length)
+        if self.spec.pooling == "last":
+            return layers.at(outputs, tf.maximum(length - 1, 0))
+        mask = tf.sequence_mask(length, self.spec.length, tf.float32)
+        return tf.reduce_sum(outputs * mask[..., None], 1) / tf.cast(tf.maximum(length, 1), tf.float32)[:, None]
+
+    def users(self, inputs: Batch) -> tf.Tensor:
+        return self.scaled(self.encode(inputs))
+
+    def items(self) -> tf.Tensor:
+        return self.scaled(self.item_embedding[1:])
+
+    def scaled(self, vectors: tf.Tensor) -> tf.Tensor:
+        return layers.normalised(vectors) if self.spec.normalised else vectors
+
+
+init = partial(initialise, Model)

@@ -1,0 +1,114 @@
+"""Layers that several models share, in TensorFlow."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import tensorflow as tf
+
+LSTMState: TypeAlias = tuple[tf.Tensor, tf.Tensor]  # hidden and cell, each [layers, batch, hidden]
+LSTM_PARTS = ("weight_input", "weight_hidden", "bias_input", "bias_hidden")
+
+
+def lookup(table: tf.Variable, history: tf.Tensor) -> tf.Tensor:
+    """Rows of a table whose row 0 is padding, which counts as zeros and learns nothing: float32[..., dim]."""
+    return tf.gather(table, history) * tf.cast(history > 0, tf.float32)[..., None]
+
+
+def at(outputs: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """outputs[i, place[i]]: float32[batch, dim] from float32[batch, length, dim]."""
+    return tf.gather(outputs, place, axis=1, batch_dims=1)
+
+
+def softmax_loss(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
+    counts = tf.cast(target >= 0, tf.float32)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(target, 0), logits)
+    return tf.reduce_sum(losses * counts) / tf.reduce_sum(counts)
+
+
+def normalised(vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors divided by max(their length, 1e-12), over the last axis."""
+    return vectors / tf.maximum(tf.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+class GRU(tf.Module):
+    """One layer, outputs of every step: float32[batch, length, hidden]; Keras' own has no second bias on the CPU."""
+
+    def __init__(self, parameters: dict[str, tf.Variable]) -> None:
+        super().__init__()
+        self.weight_input = parameters["gru_weight_input"]
+        self.weight_hidden = parameters["gru_weight_hidden"]
+        self.bias_input = parameters["gru_bias_input"]
+        self.bias_hidden = parameters["gru_bias_hidden"]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        of_inputs = tf.matmul(x, self.weight_input, transpose_b=True) + self.bias_input
+        state = tf.zeros([x.shape[0], self.weight_hidden.shape[1]])
+        outputs = []
+        for step in range(x.shape[1]):
+            of_state = tf.matmul(state, self.weight_hidden, transpose_b=True) + self.bias_hidden
+            r, z, n = tf.split(of_inputs[:, step], 3, 1)
+            r_state, z_state, n_state = tf.split(of_state, 3, 1)
+            update = tf.sigmoid(z + z_state)
+            new = tf.tanh(n + tf.sigmoid(r + r_state) * n_state)
+            state = new + update * (state - new)
+            outputs.append(state)
+        return tf.stack(outputs, 1)
+
+
+class LSTM(tf.Module):
+    """Stacked layers: outputs of every step, float32[batch, length, hidden], and the state that is left."""
+
+    def __init__(self, parameters: dict[str, tf.Variable], n_layers: int) -> None:
+        super().__init__()
+        self.weights = [tuple(parameters[f"lstm_{part}_{layer}"] for part in LSTM_PARTS) for layer in range(n_layers)]
+
+    def __call__(self, x: tf.Tensor, state: LSTMState | None = None) -> tuple[tf.Tensor, LSTMState]:
+        zeros = tf.zeros([len(self.weights), x.shape[0], self.weights[0][1].shape[1]])
+        hidden, cell = (zeros, zeros) if state is None else state
+        left = []
+        for layer, weights in enumerate(self.weights):
+            x, of_layer = _lstm_layer(x, (hidden[layer], cell[layer]), weights)
+            left.append(of_layer)
+        return x, tuple(tf.stack(part) for part in zip(*left, strict=True))
+
+
+def _lstm_layer(x: tf.Tensor, state: LSTMState, weights: tuple[tf.Variable, ...]) -> tuple[tf.Tensor, LSTMState]:
+    weight_input, weight_hidden, bias_input, bias_hidden = weights
+    of_inputs = tf.matmul(x, weight_input, transpose_b=True) + bias_input
+    hidden, cell = state
+    outputs = []
+    for step in range(x.shape[1]):
+        gates = of_inputs[:, step] + tf.matmul(hidden, weight_hidden, transpose_b=True) + bias_hidden
+        i, f, g, o = tf.split(gates, 4, 1)
+        cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
+        hidden = tf.sigmoid(o) * tf.tanh(cell)
+        outputs.append(hidden)
+    return tf.stack(outputs, 1), (hidden, cell)
+
+
+def closest(interests: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    """Of each user's interests the one with the largest inner product with a wanted vector: float32[batch, dim]."""
+    return at(interests, tf.argmax(tf.reduce_sum(interests * wanted[:, None], -1), 1))
+
+
+def squash(z: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Vectors of the same direction, shorter than 1; epsilon keeps those of zero finite."""
+    square = tf.reduce_sum(z * z, -1, keepdims=True)
+    return square / (1 + square) * z / tf.sqrt(square + epsilon)
+
+
+def routed(votes: tf.Tensor, logits: tf.Tensor, known: tf.Tensor, n_routing: int, epsilon: float) -> tf.Tensor:
+    """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
+
+    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
+    interests, length]; known, float32[batch, 1, length], is 0 at padding.
+    """
+    constant = tf.stop_gradient(votes)
+    for _ in range(n_routing - 1):
+        coupling = tf.nn.softmax(logits, -2) * known
+        capsules = squash(tf.reduce_sum(coupling[..., None] * constant, 2), epsilon)
+        logits = logits + tf.reduce_sum(constant * capsules[:, :, None], -1)
+    coupling = tf.nn.softmax(logits, -2) * known
+    return squash(tf.reduce_sum(coupling[..., None] * votes, 2), epsilon)

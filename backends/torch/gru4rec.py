@@ -1,0 +1,45 @@
+"""GRU4Rec in PyTorch; the spec is benchmarks/specs/gru4rec.py."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backends.torch import layers
+from backends.torch.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
+
+__all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
+
+
+class Model(nn.Module):
+    def __init__(self, spec: Any, parameters: dict[str, nn.Parameter]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.item_embedding = parameters["item_embedding"]
+        self.gru = layers.GRU(parameters)
+
+    def forward(self, batch: Batch) -> Tensor:
+        padding = 1 if self.spec.padding_masked else 0  # rows of the table that are no class
+        logits = self.encode(batch) @ self.item_embedding[padding:].T
+        return layers.softmax_loss(logits, batch["target"] + 1 - padding)
+
+    def encode(self, inputs: Batch) -> Tensor:
+        outputs = self.gru(layers.lookup(self.item_embedding, inputs["history"]))
+        length = inputs["length"] if self.spec.padding_masked else torch.full_like(inputs["length"], self.spec.length)
+        if self.spec.pooling == "last":
+            return layers.at(outputs, (length - 1).clamp(min=0))
+        mask = torch.arange(self.spec.length, device=length.device) < length[:, None]
+        return (outputs * mask.unsqueeze(-1)).sum(1) / length.clamp(min=1)[:, None]
+
+    def users(self, inputs: Batch) -> Tensor:
+        return self.scaled(self.encode(inputs))
+
+    def items(self) -> Tensor:
+        return self.scaled(self.item_embedding[1:])
+
+    def scaled(self, vectors: Tensor) -> Tensor:
+        return layers.normalised(vectors) if self.spec.normalised else vectors
+
+
+init = partial(initialise, Model)

@@ -1,0 +1,116 @@
+"""Layers that several models share, in PyTorch."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+
+torch._dynamo.config.allow_rnn = True  # the layers below bring the compiler a loop of their own
+
+LSTMState: TypeAlias = tuple[Tensor, Tensor]  # hidden and cell, each [layers, batch, hidden]
+
+
+def lookup(table: Tensor, history: Tensor) -> Tensor:
+    """Rows of a table whose row 0 is padding, which counts as zeros and learns nothing: float32[..., dim]."""
+    return F.embedding(history, table) * (history > 0).unsqueeze(-1)
+
+
+def at(outputs: Tensor, place: Tensor) -> Tensor:
+    """outputs[i, place[i]]: float32[batch, dim] from float32[batch, length, dim]."""
+    return outputs[torch.arange(len(outputs), device=outputs.device), place]
+
+
+def softmax_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
+    return F.cross_entropy(logits, target.long(), ignore_index=-1)
+
+
+def normalised(vectors: Tensor) -> Tensor:
+    """Vectors divided by max(their length, 1e-12), over the last axis."""
+    return F.normalize(vectors, dim=-1, eps=1e-12)
+
+
+class GRU(nn.GRU):
+    """One layer, outputs of every step: float32[batch, length, hidden]."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter]) -> None:
+        n_gates_hidden, input_dim = parameters["gru_weight_input"].shape
+        super().__init__(input_dim, n_gates_hidden // 3, batch_first=True)
+        self.weight_ih_l0 = parameters["gru_weight_input"]
+        self.weight_hh_l0 = parameters["gru_weight_hidden"]
+        self.bias_ih_l0 = parameters["gru_bias_input"]
+        self.bias_hh_l0 = parameters["gru_bias_hidden"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return self._scanned(x)
+        return super().forward(x)[0]
+
+    def _scanned(self, x: Tensor) -> Tensor:
+        """A loop over time that stays one: PyTorch's own would be unrolled, which takes its compiler a minute."""
+
+        def cell(state: Tensor, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+            of_input, weight_hidden, bias_hidden = given
+            of_state = F.linear(state, weight_hidden, bias_hidden)
+            (r, z, n), (r_state, z_state, n_state) = of_input.chunk(3, 1), of_state.chunk(3, 1)
+            update = torch.sigmoid(z + z_state)
+            new = torch.tanh(n + torch.sigmoid(r + r_state) * n_state)
+            state = new + update * (state - new)
+            return state, state.clone()
+
+        of_inputs = F.linear(x, self.weight_ih_l0, self.bias_ih_l0).transpose(0, 1)
+        given = (of_inputs, *_for_every_step(x.shape[1], self.weight_hh_l0, self.bias_hh_l0))
+        _, outputs = scan(cell, x.new_zeros(len(x), self.hidden_size), given)
+        return outputs.transpose(0, 1)
+
+
+def _for_every_step(n_steps: int, *weights: Tensor) -> tuple[Tensor, ...]:
+    """A copy of the weights for each step, whose gradients are then added up outside of the loop.
+
+    PyTorch 2.13 compiles a loop that adds up gradients of what its cell takes from outside, or carries, into wrong
+    sums: the ladder breaks at "one step".
+    """
+    return tuple(weight.unsqueeze(0).expand(n_steps, *weight.shape).clone() for weight in weights)
+
+
+class LSTM(nn.LSTM):
+    """Stacked layers: outputs of every step, float32[batch, length, hidden], and the state that is left."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter], n_layers: int) -> None:
+        n_gates_hidden, input_dim = parameters["lstm_weight_input_0"].shape
+        super().__init__(input_dim, n_gates_hidden // 4, n_layers, batch_first=True)
+        for layer in range(n_layers):
+            setattr(self, f"weight_ih_l{layer}", parameters[f"lstm_weight_input_{layer}"])
+            setattr(self, f"weight_hh_l{layer}", parameters[f"lstm_weight_hidden_{layer}"])
+            setattr(self, f"bias_ih_l{layer}", parameters[f"lstm_bias_input_{layer}"])
+            setattr(self, f"bias_hh_l{layer}", parameters[f"lstm_bias_hidden_{layer}"])
+
+
+def closest(interests: Tensor, wanted: Tensor) -> Tensor:
+    """Of each user's interests the one with the largest inner product with a wanted vector: float32[batch, dim]."""
+    return at(interests, (interests * wanted.unsqueeze(1)).sum(-1).argmax(1))
+
+
+def squash(z: Tensor, epsilon: float) -> Tensor:
+    """Vectors of the same direction, shorter than 1; epsilon keeps those of zero finite."""
+    square = z.square().sum(-1, keepdim=True)
+    return square / (1 + square) * z / (square + epsilon).sqrt()
+
+
+def routed(votes: Tensor, logits: Tensor, known: Tensor, n_routing: int, epsilon: float) -> Tensor:
+    """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
+
+    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
+    interests, length]; known, bool[batch, 1, length], is false at padding.
+    """
+    constant = votes.detach()
+    for _ in range(n_routing - 1):
+        coupling = logits.softmax(-2) * known
+        capsules = squash((coupling.unsqueeze(-1) * constant).sum(2), epsilon)
+        logits = logits + (constant * capsules.unsqueeze(2)).sum(-1)
+    coupling = logits.softmax(-2) * known
+    return squash((coupling.unsqueeze(-1) * votes).sum(2), epsilon)

@@ -1,0 +1,133 @@
+"""What protocols share that cut all rows at two moments, the same for everybody."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.protocols.base import Protocol, Queries, Split, distinct_per_user, numbering, timestamps
+from benchmarks.protocols.sequences import Sequences
+from datasets.errors import InputError
+from datasets.interactions import UNKNOWN_USER, Interactions
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The rows of a data set by period.
+
+    Attributes:
+        train, validation, test: bool[n], which rows are the period's own.
+        known: bool[n], the training rows that have a user.
+        users: int32[n_users], the users of the known rows as indices into the data's, ascending.
+        number: int32[data's users + 1], each user's place in `users`, -1 if there is none; the last is that of -1.
+    """
+
+    train: npt.NDArray[np.bool_]
+    validation: npt.NDArray[np.bool_]
+    test: npt.NDArray[np.bool_]
+    known: npt.NDArray[np.bool_]
+    users: npt.NDArray[np.int32]
+    number: npt.NDArray[np.int32]
+
+    def split(self, data: Interactions, n_items: int, training: Sequences, periods: Mapping[str, Queries]) -> Split:
+        """Training on the known rows, in the data's order, and on sequences of training rows.
+
+        Args:
+            data: what was cut.
+            n_items: the size of the catalogue, above every known row's item.
+            training: the sequences, their users as the split numbers them.
+            periods: name -> its questions.
+        """
+        user, item = self.number[data.user[self.known]], data.item[self.known]
+        seen_indptr, seen_items = distinct_per_user(user, item, len(self.users), n_items)
+        return Split(
+            n_users=len(self.users),
+            n_items=n_items,
+            user=user,
+            item=item,
+            item_counts=np.bincount(data.item[self.train], minlength=n_items)[:n_items].astype(np.int64),
+            seen_indptr=seen_indptr,
+            seen_items=seen_items,
+            sequence_user=training.user,
+            sequence_indptr=training.indptr,
+            sequence_items=training.items,
+            periods=periods,
+            n_rows=(int(self.train.sum()), int(self.validation.sum()), int(self.test.sum())),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutInTime(Protocol):
+    """Three periods cut at two moments, the same for all users, so that nothing of the future reaches training.
+
+    Attributes:
+        train_until, validation_until: each an ISO date (UTC; the first moment that no longer belongs) or a fraction
+            of the rows in order of time. The test period is the rest.
+        per: "session" or "user".
+    """
+
+    train_until: str | float
+    validation_until: str | float
+    per: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._expect("per", ("session", "user"))
+        for field in ("train_until", "validation_until"):
+            if not isinstance(getattr(self, field), str | int | float):
+                raise InputError(
+                    f"{self.name}: {field} is {getattr(self, field)}, expected a date in quotes or a fraction of the "
+                    "rows; correct it in the suite."
+                )
+
+    def cut(self, data: Interactions) -> Cut:
+        """The periods' rows, and the users of the training rows.
+
+        Raises:
+            InputError: if the data have no timestamps, or a period is empty.
+        """
+        timestamp = timestamps(data, "the time split")
+        first_cut, second_cut = (self._moment(timestamp, cut) for cut in (self.train_until, self.validation_until))
+        before, after = timestamp < first_cut, timestamp >= max(first_cut, second_cut)
+        periods = (before, ~before & ~after, after)
+        n_rows = [int(period.sum()) for period in periods]
+        if min(n_rows) == 0:
+            raise InputError(
+                f"{data.name}: the time split leaves {n_rows[0]} training, {n_rows[1]} validation and {n_rows[2]} "
+                f"test rows, expected some of each; move train_until ({self.train_until}) or validation_until "
+                f"({self.validation_until})."
+            )
+        known = before & (data.user != UNKNOWN_USER)
+        users = np.flatnonzero(np.bincount(data.user[known])).astype(np.int32)
+        return Cut(*periods, known, users, numbering(users, data.n_users))
+
+    def whose(self, data: Interactions) -> npt.NDArray[np.int32]:
+        """The session or user that each row belongs to, int32[n].
+
+        Raises:
+            InputError: if the data have no sessions and they are asked for.
+        """
+        if self.per == "user":
+            return data.user
+        if data.session is None:
+            raise InputError(
+                f"{data.name} has no sessions, which this protocol asks about; "
+                'add a column session_id or choose per = "user".'
+            )
+        return data.session
+
+    def _moment(self, timestamp: npt.NDArray[np.int64], cut: str | float) -> int:
+        if isinstance(cut, str):
+            with contextlib.suppress(ValueError):
+                moment = np.datetime64(cut, "s")
+                if not np.isnat(moment):
+                    return int(moment.astype(np.int64))
+            raise InputError(f"{self.name}: {cut!r} is no date; write it as in 2011-10-09, or a fraction such as 0.8.")
+        if not 0 < cut < 1:
+            raise InputError(f"{self.name}: {cut} is no fraction of the rows; expected a number between 0 and 1.")
+        place = int(cut * len(timestamp))
+        return int(np.partition(timestamp, place)[place])

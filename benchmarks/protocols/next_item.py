@@ -1,0 +1,77 @@
+"""The next item, asked row by row within each session or user's period, after a global cut in time."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.protocols.base import Queries, Split
+from benchmarks.protocols.cut import Cut, CutInTime
+from benchmarks.protocols.sequences import Sequences, grouped
+from datasets.interactions import Interactions
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextItem(CutInTime):
+    """Every row of a later period is one query with one target; its history is what the same sequence has before it.
+
+    A sequence is a session's or a user's rows of one period: histories begin anew at a cut. Queries of one sequence
+    follow each other in order of time and share `start`; the history of the first is empty. Sequences of the training
+    period are those of unknown users too, where they are sessions. The catalogue is the whole data set's.
+
+    Attributes:
+        per: "session" or "user": whose rows are a sequence. Rows without a user belong to no user's.
+        leaked: adds the period "leaked", the questions of the reported one in which each history ends with the very
+            item that is asked for. That is an evaluation error of a publication, kept so that its figures can be
+            reproduced; no other period is touched by it.
+    """
+
+    name: ClassVar[str] = "next-item"
+    leaked: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require("leaked", isinstance(self.leaked, bool), "true or false")
+
+    def split(self, data: Interactions) -> Split:
+        """Cuts the data.
+
+        Raises:
+            InputError: if the data have no timestamps (or no sessions where they are asked for), or a period is empty.
+        """
+        cut = self.cut(data)
+        rows, indptr = self._sequences(data, cut.train)
+        training = Sequences(cut.number[data.user[rows[indptr[:-1]]]], indptr, data.item[rows])
+        periods = {
+            "validation": self._queries(data, cut.validation, cut),
+            "test": self._queries(data, cut.test, cut),
+        }
+        if self.leaked:
+            reported = periods[self.period]
+            periods["leaked"] = dataclasses.replace(reported, stop=reported.stop + 1)
+        split = cut.split(data, data.n_items, training, periods)
+        return self._filled(data, split, 'move the cuts, or choose per = "session" where rows have no user_id')
+
+    def _sequences(
+        self, data: Interactions, in_period: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The period's rows by sequence, as `grouped` gives them."""
+        group = self.whose(data)
+        return grouped(np.where(in_period, group, -1), int(group.max()) + 1, data.timestamp)
+
+    def _queries(self, data: Interactions, in_period: npt.NDArray[np.bool_], cut: Cut) -> Queries:
+        rows, indptr = self._sequences(data, in_period)
+        items, places = data.item[rows], np.arange(len(rows) + 1)
+        return Queries(
+            user=cut.number[data.user[rows]],
+            indptr=places,
+            items=items,
+            history=items,
+            start=np.repeat(indptr[:-1], np.diff(indptr)),
+            stop=places[:-1],
+            best=np.empty((len(rows), 0), np.int32),
+        )

@@ -1,0 +1,129 @@
+"""Users' rows in order of time, and what is cut from them: training sequences, histories and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.protocols.base import Queries, Split, best_lists, distinct_per_user, numbering, timestamps
+from datasets.interactions import Interactions
+
+
+def grouped(
+    group: npt.NDArray[np.int32], n_groups: int, timestamp: npt.NDArray[np.int64] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Brings rows together by group; groups without rows are left out.
+
+    Args:
+        group: int32[n], 0 to n_groups - 1, or -1 for rows that belong to none.
+        n_groups: how many groups there are.
+        timestamp: int64[n] where the rows of a group are to be in order of time; those of equal time, or all where
+            there are no timestamps, stay in the data's order.
+
+    Returns:
+        int64[m], the rows, and int64[g + 1], where each group's begin.
+    """
+    from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
+    rows, indptr = grouping.group_rows(group, n_groups)
+    if timestamp is not None:
+        grouping.sort_by_time(rows, indptr, timestamp)
+    return rows, np.append(indptr[:-1][np.diff(indptr) > 0], len(rows))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The rows of some users, oldest first.
+
+    Attributes:
+        user: int32[s], index into the data's users.
+        indptr, items: int64[s + 1] and int32[n], each user's items.
+    """
+
+    user: npt.NDArray[np.int32]
+    indptr: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        return np.diff(self.indptr)
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> Sequences:
+        """The sequences of some of the users, bool[s]."""
+        return self._stretches(self.user[chosen], self.indptr[:-1][chosen], self.indptr[1:][chosen])
+
+    def first(self, n: npt.NDArray[np.int64]) -> Sequences:
+        """The first n[i] rows of each sequence."""
+        return self._stretches(self.user, self.indptr[:-1], self.indptr[:-1] + n)
+
+    def after(self, n: npt.NDArray[np.int64]) -> Sequences:
+        """What follows on the first n[i] rows of each sequence."""
+        return self._stretches(self.user, self.indptr[:-1] + n, self.indptr[1:])
+
+    def _stretches(
+        self, user: npt.NDArray[np.int32], start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]
+    ) -> Sequences:
+        from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
+        return Sequences(user, *grouping.stretches(self.items, start, stop))
+
+    def questions(self, data: Interactions, n: npt.NDArray[np.int64], user: npt.NDArray[np.int32]) -> Queries:
+        """One query a sequence: its first n[i] rows are the history, all others the targets.
+
+        Args:
+            data: where the sequences come from.
+            n: int64[s], rows of the histories.
+            user: int32[s], the queries' users as the split numbers them.
+        """
+        history, targets = self.first(n), self.after(n)
+        return Queries(
+            user=user,
+            indptr=targets.indptr,
+            items=targets.items,
+            history=history.items,  # holds no target, so that not even a wrong offset could show one
+            start=history.indptr[:-1],
+            stop=history.indptr[1:],
+            best=best_lists(data, self.user, n, targets.lengths, data.n_items),
+        )
+
+    def split(self, data: Interactions, periods: Mapping[str, Queries]) -> Split:
+        """Training on these sequences and nothing else; its users are theirs, in this order."""
+        n_users = len(self.user)
+        everyone = np.arange(n_users, dtype=np.int32)
+        user = np.repeat(everyone, self.lengths)
+        seen_indptr, seen_items = distinct_per_user(user, self.items, n_users, data.n_items)
+        return Split(
+            n_users=n_users,
+            n_items=data.n_items,
+            user=user,
+            item=self.items,
+            item_counts=np.bincount(self.items, minlength=data.n_items).astype(np.int64),
+            seen_indptr=seen_indptr,
+            seen_items=seen_items,
+            sequence_user=everyone,
+            sequence_indptr=self.indptr,
+            sequence_items=self.items,
+            periods=periods,
+            n_rows=(len(self.items), len(periods["validation"].items), len(periods["test"].items)),
+        )
+
+
+def of_users(data: Interactions, min_items: int) -> Sequences:
+    """The rows of every user who has at least `min_items` (>= 1), users in the data's order.
+
+    Raises:
+        InputError: if the data have no timestamps.
+    """
+    timestamp = timestamps(data, "the order of a sequence")
+    rows_of = np.bincount(data.user + 1, minlength=data.n_users + 1)[1:]  # without those of unknown users
+    users = np.flatnonzero(rows_of >= min_items).astype(np.int32)
+    rows, indptr = grouped(numbering(users, data.n_users)[data.user], len(users), timestamp)
+    return Sequences(users, indptr, data.item[rows])
+
+
+def share_of(share: float, n: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """int(share * n), int64[s]."""
+    return (share * n).astype(np.int64)

@@ -1,0 +1,70 @@
+"""The split by users: some are learnt from, others, never seen before, are asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.protocols import sequences
+from benchmarks.protocols.base import Protocol, Queries, Split
+from benchmarks.protocols.sequences import Sequences, share_of
+from datasets.interactions import UNKNOWN_USER, Interactions
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSplit(Protocol):
+    """Users are divided at random, always in the same way; the others' first rows are the history of the last ones.
+
+    The defaults are those published with GRU4Rec on MovieLens-20M: users 8:1:1, sequences 80:20.
+
+    Attributes:
+        shares: of the users: training, validation, test; above 0 and together 1.
+        input_share: int(input_share * n) of the n rows of an asked user are the history, the rest the targets.
+        min_items: users with fewer rows are left out.
+    """
+
+    name: ClassVar[str] = "user-split"
+    shares: tuple[float, ...] = (0.8, 0.1, 0.1)
+    input_share: float = 0.8
+    min_items: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = self.shares if isinstance(self.shares, tuple) and len(self.shares) == 3 else (0.0,)
+        positive = all(isinstance(share, int | float) and share > 0 for share in shares)
+        self._require("shares", positive and abs(sum(shares) - 1) < 1e-9, "three numbers above 0 that add up to 1")
+        self._require_share("input_share")
+        enough = type(self.min_items) is int and int(self.input_share * self.min_items) >= 1
+        self._require("min_items", enough, f"a whole number n with int({self.input_share} * n) of at least 1")
+
+    def split(self, data: Interactions) -> Split:
+        """Divides the users.
+
+        Raises:
+            InputError: if the data have no timestamps, or users are too few for one of the three parts.
+        """
+        everyone = sequences.of_users(data, self.min_items)
+        part = self._part(len(everyone.user))
+        training, validation, test = (everyone.of(part == number) for number in range(3))
+        periods = {"validation": self._questions(data, validation), "test": self._questions(data, test)}
+        return self._filled(
+            data, training.split(data, periods), f"lower min_items ({self.min_items}) or take data of more users"
+        )
+
+    def _part(self, n: int) -> npt.NDArray[np.int64]:
+        """int64[n]: 0, 1 or 2 for each user, to training, validation or test."""
+        from benchmarks import sampling  # here, because it brings its compiler with it
+
+        bounds = np.rint(np.cumsum(self.shares) * n).astype(np.int64)
+        part = np.zeros(n, np.int64)
+        order = sampling.generator(self.name, "users").permutation(n)
+        part[order[bounds[0] :]] = 1
+        part[order[bounds[1] :]] = 2
+        return part
+
+    def _questions(self, data: Interactions, asked: Sequences) -> Queries:
+        nobody = np.full(len(asked.user), UNKNOWN_USER, np.int32)  # they have no training rows
+        return asked.questions(data, share_of(self.input_share, asked.lengths), nobody)

@@ -1,0 +1,71 @@
+"""GRU4Rec (Hidasi et al. 2016) as published for MovieLens-20M: one GRU layer, softmax over all items, tied weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import autograd.numpy as np
+
+from benchmarks.specs import sequences
+from benchmarks.specs.base import Arrays, Parameter, Sizes
+
+
+@dataclass(frozen=True)
+class GRU4Rec(sequences.SequenceSpec):
+    """The user is what a GRU makes of the last items; the next item is drawn with probability softmax(<user, item>).
+
+    The defaults are those published, faults included: histories are padded on the right, but the output of the very
+    last place is read; padding is one of the classes; vectors are normalised for retrieval, but not in training.
+    """
+
+    model: ClassVar[str] = "gru4rec"
+    variant: str = "as_published"
+    embedding_dim: int = 16  # of items and of the hidden state
+    pooling: str = "last"  # the user is the last output, or the "mean" of all
+    padding_masked: bool = False
+    normalised: bool = True
+    learning_rate: float = 1e-4
+
+    @classmethod
+    def for_ladder(cls) -> GRU4Rec:
+        """Small, masked, with vectors that are normalised and an epsilon that shows where it is misplaced."""
+        return cls(
+            embedding_dim=8,
+            length=6,
+            padding_masked=True,
+            batch_size=32,
+            cuts_per_sequence=4,
+            epochs=6,
+            learning_rate=0.01,
+            epsilon=1e-4,
+        )
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        dim = self.embedding_dim
+        return (
+            Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
+            *sequences.gru_parameters(dim, dim),
+        )
+
+    def loss(self, p: Arrays, batch: Arrays) -> Any:
+        padding = 1 if self.padding_masked else 0  # rows of the table that are no class
+        logits = self._encode(p, batch) @ p["item_embedding"][padding:].T
+        return sequences.softmax_loss(logits, batch["target"] + 1 - padding)
+
+    def _encode(self, p: Arrays, inputs: Arrays) -> Any:
+        outputs = sequences.gru(p, sequences.lookup(p["item_embedding"], inputs["history"]))
+        length = inputs["length"] if self.padding_masked else np.full_like(inputs["length"], self.length)
+        if self.pooling == "last":
+            return sequences.at(outputs, np.maximum(length - 1, 0))
+        mask = np.arange(self.length) < length[:, None]
+        return np.sum(outputs * mask[..., None], 1) / np.maximum(length, 1)[:, None]
+
+    def user_vectors(self, p: Arrays, inputs: Arrays) -> Any:
+        return self._scaled(self._encode(p, inputs))
+
+    def item_vectors(self, p: Arrays) -> Any:
+        return self._scaled(p["item_embedding"][1:])
+
+    def _scaled(self, vectors: Any) -> Any:
+        return sequences.normalised(vectors) if self.normalised else vectors

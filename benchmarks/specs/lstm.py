@@ -1,0 +1,130 @@
+"""An LSTM over the items of a session, as published for Online Retail, with the customer as an input or without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import autograd.numpy as np
+import numpy.typing as npt
+
+from benchmarks import sampling
+from benchmarks.specs import questions, sequences
+from benchmarks.specs.base import SGD, Arrays, Parameter, Questions, Sizes, Training
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """Each step's output, through a dense layer with a bias, is the softmax over the item that comes next.
+
+    Row 0 of the item table is "nothing yet", which every session starts from, and padding; row 0 of the user table is
+    an unknown customer. The defaults are those published, faults included: each batch starts from the state that the
+    batch before it ended in, although batches are shuffled, and padding is a class and a target. Two biases a gate
+    stand for the one that was published: only their sum acts, but the two learn twice as fast.
+    """
+
+    model: ClassVar[str] = "lstm"
+    asks: ClassVar[str] = "histories"
+    answers_empty: ClassVar[bool] = True
+    serves: ClassVar[str] = "vectors"
+    variant: str = "as_published"
+    with_user: bool = False
+    embedding_dim: int = 200  # of items and of users
+    hidden_dim: int = 200
+    n_layers: int = 2
+    window: int = 5
+    batch_size: int = 20
+    state_carried: bool = True
+    padding_masked: bool = False
+    epochs: int = 1
+    patience: int = 0
+    bound: float = 0.1  # initial values are uniform in it
+    learning_rate: float = 1.0
+    clip_norm: float = 5.0
+    filter_seen: bool = False
+
+    @classmethod
+    def for_ladder(cls) -> LSTM:
+        """Small, with users, a state that is carried and a norm at which the clipping engages."""
+        return cls(
+            with_user=True,
+            embedding_dim=6,
+            hidden_dim=8,
+            window=3,
+            batch_size=16,
+            padding_masked=True,
+            epochs=4,
+            bound=0.5,
+            learning_rate=0.5,
+            clip_norm=0.3,
+        )
+
+    @property
+    def unlearnt(self) -> tuple[str, ...]:
+        return ("carried_hidden", "carried_cell") if self.state_carried else ()
+
+    @property
+    def optimizer(self) -> SGD:
+        return SGD(self.learning_rate, self.clip_norm)
+
+    def n_samples(self, chunk: Arrays) -> int:
+        return len(chunk["target"]) * chunk["target"].shape[1]  # windows
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        carried = (self.n_layers, self.batch_size, self.hidden_dim)
+        users = [Parameter("user_embedding", (sizes.n_users + 1, self.embedding_dim), self.bound)]
+        input_dim = self.embedding_dim * (1 + self.with_user)
+        return (
+            Parameter("item_embedding", (sizes.n_items + 1, self.embedding_dim), self.bound),
+            *(users if self.with_user else []),
+            *sequences.lstm_parameters(input_dim, self.hidden_dim, self.n_layers, self.bound),
+            Parameter("output_weight", (sizes.n_items + 1, self.hidden_dim), self.bound),
+            Parameter("output_bias", (sizes.n_items + 1,), self.bound),
+            *(Parameter(name, carried, 0.0) for name in self.unlearnt),
+        )
+
+    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
+        """Windows of sessions: user int32[steps, batch], history and target (item + 1) int32[steps, batch, window]."""
+        rng = sampling.generator(*key, "windows", epoch)
+        return sampling.windows(rng, training, self.batch_size, self.window)
+
+    def inputs(self, queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[Any]]]:
+        return questions.whole_sessions(queries)
+
+    def held_fixed(self, p: Arrays, batch: Arrays) -> dict[str, Any]:  # noqa: ARG002 - the other specs' arguments
+        return {}
+
+    def loss(self, p: Arrays, batch: Arrays) -> Any:
+        outputs, _ = self._run(p, batch)
+        padding = 1 if self.padding_masked else 0  # classes that are left out
+        logits = (
+            np.reshape(outputs, (-1, self.hidden_dim)) @ p["output_weight"][padding:].T + p["output_bias"][padding:]
+        )
+        target = np.reshape(batch["target"], -1) - padding
+        kept = target >= 0
+        return sequences.softmax_loss(logits[kept], target[kept])
+
+    def carried(self, p: Arrays, batch: Arrays) -> dict[str, npt.NDArray[Any]]:
+        _, (hidden, cell) = self._run(p, batch)
+        return {"carried_hidden": hidden, "carried_cell": cell}
+
+    def _run(self, p: Arrays, batch: Arrays) -> Any:
+        if self.state_carried:
+            return sequences.lstm(p, self._steps(p, batch), (p["carried_hidden"], p["carried_cell"]))
+        return sequences.lstm(p, self._steps(p, batch), None)
+
+    def _steps(self, p: Arrays, inputs: Arrays) -> Any:
+        items = p["item_embedding"][inputs["history"]]
+        if not self.with_user:
+            return items
+        users = p["user_embedding"][inputs["user"] + 1][:, None]
+        return np.concatenate([users * np.ones((1, items.shape[1], 1)), items], 2)
+
+    def user_vectors(self, p: Arrays, inputs: Arrays) -> Any:
+        outputs, _ = sequences.lstm(p, self._steps(p, inputs), None)
+        asked = outputs[inputs["session"], inputs["step"]]
+        return np.concatenate([asked, np.ones((len(asked), 1))], 1)
+
+    def item_vectors(self, p: Arrays) -> Any:
+        return np.concatenate([p["output_weight"][1:], p["output_bias"][1:, None]], 1)
