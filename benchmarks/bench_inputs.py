@@ -85,6 +85,49 @@ def test_batches_of_an_epoch_of_bpr(benchmark, training):
     interleaved(benchmark, lambda: list(spec.batches(training, ("bench",), 1)), floor)
 
 
+@pytest.fixture
+def sequences():
+    """MovieLens-20M's shape: 138,000 users, 20 million rows."""
+    rng = np.random.default_rng(0)
+    lengths = np.maximum(5, rng.lognormal(4.5, 1.0, 138_000)).astype(np.int64)
+    indptr = np.append(0, np.cumsum(lengths * 20_000_000 // lengths.sum()))
+    items = rng.integers(0, 20_000, indptr[-1], dtype=np.int32)
+    user = np.arange(len(lengths), dtype=np.int32)
+    return SimpleNamespace(sequence_user=user, sequence_indptr=indptr, sequence_items=items)
+
+
+def test_random_cuts_of_an_epoch(benchmark, sequences):
+    """Floor: the shuffle, the draws, and one copy of what comes out."""
+    made = list(sampling.random_cuts(sampling.generator("bench"), sequences, 256, 20))
+    lengths = np.diff(sequences.sequence_indptr)
+
+    def floor():
+        rng = sampling.generator("bench")
+        rng.integers(4, np.maximum(lengths, 5))
+        rng.permutation(len(lengths))
+        return [{name: values.copy() for name, values in chunk.items()} for chunk in made]
+
+    interleaved(benchmark, lambda: list(sampling.random_cuts(sampling.generator("bench"), sequences, 256, 20)), floor)
+
+
+def test_windows_of_an_epoch(benchmark, sequences):
+    """Floor: the shuffle, and one copy of what comes out; of a fiftieth of the sequences."""
+    few = 138_000 // 50
+    some = SimpleNamespace(
+        sequence_user=sequences.sequence_user[:few],
+        sequence_indptr=sequences.sequence_indptr[: few + 1],
+        sequence_items=sequences.sequence_items,
+    )
+    made = list(sampling.windows(sampling.generator("bench"), some, 20, 5))
+    n_windows = sum(chunk["user"].size for chunk in made)
+
+    def floor():
+        sampling.generator("bench").permutation(n_windows)
+        return [{name: values.copy() for name, values in chunk.items()} for chunk in made]
+
+    interleaved(benchmark, lambda: list(sampling.windows(sampling.generator("bench"), some, 20, 5)), floor)
+
+
 def test_cached_load_of_online_retail(benchmark):
     """Floor: reading the publisher's archive once from the page cache."""
     folder = Path(os.environ.get("RECALLBENCH_DATA", "../shared/data"))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from backends.ann import interests
 from backends.ann.exact import top_k
 from benchmarks.metrics import evaluate
 
@@ -51,3 +52,28 @@ def test_exact_top_50_and_metrics(benchmark, problem):
         ratio = benchmark.stats.stats.median / median(floor_s)
         benchmark.extra_info.update(floor_median_s=median(floor_s), ratio_to_floor=ratio, threads=1)
         print(f"\nexact top-{K} and metrics: {ratio:.2f} x the bare product and argpartition")  # noqa: T201
+
+
+def test_four_interests_merged(benchmark):
+    """Floor: the exact search for all interests alone, which the merging comes on top of."""
+    generator = np.random.Generator(np.random.Philox(0))
+    users = generator.standard_normal((1_000, 4, DIM), dtype=np.float32)
+    items = generator.standard_normal((N_ITEMS, DIM), dtype=np.float32)
+    floor_s = []
+
+    def floor():
+        start = time.perf_counter()
+        top_k(users.reshape(-1, DIM), items, K)
+        floor_s.append(time.perf_counter() - start)
+
+    def search():
+        return interests.search(users, items, K, lambda vectors: top_k(vectors, items, K))
+
+    with threadpool_limits(1):
+        lists = benchmark.pedantic(search, setup=floor, rounds=ROUNDS, warmup_rounds=1)
+    assert lists.shape == (1_000, K)
+
+    if benchmark.stats is not None:
+        ratio = benchmark.stats.stats.median / median(floor_s)
+        benchmark.extra_info.update(floor_median_s=median(floor_s), ratio_to_floor=ratio, threads=1)
+        print(f"\nfour interests merged: {ratio:.2f} x the searches alone")  # noqa: T201

@@ -15,6 +15,7 @@ N_USERS, N_ITEMS = 5, 7
 
 row = st.tuples(st.integers(-1, N_USERS - 1), st.integers(0, N_ITEMS - 1), st.integers(0, 9), st.integers(0, 8))
 tables = st.lists(row, min_size=3, max_size=40)
+long_tables = st.lists(row, min_size=20, max_size=45)  # in which most users have rows enough to hold some out
 
 
 def interactions(rows, **changes):

@@ -1,6 +1,9 @@
 import dataclasses
 import datetime as dt
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -375,6 +378,13 @@ class TestRefusals:
         assert sorted(measured) == sorted(f"{name}@1" for name in METRICS)
         for name in measured:
             assert time_split(primary_metric=name).primary_metric == name
+
+    def test_protocols_are_imported_without_the_compiler(self):
+        """They are read for every command, and it takes longer to load than most commands run."""
+        code = "import sys, benchmarks.protocols; print('numba' in sys.modules)"
+        root = Path(protocols.__file__).parents[2]
+        seen = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+        assert seen.stdout == "False\n"
 
     def test_a_suites_lists_become_tuples(self):
         block = suites.load("own-data").blocks[0]
