@@ -80,6 +80,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "mf-bpr": Family("benchmarks.specs.mf_bpr:MFBPR", _everywhere("mf_bpr")),
         "gru4rec": Family("benchmarks.specs.gru4rec:GRU4Rec", _everywhere("gru4rec")),
         "lstm": Family("benchmarks.specs.lstm:LSTM", _everywhere("lstm")),
+        "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec")),
+        "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa")),
+        "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr")),
+        "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind")),
     }
 )
 

@@ -115,16 +115,16 @@ def squash(z: Array, epsilon: float) -> Array:
     return square / (1 + square) * z / jnp.sqrt(square + epsilon)
 
 
-def routed(votes: Array, logits: Array, known: Array, n_routing: int, epsilon: float) -> Array:
+def routed(votes: Array, logits: Array, n_routing: int, epsilon: float) -> Array:
     """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
 
-    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
-    interests, length]; known, bool[batch, 1, length], is false at padding.
+    Votes are float32[batch, interests or 1, length, dim], zero at padding; logits, float32[batch or none, interests,
+    length], are those of the first pass.
     """
     constant = jax.lax.stop_gradient(votes)
     for _ in range(n_routing - 1):
-        coupling = jax.nn.softmax(logits, -2) * known
+        coupling = jax.nn.softmax(logits, -2)
         capsules = squash((coupling[..., None] * constant).sum(2), epsilon)
         logits = logits + (constant * capsules[:, :, None]).sum(-1)
-    coupling = jax.nn.softmax(logits, -2) * known
+    coupling = jax.nn.softmax(logits, -2)
     return squash((coupling[..., None] * votes).sum(2), epsilon)

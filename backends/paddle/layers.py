@@ -82,16 +82,16 @@ def squash(z: Tensor, epsilon: float) -> Tensor:
     return square / (1 + square) * z / (square + epsilon).sqrt()
 
 
-def routed(votes: Tensor, logits: Tensor, known: Tensor, n_routing: int, epsilon: float) -> Tensor:
+def routed(votes: Tensor, logits: Tensor, n_routing: int, epsilon: float) -> Tensor:
     """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
 
-    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
-    interests, length]; known, float32[batch, 1, length], is 0 at padding.
+    Votes are float32[batch, interests or 1, length, dim], zero at padding; logits, float32[batch or none, interests,
+    length], are those of the first pass.
     """
     constant = votes.detach()
     for _ in range(n_routing - 1):
-        coupling = F.softmax(logits, -2) * known
+        coupling = F.softmax(logits, -2)
         capsules = squash((coupling.unsqueeze(-1) * constant).sum(2), epsilon)
         logits = logits + (constant * capsules.unsqueeze(2)).sum(-1)
-    coupling = F.softmax(logits, -2) * known
+    coupling = F.softmax(logits, -2)
     return squash((coupling.unsqueeze(-1) * votes).sum(2), epsilon)

@@ -99,16 +99,16 @@ def squash(z: tf.Tensor, epsilon: float) -> tf.Tensor:
     return square / (1 + square) * z / tf.sqrt(square + epsilon)
 
 
-def routed(votes: tf.Tensor, logits: tf.Tensor, known: tf.Tensor, n_routing: int, epsilon: float) -> tf.Tensor:
+def routed(votes: tf.Tensor, logits: tf.Tensor, n_routing: int, epsilon: float) -> tf.Tensor:
     """Capsules by dynamic routing, only the last of n_routing passes differentiated: float32[batch, interests, dim].
 
-    Votes are float32[batch, interests or 1, length, dim], logits those of the first pass, float32[batch or none,
-    interests, length]; known, float32[batch, 1, length], is 0 at padding.
+    Votes are float32[batch, interests or 1, length, dim], zero at padding; logits, float32[batch or none, interests,
+    length], are those of the first pass.
     """
     constant = tf.stop_gradient(votes)
     for _ in range(n_routing - 1):
-        coupling = tf.nn.softmax(logits, -2) * known
+        coupling = tf.nn.softmax(logits, -2)
         capsules = squash(tf.reduce_sum(coupling[..., None] * constant, 2), epsilon)
         logits = logits + tf.reduce_sum(constant * capsules[:, :, None], -1)
-    coupling = tf.nn.softmax(logits, -2) * known
+    coupling = tf.nn.softmax(logits, -2)
     return squash(tf.reduce_sum(coupling[..., None] * votes, 2), epsilon)

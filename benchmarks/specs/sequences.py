@@ -176,13 +176,13 @@ def capsules(votes: Any, weights: Any, epsilon: float) -> Any:
     return squash(np.sum(weights[..., None] * votes, 2), epsilon)
 
 
-def coupling(votes: Any, logits: Any, known: Any, n_routing: int, epsilon: float) -> Any:
+def coupling(votes: Any, logits: Any, n_routing: int, epsilon: float) -> Any:
     """Dynamic routing (Sabour et al. 2017, algorithm 1) up to the coupling coefficients of its last pass.
 
     Args:
-        votes: float64[batch, interests or 1, length, dim], what each place says to each interest.
+        votes: float64[batch, interests or 1, length, dim], what each place says to each interest; zero at padding,
+            which so adds to none, whatever its coefficient.
         logits: float64[batch or none, interests, length], of the first pass.
-        known: bool[batch, 1, length], places that are no padding; the others are coupled to nothing.
         n_routing: passes.
         epsilon: see `squash`.
 
@@ -190,6 +190,6 @@ def coupling(votes: Any, logits: Any, known: Any, n_routing: int, epsilon: float
         float64[batch, interests, length], for `capsules`.
     """
     for _ in range(n_routing - 1):
-        interests = capsules(votes, softmax(logits, -2) * known, epsilon)
+        interests = capsules(votes, softmax(logits, -2), epsilon)
         logits = logits + np.sum(votes * interests[:, :, None], -1)
-    return softmax(logits, -2) * known
+    return softmax(logits, -2)

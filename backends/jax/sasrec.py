@@ -1,0 +1,53 @@
+"""SASRec in JAX/Flax; the spec is benchmarks/specs/sasrec.py."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from backends.jax import layers
+from backends.jax.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
+
+__all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
+
+
+class Model(nnx.Module):
+    def __init__(self, spec: Any, parameters: dict[str, nnx.Param]) -> None:
+        self.spec = spec
+        self.weights = nnx.Dict(parameters)
+
+    def __call__(self, batch: Batch) -> Array:
+        return layers.softmax_loss(self.users(batch) @ self.items().T, batch["target"])
+
+    def users(self, inputs: Batch) -> Array:
+        x = self.embedded(inputs["history"])
+        for block in range(self.spec.n_blocks):
+            x = x + self.attention(f"block_{block}", self.norm(f"block_{block}_attention", x))
+            x = x + self.dense(f"block_{block}", self.norm(f"block_{block}_ffn", x))
+        return self.norm("final", layers.at(x, jnp.maximum(inputs["length"] - 1, 0)))
+
+    def items(self) -> Array:
+        return self.weights["item_embedding"][1:]
+
+    def embedded(self, history: Array) -> Array:
+        items = self.weights["item_embedding"][history] * self.spec.embedding_dim**0.5
+        return (items + self.weights["position_embedding"]) * (history > 0)[..., None]
+
+    def attention(self, block: str, x: Array) -> Array:
+        parts = [x @ self.weights[f"{block}_{part}_weight"].T for part in ("query", "key", "value")]
+        query, key, value = (part.reshape(*part.shape[:2], self.spec.n_heads, -1) for part in parts)
+        return jax.nn.dot_product_attention(query, key, value, is_causal=True).reshape(x.shape)
+
+    def dense(self, block: str, x: Array) -> Array:
+        inner = jax.nn.relu(x @ self.weights[f"{block}_inner_weight"].T + self.weights[f"{block}_inner_bias"])
+        return inner @ self.weights[f"{block}_outer_weight"].T + self.weights[f"{block}_outer_bias"]
+
+    def norm(self, name: str, x: Array) -> Array:
+        scale, shift = 1 + self.weights[f"{name}_scale"], self.weights[f"{name}_shift"]
+        return scale * jax.nn.standardize(x, epsilon=self.spec.norm_epsilon, algorithm="stable") + shift
+
+
+init = partial(initialise, Model)

@@ -1,0 +1,53 @@
+"""SASRec in PaddlePaddle; the spec is benchmarks/specs/sasrec.py."""
+
+from functools import partial
+from typing import Any
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor, nn
+
+from backends.paddle import layers
+from backends.paddle.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
+
+__all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
+
+
+class Model(nn.Layer):
+    def __init__(self, spec: Any, parameters: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.weights = nn.ParameterDict(parameters)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return layers.softmax_loss(paddle.matmul(self.users(batch), self.items(), transpose_y=True), batch["target"])
+
+    def users(self, inputs: Batch) -> Tensor:
+        x = self.embedded(inputs["history"])
+        for block in range(self.spec.n_blocks):
+            x = x + self.attention(f"block_{block}", self.norm(f"block_{block}_attention", x))
+            x = x + self.dense(f"block_{block}", self.norm(f"block_{block}_ffn", x))
+        return self.norm("final", layers.at(x, (inputs["length"] - 1).clip(min=0)))
+
+    def items(self) -> Tensor:
+        return self.weights["item_embedding"][1:]
+
+    def embedded(self, history: Tensor) -> Tensor:
+        items = F.embedding(history, self.weights["item_embedding"]) * self.spec.embedding_dim**0.5
+        return (items + self.weights["position_embedding"]) * (history > 0).astype("float32").unsqueeze(-1)
+
+    def attention(self, block: str, x: Tensor) -> Tensor:
+        parts = [F.linear(x, self.weights[f"{block}_{part}_weight"].T) for part in ("query", "key", "value")]
+        query, key, value = (part.reshape([*part.shape[:2], self.spec.n_heads, -1]) for part in parts)
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True).flatten(2)
+
+    def dense(self, block: str, x: Tensor) -> Tensor:
+        inner = F.relu(F.linear(x, self.weights[f"{block}_inner_weight"].T, self.weights[f"{block}_inner_bias"]))
+        return F.linear(inner, self.weights[f"{block}_outer_weight"].T, self.weights[f"{block}_outer_bias"])
+
+    def norm(self, name: str, x: Tensor) -> Tensor:
+        scale, shift = 1 + self.weights[f"{name}_scale"], self.weights[f"{name}_shift"]
+        return F.layer_norm(x, scale.shape, scale, shift, self.spec.norm_epsilon)
+
+
+init = partial(initialise, Model)

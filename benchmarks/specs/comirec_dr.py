@@ -1,0 +1,75 @@
+"""ComiRec-DR (Cen et al., "Controllable Multi-Interest Framework for Recommendation", KDD 2020): dynamic routing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import autograd.numpy as np
+
+from benchmarks.specs import sequences
+from benchmarks.specs.base import Arrays, Parameter, Sizes
+
+
+@dataclass(frozen=True)
+class ComiRecDR(sequences.SequenceSpec):
+    """A user is several interests, capsules that the last items are routed to, with a matrix a place and interest.
+
+    As in the authors' code, only the last pass of the routing is differentiated: its coupling coefficients are
+    constants. The paper trains with a sampled softmax, we with the full one. Diversity is left out: lists are merged by
+    score.
+    """
+
+    model: ClassVar[str] = "comirec-dr"
+    variant: str = "softmax"
+    n_interests: int = 4
+    n_routing: int = 3  # passes
+    squash_epsilon: float = 1e-9
+
+    @classmethod
+    def for_ladder(cls) -> ComiRecDR:
+        """Small, no two sizes alike, with epsilons that show where they are misplaced or left out."""
+        return cls(
+            n_interests=3,
+            squash_epsilon=1e-2,
+            embedding_dim=8,
+            length=6,
+            batch_size=32,
+            cuts_per_sequence=4,
+            epochs=6,
+            learning_rate=0.02,
+            epsilon=1e-4,
+        )
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        dim = self.embedding_dim
+        return (
+            Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
+            Parameter("bilinear", (self.length, self.n_interests, dim, dim), dim**-0.5),
+        )
+
+    def held_fixed(self, p: Arrays, batch: Arrays) -> dict[str, Any]:
+        return {"coupling": self._coupling(self._votes(p, batch))}
+
+    def loss(self, p: Arrays, batch: Arrays) -> Any:
+        """Eq. 8 and 9: the interest closest to the target is the user; -log softmax(<user, target>) over all items."""
+        interests = sequences.capsules(self._votes(p, batch), batch["coupling"], self.squash_epsilon)
+        user = sequences.closest(interests, p["item_embedding"][batch["target"] + 1])
+        return sequences.softmax_loss(user @ p["item_embedding"][1:].T, batch["target"])
+
+    def _votes(self, p: Arrays, inputs: Arrays) -> Any:
+        """Eq. 1: e_hat = W e, with a W for each place and interest: float64[batch, interests, length, dim]."""
+        items = sequences.lookup(p["item_embedding"], inputs["history"])
+        return np.einsum("lkde,ble->bkld", p["bilinear"], items)
+
+    def _coupling(self, votes: Any) -> Any:
+        """Eq. 2 to 4, from logits of zero."""
+        return sequences.coupling(votes, np.zeros(votes.shape[:-1]), self.n_routing, self.squash_epsilon)
+
+    def user_vectors(self, p: Arrays, inputs: Arrays) -> Any:
+        """float64[n, interests, dim]."""
+        votes = self._votes(p, inputs)
+        return sequences.capsules(votes, self._coupling(votes), self.squash_epsilon)
+
+    def item_vectors(self, p: Arrays) -> Any:
+        return p["item_embedding"][1:]

@@ -1,0 +1,64 @@
+"""ComiRec-SA (Cen et al., "Controllable Multi-Interest Framework for Recommendation", KDD 2020): self-attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import autograd.numpy as np
+
+from benchmarks.specs import sequences
+from benchmarks.specs.base import Arrays, Parameter, Sizes
+
+
+@dataclass(frozen=True)
+class ComiRecSA(sequences.SequenceSpec):
+    """A user is several interests, each a sum of the last items, weighted by an attention of its own.
+
+    The paper trains with a sampled softmax, we with the full one. Diversity is left out: lists are merged by score.
+    """
+
+    model: ClassVar[str] = "comirec-sa"
+    variant: str = "softmax"
+    n_interests: int = 4
+    attention_dim: int = 256  # published as 4 times embedding_dim
+
+    @classmethod
+    def for_ladder(cls) -> ComiRecSA:
+        """Small, no two sizes alike, with an epsilon that shows where it is misplaced."""
+        return cls(
+            n_interests=3,
+            embedding_dim=8,
+            attention_dim=10,
+            length=6,
+            batch_size=32,
+            cuts_per_sequence=4,
+            epochs=12,
+            learning_rate=0.02,
+            epsilon=1e-4,
+        )
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        dim = self.embedding_dim
+        return (
+            Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
+            Parameter("position_embedding", (self.length, dim), dim**-0.5),
+            Parameter("attention_hidden", (self.attention_dim, dim), dim**-0.5),
+            Parameter("attention_interests", (self.n_interests, self.attention_dim), self.attention_dim**-0.5),
+        )
+
+    def loss(self, p: Arrays, batch: Arrays) -> Any:
+        """Eq. 8 and 9: the interest closest to the target is the user; -log softmax(<user, target>) over all items."""
+        user = sequences.closest(self.user_vectors(p, batch), p["item_embedding"][batch["target"] + 1])
+        return sequences.softmax_loss(user @ p["item_embedding"][1:].T, batch["target"])
+
+    def user_vectors(self, p: Arrays, inputs: Arrays) -> Any:
+        """Eq. 5 to 7: A = softmax(W2 tanh(W1 H')) over the places, V = A H: float64[n, interests, dim]."""
+        known = (inputs["history"] > 0)[..., None]
+        items = sequences.lookup(p["item_embedding"], inputs["history"]) + p["position_embedding"]
+        scores = np.tanh(items @ p["attention_hidden"].T) @ p["attention_interests"].T
+        attention = sequences.softmax(np.where(known, scores, -1e9), 1) * known  # all zero for an empty history
+        return np.swapaxes(attention, 1, 2) @ items
+
+    def item_vectors(self, p: Arrays) -> Any:
+        return p["item_embedding"][1:]

@@ -1,0 +1,136 @@
+"""SASRec (Kang and McAuley 2018): causal self-attention over the last items, softmax over all items, tied weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import autograd.numpy as np
+
+from benchmarks.specs import sequences
+from benchmarks.specs.base import Arrays, Parameter, Sizes
+from datasets.errors import InputError
+
+
+@dataclass(frozen=True)
+class SASRec(sequences.SequenceSpec):
+    """The user is what the last item's place has become in the blocks; the next item: softmax(<user, item>).
+
+    The blocks are the paper's: x + g(LayerNorm(x)), where g is the attention of equations 2 and 3 and then the dense
+    network of equation 4. (The authors' code normalises the queries alone and adds the attention to them, not to x;
+    RecBole normalises after the sum.) There is no dropout. The loss is RecBole's: the cross entropy of the item that
+    follows a cut, over all items. The paper's is a binary one, at every place, against one sampled negative.
+
+    Histories are padded on the right, so positions count from the oldest item that is kept; the paper pads on the left.
+    """
+
+    model: ClassVar[str] = "sasrec"
+    variant: str = "softmax"
+    length: int = 50
+    n_blocks: int = 2
+    n_heads: int = 1
+    ffn_dim: int = 0  # units between the two dense layers; 0: as many as embedding_dim, as published
+    norm_epsilon: float = 1e-8  # under the root of LayerNorm, as the authors have it; frameworks' own are 1e-3 to 1e-6
+
+    def __post_init__(self) -> None:
+        if self.n_heads < 1 or self.embedding_dim % self.n_heads:
+            raise InputError(
+                f"sasrec has n_heads {self.n_heads}, expected a divisor of embedding_dim {self.embedding_dim}; "
+                "correct one of the two."
+            )
+
+    @classmethod
+    def for_ladder(cls) -> SASRec:
+        """Small, with heads, with inner units of another number, and with both epsilons where they show.
+
+        That of the norms is the largest that Paddle takes. Batches and inner units are few enough that no ReLU comes
+        nearer to its kink than 1e-4 on the way: there, rounding alone would make one framework depart from another.
+        """
+        return cls(
+            embedding_dim=8,
+            length=6,
+            n_heads=2,
+            ffn_dim=4,
+            norm_epsilon=1e-3,
+            batch_size=20,
+            cuts_per_sequence=2,
+            epochs=10,
+            learning_rate=0.01,
+            epsilon=1e-4,
+        )
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        """Matrices are [out, in], uniform in 1/sqrt(in). A norm's scale is its difference from one: it starts at 0."""
+        dim = self.embedding_dim
+        return (
+            Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
+            Parameter("position_embedding", (self.length, dim), dim**-0.5),
+            *(row for block in range(self.n_blocks) for row in self._block_parameters(f"block_{block}")),
+            Parameter("final_scale", (dim,), 0.0),
+            Parameter("final_shift", (dim,), 0.0),
+        )
+
+    def _block_parameters(self, block: str) -> tuple[Parameter, ...]:
+        dim, ffn_dim = self.embedding_dim, self.ffn_dim or self.embedding_dim
+        return (
+            Parameter(f"{block}_attention_scale", (dim,), 0.0),
+            Parameter(f"{block}_attention_shift", (dim,), 0.0),
+            Parameter(f"{block}_query_weight", (dim, dim), dim**-0.5),
+            Parameter(f"{block}_key_weight", (dim, dim), dim**-0.5),
+            Parameter(f"{block}_value_weight", (dim, dim), dim**-0.5),
+            Parameter(f"{block}_ffn_scale", (dim,), 0.0),
+            Parameter(f"{block}_ffn_shift", (dim,), 0.0),
+            Parameter(f"{block}_inner_weight", (ffn_dim, dim), dim**-0.5),
+            Parameter(f"{block}_inner_bias", (ffn_dim,), 0.0),
+            Parameter(f"{block}_outer_weight", (dim, ffn_dim), ffn_dim**-0.5),
+            Parameter(f"{block}_outer_bias", (dim,), 0.0),
+        )
+
+    def loss(self, p: Arrays, batch: Arrays) -> Any:
+        return sequences.softmax_loss(self.user_vectors(p, batch) @ self.item_vectors(p).T, batch["target"])
+
+    def user_vectors(self, p: Arrays, inputs: Arrays) -> Any:
+        """F of the last block (equation 5) at the last item's place, normalised; of no history, at the first place."""
+        x = self._embedded(p, inputs["history"])
+        for block in range(self.n_blocks):
+            x = x + self._attention(p, f"block_{block}", self._norm(p, f"block_{block}_attention", x))
+            x = x + self._dense(p, f"block_{block}", self._norm(p, f"block_{block}_ffn", x))
+        return self._norm(p, "final", sequences.at(x, np.maximum(inputs["length"] - 1, 0)))
+
+    def item_vectors(self, p: Arrays) -> Any:
+        return p["item_embedding"][1:]
+
+    def _embedded(self, p: Arrays, history: Any) -> Any:
+        """Equation 1: items and their positions, float64[batch, length, dim]; padding is zeros.
+
+        Items are scaled by sqrt(dim), as in the authors' code.
+        """
+        items = p["item_embedding"][history] * self.embedding_dim**0.5
+        return (items + p["position_embedding"]) * (history > 0)[..., None]
+
+    def _attention(self, p: Arrays, block: str, x: Any) -> Any:
+        """Equations 2 and 3 in each head: a place sees itself and those before it. There is no output matrix.
+
+        Padding stands after all items, so the causal mask keeps it from them: it needs no mask of its own.
+        """
+        query, key, value = (self._heads(x @ p[f"{block}_{part}_weight"].T) for part in ("query", "key", "value"))
+        scores = query @ np.swapaxes(key, 2, 3) / np.sqrt(query.shape[3])
+        scores = np.where(np.tril(np.ones(scores.shape[2:], bool)), scores, -np.inf)
+        weights = np.exp(scores - np.max(scores, 3, keepdims=True))
+        mixed = weights / np.sum(weights, 3, keepdims=True) @ value
+        return np.reshape(np.swapaxes(mixed, 1, 2), x.shape)
+
+    def _heads(self, x: Any) -> Any:
+        """float64[batch, heads, length, dim / heads] from float64[batch, length, dim]."""
+        return np.swapaxes(np.reshape(x, (*x.shape[:2], self.n_heads, -1)), 1, 2)
+
+    def _dense(self, p: Arrays, block: str, x: Any) -> Any:
+        """Equation 4."""
+        inner = np.maximum(x @ p[f"{block}_inner_weight"].T + p[f"{block}_inner_bias"], 0)
+        return inner @ p[f"{block}_outer_weight"].T + p[f"{block}_outer_bias"]
+
+    def _norm(self, p: Arrays, name: str, x: Any) -> Any:
+        """LayerNorm (Ba et al. 2016) over the last axis, with the variance of all its elements (divided by dim)."""
+        centred = x - np.mean(x, -1, keepdims=True)
+        deviation = np.sqrt(np.mean(centred**2, -1, keepdims=True) + self.norm_epsilon)
+        return (1 + p[f"{name}_scale"]) * centred / deviation + p[f"{name}_shift"]
