@@ -35,14 +35,17 @@ def load(path: Path, table: tuple[Parameter, ...]) -> dict[str, npt.NDArray[np.f
         InputError: if the file is no checkpoint, or is one of another model or of other data.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array")
+        with file:
             found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no checkpoint ({error}); give an .npz file that a run has left.") from error
     described = {name: (value.dtype, value.shape) for name, value in found.items()}
     for row in table:
         given = described.pop(row.name, None)
-        if given != (np.float32, row.shape):
+        if given != (np.dtype(np.float32), row.shape):
             what = f"{given[0]}{list(given[1])}" if given else "missing"
             raise InputError(
                 f"{path}: {row.name} is {what}, expected float32{list(row.shape)}; "

@@ -28,8 +28,8 @@ class Model(nnx.Module):
 
     def users(self, inputs: Batch) -> Array:
         known = (inputs["history"] > 0)[..., None]
-        items = layers.lookup(self.item_embedding, inputs["history"]) + self.position_embedding
-        scores = jnp.tanh(items @ self.attention_hidden.T) @ self.attention_interests.T
+        items = layers.lookup(self.item_embedding, inputs["history"])
+        scores = jnp.tanh((items + self.position_embedding) @ self.attention_hidden.T) @ self.attention_interests.T
         attention = jax.nn.softmax(jnp.where(known, scores, -1e9), 1) * known
         return attention.mT @ items
 

@@ -28,8 +28,8 @@ class Model(nn.Layer):
 
     def users(self, inputs: Batch) -> Tensor:
         known = (inputs["history"] > 0).unsqueeze(-1)
-        items = layers.lookup(self.item_embedding, inputs["history"]) + self.position_embedding
-        hidden = paddle.tanh(paddle.matmul(items, self.attention_hidden, transpose_y=True))
+        items = layers.lookup(self.item_embedding, inputs["history"])
+        hidden = paddle.tanh(paddle.matmul(items + self.position_embedding, self.attention_hidden, transpose_y=True))
         scores = paddle.matmul(hidden, self.attention_interests, transpose_y=True)
         attention = F.softmax(scores.masked_fill(~known, -1e9), 1) * known.astype("float32")
         return paddle.matmul(attention, items, transpose_x=True)

@@ -26,8 +26,8 @@ class Model(tf.Module):
 
     def users(self, inputs: Batch) -> tf.Tensor:
         known = (inputs["history"] > 0)[..., None]
-        items = layers.lookup(self.item_embedding, inputs["history"]) + self.position_embedding
-        hidden = tf.tanh(tf.matmul(items, self.attention_hidden, transpose_b=True))
+        items = layers.lookup(self.item_embedding, inputs["history"])
+        hidden = tf.tanh(tf.matmul(items + self.position_embedding, self.attention_hidden, transpose_b=True))
         scores = tf.matmul(hidden, self.attention_interests, transpose_b=True)
         attention = tf.nn.softmax(tf.where(known, scores, -1e9), 1) * tf.cast(known, tf.float32)
         return tf.matmul(attention, items, transpose_a=True)

@@ -35,7 +35,9 @@ class Model(tf.Module):
         return (items + self.weights["position_embedding"]) * tf.cast(history > 0, tf.float32)[..., None]
 
     def attention(self, block: str, x: tf.Tensor) -> tf.Tensor:
-        parts = [tf.einsum("bld,ed->ble", x, self.weights[f"{block}_{part}_weight"]) for part in ("query", "key", "value")]
+        parts = [
+            tf.einsum("bld,ed->ble", x, self.weights[f"{block}_{part}_weight"]) for part in ("query", "key", "value")
+        ]
         query, key, value = (tf.reshape(part, [*x.shape[:2], self.spec.n_heads, -1]) for part in parts)
         scores = tf.einsum("bqhe,bkhe->bhqk", query, key) * query.shape[3] ** -0.5
         causal = tf.linalg.band_part(tf.ones(scores.shape[2:], tf.bool), -1, 0)

@@ -28,8 +28,8 @@ class Model(nn.Module):
 
     def users(self, inputs: Batch) -> Tensor:
         known = (inputs["history"] > 0).unsqueeze(-1)
-        items = layers.lookup(self.item_embedding, inputs["history"]) + self.position_embedding
-        scores = F.linear(torch.tanh(F.linear(items, self.attention_hidden)), self.attention_interests)
+        items = layers.lookup(self.item_embedding, inputs["history"])
+        scores = F.linear(torch.tanh(F.linear(items + self.position_embedding, self.attention_hidden)), self.attention_interests)
         attention = scores.masked_fill(~known, -1e9).softmax(1) * known
         return attention.mT @ items
 

@@ -28,15 +28,18 @@ class ComiRecDR(sequences.SequenceSpec):
 
     @classmethod
     def for_ladder(cls) -> ComiRecDR:
-        """Small, no two sizes alike, with epsilons that show where they are misplaced or left out."""
+        """Small, no two sizes alike, with epsilons that show where they are misplaced or left out.
+
+        Large batches, since it learns by heart what it can.
+        """
         return cls(
-            n_interests=3,
+            n_interests=2,
             squash_epsilon=1e-2,
-            embedding_dim=8,
+            embedding_dim=10,
             length=6,
-            batch_size=32,
-            cuts_per_sequence=4,
-            epochs=6,
+            batch_size=128,
+            cuts_per_sequence=16,
+            epochs=4,
             learning_rate=0.02,
             epsilon=1e-4,
         )
