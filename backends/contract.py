@@ -57,7 +57,10 @@ class Adapter(Protocol):
         ...
 
     def embed_users(self, state: Any, inputs: Arrays) -> npt.NDArray[Any]:
-        """float32[n, dim]: user vectors, such that scores are inner products with `embed_items`."""
+        """float32[n, dim], or [n, interests, dim]: vectors such that scores are inner products with `embed_items`.
+
+        Of several interests an item's largest product counts.
+        """
         ...
 
     def embed_items(self, state: Any) -> npt.NDArray[Any]:

@@ -30,7 +30,7 @@ class Model(nnx.Module):
         known = (inputs["history"] > 0)[..., None]
         items = layers.lookup(self.item_embedding, inputs["history"])
         scores = jnp.tanh((items + self.position_embedding) @ self.attention_hidden.T) @ self.attention_interests.T
-        attention = jax.nn.softmax(jnp.where(known, scores, -1e9), 1) * known
+        attention = jax.nn.softmax(jnp.where(known, scores, -1e9), 1)
         return attention.mT @ items
 
     def items(self) -> Array:

@@ -31,7 +31,7 @@ class Model(nn.Layer):
         items = layers.lookup(self.item_embedding, inputs["history"])
         hidden = paddle.tanh(paddle.matmul(items + self.position_embedding, self.attention_hidden, transpose_y=True))
         scores = paddle.matmul(hidden, self.attention_interests, transpose_y=True)
-        attention = F.softmax(scores.masked_fill(~known, -1e9), 1) * known.astype("float32")
+        attention = F.softmax(scores.masked_fill(~known, -1e9), 1)
         return paddle.matmul(attention, items, transpose_x=True)
 
     def items(self) -> Tensor:

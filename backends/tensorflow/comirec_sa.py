@@ -29,7 +29,7 @@ class Model(tf.Module):
         items = layers.lookup(self.item_embedding, inputs["history"])
         hidden = tf.tanh(tf.matmul(items + self.position_embedding, self.attention_hidden, transpose_b=True))
         scores = tf.matmul(hidden, self.attention_interests, transpose_b=True)
-        attention = tf.nn.softmax(tf.where(known, scores, -1e9), 1) * tf.cast(known, tf.float32)
+        attention = tf.nn.softmax(tf.where(known, scores, -1e9), 1)
         return tf.matmul(attention, items, transpose_a=True)
 
     def items(self) -> tf.Tensor:

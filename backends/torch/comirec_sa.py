@@ -29,8 +29,9 @@ class Model(nn.Module):
     def users(self, inputs: Batch) -> Tensor:
         known = (inputs["history"] > 0).unsqueeze(-1)
         items = layers.lookup(self.item_embedding, inputs["history"])
-        scores = F.linear(torch.tanh(F.linear(items + self.position_embedding, self.attention_hidden)), self.attention_interests)
-        attention = scores.masked_fill(~known, -1e9).softmax(1) * known
+        hidden = torch.tanh(F.linear(items + self.position_embedding, self.attention_hidden))
+        scores = F.linear(hidden, self.attention_interests)
+        attention = scores.masked_fill(~known, -1e9).softmax(1)
         return attention.mT @ items
 
     def items(self) -> Tensor:

@@ -36,7 +36,7 @@ class ComiRecSA(sequences.SequenceSpec):
             batch_size=32,
             cuts_per_sequence=4,
             epochs=12,
-            learning_rate=0.02,
+            learning_rate=0.01,
             epsilon=1e-4,
         )
 
@@ -59,7 +59,7 @@ class ComiRecSA(sequences.SequenceSpec):
         known = (inputs["history"] > 0)[..., None]
         items = sequences.lookup(p["item_embedding"], inputs["history"])
         scores = np.tanh((items + p["position_embedding"]) @ p["attention_hidden"].T) @ p["attention_interests"].T
-        attention = sequences.softmax(np.where(known, scores, -1e9), 1) * known  # all zero for an empty history
+        attention = sequences.softmax(np.where(known, scores, -1e9), 1)  # even for an empty history, whose items are 0
         return np.swapaxes(attention, 1, 2) @ items
 
     def item_vectors(self, p: Arrays) -> Any:

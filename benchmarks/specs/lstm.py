@@ -46,7 +46,7 @@ class LSTM:
 
     @classmethod
     def for_ladder(cls) -> LSTM:
-        """Small, with users, a carried state, sessions shorter than a window, and a norm that clips most steps, not all.
+        """Small, with users, a carried state, sessions shorter than a window, and a norm that clips most steps.
 
         The first batch holds padded targets, and its gradient, with a norm of 0.13, is clipped.
         """

@@ -50,7 +50,7 @@ class MIND(sequences.SequenceSpec):
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
             Parameter("bilinear", (dim, dim), dim**-0.5),
-            Parameter("routing_logits", (self.n_interests, self.length), 3**0.5),  # a variance of 1, as published
+            Parameter("routing_logits", (self.n_interests, self.length), 3**0.5),  # the variance of a standard normal
             Parameter("dense_weight", (dim, dim), dim**-0.5),
             Parameter("dense_bias", (dim,), 0.0),
         )
