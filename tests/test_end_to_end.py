@@ -1,4 +1,4 @@
-"""One real run: two models in four frameworks, the baselines and every index, on a file of one's own."""
+"""One real run: three models in four frameworks, the baselines and every index, on a file of one's own."""
 
 import json
 import os
@@ -12,13 +12,15 @@ import pytest
 
 from backends.ann import INDEXES
 from backends.registry import FRAMEWORKS
+from benchmarks import checkpoints, specs
 from benchmarks.agreement.tolerances import METRIC
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness import store
+from benchmarks.specs.base import Sizes
 
 ROOT = Path(__file__).resolve().parents[1]
 N_USERS, N_ITEMS, N_ROWS, N_GROUPS = 120, 60, 2_400, 4
-MODELS = ("mf-bpr", "mf-logloss")
+MODELS = ("mf-bpr", "mf-logloss", "gru4rec")
 
 SUITE = """
 title = "Small, and nothing left out"
@@ -47,6 +49,7 @@ protocol = {protocol}
 models = [
     {{ model = "als", settings = {{ variant = "small", embedding_dim = 8, regularization = 0.1 }} }},
     {{ model = "mf-logloss", settings = {{ variant = "small", embedding_dim = 8, batch_size = 256, n_negatives = 2, epochs = 2, learning_rate = 0.1 }} }},
+    {{ model = "gru4rec", settings = {{ variant = "small", embedding_dim = 8, length = 6, padding_masked = true, normalised = false, batch_size = 64, cuts_per_sequence = 8, epochs = 9, patience = 2, learning_rate = 0.03 }} }},
 ]
 """  # noqa: E501 - TOML's inline tables have no line breaks
 PROTOCOL = (
@@ -63,7 +66,7 @@ class Finished(NamedTuple):
 
 def benchmarks(*arguments):
     command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=500, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +117,30 @@ def test_frameworks_agree_on_a_model_that_has_learnt(finished, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_frameworks_losses_are_the_same_epoch_by_epoch(finished, model):
     losses = np.array([[p["loss"] for p in r["curve"][1:]] for r in of(finished, kind="train", model=model)])
-    assert losses.shape == (len(FRAMEWORKS), 2)
+    assert len(losses) == len(FRAMEWORKS)
     np.testing.assert_allclose(losses, np.broadcast_to(losses[0], losses.shape), rtol=1e-4)
+
+
+def test_early_stopping_goes_back_to_the_same_epoch_in_every_framework(finished):
+    records = of(finished, kind="train", model="gru4rec")
+    assert len({len(record["curve"]) for record in records}) == 1
+    (best,) = {record["metrics"]["best_epoch"] for record in records}
+    for record in records:
+        curve = [point["metrics"]["recall_micro@10"] for point in record["curve"]]
+        assert curve[best] == max(curve[1:]) == record["metrics"]["validation.recall_micro@10"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_training_leaves_a_checkpoint_that_fits_its_spec(finished, model):
+    """The parameters of one model, whoever trained it."""
+    records = of(finished, kind="train", model=model)
+    own = {name: value for name, value in records[0]["settings"].items() if name not in {"primary_metric", "protocol"}}
+    table = specs.make(model, own).parameters(Sizes(N_USERS, N_ITEMS))
+    folder = finished.results / "checkpoints"
+    trained = [checkpoints.load(folder / f"{record['cell']}.npz", table) for record in records]
+    for other in trained[1:]:
+        for name, value in trained[0].items():
+            np.testing.assert_allclose(other[name], value, atol=1e-3)
 
 
 def test_models_learn_more_than_popularity_knows(finished):
@@ -151,7 +176,7 @@ def test_leaderboards_name_every_model_and_framework(finished):
         assert f"| {model} " in page
     for name in (*FRAMEWORKS, *INDEXES):
         assert name in page
-    assert "**Agreement:** 2 agrees, 0 differs, 0 not compared" in page
+    assert "**Agreement:** 3 agrees, 0 differs, 0 not compared" in page
     assert (finished.results / "leaderboard.html").read_text().startswith("<!doctype html>")
 
 

@@ -19,7 +19,9 @@ def at(outputs: Tensor, place: Tensor) -> Tensor:
 
 def softmax_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
-    return F.cross_entropy(logits, target, ignore_index=-1)
+    # Paddle 3.3.1's own mean counts the ignored rows too, where the index to be ignored is negative.
+    losses = F.cross_entropy(logits, target, ignore_index=-1, reduction="none")
+    return losses.sum() / (target >= 0).astype("float32").sum()
 
 
 def normalised(vectors: Tensor) -> Tensor:

@@ -126,17 +126,23 @@ def inject_all(backend: str, adapter: str, spec: DifferentiableSpec, device: str
 
     Returns:
         For each: bug, mode, due (the rung that must catch it), broke (the rung that broke, or None), caught.
+
+    Raises:
+        ValueError: if the adapter breaks as it is, so that whatever its bugs break would prove nothing.
     """
     family = adapter.rpartition(".")[2]
-    fates = []
-    for bug in bugs():
-        if bug.family != family or backend not in bug.edits:
-            continue
-        edit = bug.edits[backend]
-        with injected(backend, family, edit) as mutant:
-            last = climb(mutant, spec, device, edit.mode)[-1]
-        broke = None if last.holds else last.rung
-        order = list(LADDER)
-        caught = broke is not None and order.index(broke) <= order.index(bug.rung)
-        fates.append({"bug": bug.name, "mode": edit.mode, "due": bug.rung, "broke": broke, "caught": caught})
-    return fates
+    chosen = [(bug, bug.edits[backend]) for bug in bugs() if bug.family == family and backend in bug.edits]
+    for mode in sorted({edit.mode for _, edit in chosen}):
+        sound = climb(importlib.import_module(adapter), spec, device, mode)[-1]
+        if not sound.holds:
+            raise ValueError(f"{adapter}, {mode}, breaks at {sound.rung} without any bug; mend it first.")
+    return [_fate(bug, edit, backend, spec, device) for bug, edit in chosen]
+
+
+def _fate(bug: Bug, edit: Edit, backend: str, spec: DifferentiableSpec, device: str) -> dict[str, Any]:
+    with injected(backend, bug.family, edit) as mutant:
+        last = climb(mutant, spec, device, edit.mode)[-1]
+    broke = None if last.holds else last.rung
+    order = list(LADDER)
+    caught = broke is not None and order.index(broke) <= order.index(bug.rung)
+    return {"bug": bug.name, "mode": edit.mode, "due": bug.rung, "broke": broke, "caught": caught}

@@ -50,7 +50,7 @@ def whole_sessions(queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[Any
         for first in range(0, len(of_width), portion):
             chosen = np.resize(of_width[first : first + portion], portion)  # repeats some in the last portion
             row_of = np.full(len(sessions), -1)
-            row_of[chosen[::-1]] = np.arange(portion)[::-1]
+            row_of[chosen] = np.arange(portion)
             rows = np.flatnonzero(row_of[session_of] >= 0)
             rows = np.pad(rows, (0, _to_power_of_two(len(rows))), mode="edge")
             history, _ = sampling.padded(queries.history, sessions[chosen, 0], stop[chosen], int(length) - 1)

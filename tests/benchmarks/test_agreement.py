@@ -1,25 +1,30 @@
 """The ladder judges adapters; here it is judged itself, on an adapter in NumPy that faults are planted in."""
 
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import autograd
 import numpy as np
 import pytest
 
+import backends
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import sampling, specs
 from benchmarks.agreement import ladder, mutants, reference
 from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
 from benchmarks.agreement.verdict import verdicts
+from benchmarks.harness.evaluation import user_vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
+FAULTED = ("mf-logloss", "mf-bpr", "comirec-sa")
+"""Those that faults are planted in, each in a fraction of a second: users, and several interests of a history."""
 RUNGS = list(LADDER)
 
 
@@ -36,7 +41,7 @@ class State:
 
 
 class Sound:
-    """The contract in float32 NumPy: the spec's own loss, and Adam as the other adapters write it."""
+    """The contract in float32 NumPy: the spec's own loss, and the optimizers as the other adapters write them."""
 
     def init(self, spec, parameters, device, mode):
         assert (device, mode) == ("cpu", "eager")
@@ -47,7 +52,7 @@ class Sound:
         return value.copy()
 
     def loss_and_gradient(self, state, batch):
-        loss, gradient = autograd.value_and_grad(state.spec.loss)(dict(state.parameters), batch)
+        loss, gradient = reference.gradients(state.spec, state.parameters, batch)
         return loss, {name: np.asarray(value, np.float32) for name, value in gradient.items()}
 
     def train(self, state, batches):
@@ -55,18 +60,26 @@ class Sound:
         for batch in reference.steps(batches):
             loss, gradient = self.loss_and_gradient(state, batch)
             losses.append(loss)
+            carried = state.spec.carried(state.parameters, batch) if state.spec.unlearnt else {}
             self.step(state, gradient)
+            state.parameters |= {name: value.astype(np.float32) for name, value in carried.items()}
         return state, np.array(losses, np.float32)
 
     def step(self, state, gradient, rate=1.0):
-        adam = state.spec.optimizer
-        (step_size,), (epsilon,) = adam.schedule(state.done, 1)
+        optimizer = state.spec.optimizer
+        (step_size,), (epsilon,) = optimizer.schedule(state.done, 1)
+        if optimizer.name == "sgd":
+            norm = np.sqrt(sum(np.sum(g * g) for g in gradient.values()))
+            step_size = step_size * np.minimum(np.float32(1), np.float32(optimizer.clip_norm) / norm)
         for name, g in gradient.items():
-            m, v = state.moments[name]
-            m += np.float32(1 - adam.beta1) * (g - m)
-            v += np.float32(1 - adam.beta2) * (g * g - v)
-            state.parameters[name] -= np.float32(rate) * step_size * m / (np.sqrt(v) + epsilon)
+            change = self.adam(optimizer, *state.moments[name], g, epsilon) if optimizer.name == "adam" else g
+            state.parameters[name] -= np.float32(rate) * step_size * change
         state.done += 1
+
+    def adam(self, adam, m, v, g, epsilon):
+        m += np.float32(1 - adam.beta1) * (g - m)
+        v += np.float32(1 - adam.beta2) * (g * g - v)
+        return m / (np.sqrt(v) + epsilon)
 
     def gradients(self, state, batch):
         return self.loss_and_gradient(state, batch)[1]
@@ -137,7 +150,7 @@ class TwoItemsAreSwapped(Sound):
 
 class UsersComeSorted(Sound):
     def embed_users(self, state, inputs):
-        return super().embed_users(state, {"user": np.sort(inputs["user"])})
+        return super().embed_users(state, inputs)[np.argsort(inputs["user"])]
 
 
 class OneUserIsNotANumber(Sound):
@@ -147,7 +160,7 @@ class OneUserIsNotANumber(Sound):
         return users
 
 
-class ItemsHaveNoBiasColumn(Sound):
+class ItemsLackTheirLastColumn(Sound):
     def embed_items(self, state):
         return super().embed_items(state)[:, :-1]
 
@@ -171,7 +184,8 @@ class GradientIsNotANumber(Sound):
 class GradientOfOneRowIsLost(Sound):
     def gradients(self, state, batch):
         found = super().gradients(state, batch)
-        found["item_factors"][np.abs(found["item_factors"]).sum(1).argmax()] = 0
+        of_items = found.get("item_factors", found.get("item_embedding"))
+        of_items[np.abs(of_items).sum(1).argmax()] = 0
         return found
 
 
@@ -250,7 +264,7 @@ class StepCountStartsAnewWithEveryCall(Sound):
 class LossBecomesInfiniteInTheMiddle(Sound):
     def train(self, state, batches):
         state, losses = super().train(state, batches)
-        return state, np.where(np.arange(len(losses)) == 20, np.float32(np.inf), losses)
+        return state, np.where(np.arange(len(losses)) == 5, np.float32(np.inf), losses)
 
 
 class ItemsAreScaledAfterTraining(Sound):
@@ -283,7 +297,7 @@ FAULTS = {
     TwoItemsAreSwapped: "forward",
     UsersComeSorted: "forward",
     OneUserIsNotANumber: "forward",
-    ItemsHaveNoBiasColumn: "forward",
+    ItemsLackTheirLastColumn: "forward",
     EmbeddingRaises: "forward",
     GradientIsOffByAThousandth: "gradients",
     GradientIsNotANumber: "gradients",
@@ -308,7 +322,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("family", TRAINABLE)
+@pytest.mark.parametrize("family", FAULTED)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_planted_fault_breaks_at_its_rung(fault, family):
     rungs = climb(fault(), family)
@@ -317,14 +331,55 @@ def test_planted_fault_breaks_at_its_rung(fault, family):
     assert [rung.holds for rung in rungs] == [True] * RUNGS.index(due) + [False]
 
 
+class StateIsNotCarried(Sound):
+    def train(self, state, batches):
+        kept = {name: state.parameters[name] for name in state.spec.unlearnt}
+        state, losses = super().train(state, batches)
+        state.parameters |= kept
+        return state, losses
+
+
+class ConstantIsMoved(Sound):
+    def step(self, state, gradient, rate=1.0):
+        super().step(state, gradient, rate)
+        for name in state.spec.unlearnt:
+            state.parameters[name] = state.parameters[name] + np.float32(1e-4)
+
+
+class ConstantHasAGradient(Sound):
+    def gradients(self, state, batch):
+        return super().gradients(state, batch) | {name: state.parameters[name] for name in state.spec.unlearnt}
+
+
+class GradientsAreNotClipped(Sound):
+    def step(self, state, gradient, rate=1.0):
+        norm = np.sqrt(sum(np.sum(g * g) for g in gradient.values()))
+        super().step(state, gradient, rate * max(1, norm / state.spec.optimizer.clip_norm))
+
+
+@pytest.mark.parametrize(
+    ("fault", "family", "due"),
+    [
+        (StateIsNotCarried, "lstm", "one step"),
+        (GradientsAreNotClipped, "lstm", "one step"),
+        (ConstantIsMoved, "mind", "one step"),
+        (ConstantHasAGradient, "mind", "gradients"),
+    ],
+)
+def test_fault_in_what_only_some_families_have_breaks_at_its_rung(fault, family, due):
+    *held, last = climb(fault(), family)
+    assert (last.rung, last.holds) == (due, False)
+    assert all(rung.holds for rung in held)
+
+
 def test_broken_rung_names_the_parameter():
-    last = climb(GradientOfOneRowIsLost(), TRAINABLE[0])[-1]
+    last = climb(GradientOfOneRowIsLost(), "mf-bpr")[-1]
     assert last.where.startswith("item_factors")
     assert last.difference > last.tolerance
 
 
 def test_broken_rung_tells_what_was_raised():
-    last = climb(GradientsRaise(), TRAINABLE[0])[-1]
+    last = climb(GradientsRaise(), "mf-bpr")[-1]
     assert (last.where, last.difference) == ("RuntimeError: no gradient function", None)
 
 
@@ -332,43 +387,40 @@ def test_every_rung_is_broken_by_some_fault():
     assert set(FAULTS.values()) == set(LADDER)
 
 
-class Unlearnt(Sound):
+class VectorsWithoutSkill(Sound):
     """Its losses are right, but the vectors that it serves owe nothing to training."""
 
-    kind: str
+    def __init__(self, kind):
+        self.kind = kind
 
     def init(self, spec, parameters, device, mode):
         self.start = {name: value.copy() for name, value in parameters.items()}
         return super().init(spec, parameters, device, mode)
 
-    def vectors(self, state, users):
-        spec, data = state.spec, reference.problem()
-        trained = spec.user_vectors(self.start, {"user": users}), spec.item_vectors(self.start)
-        if state.done == 0 or self.kind == "untrained":
-            return trained
-        if self.kind == "random":
-            rng = sampling.generator("random vectors")
-            everybody = rng.standard_normal((data.n_users, trained[0].shape[1]))
-            return everybody[users], rng.standard_normal(trained[1].shape)
-        items = np.zeros_like(trained[1])
-        items[:, -1] = data.item_counts  # beside it stands the 1 that every user's vector ends with
-        return trained[0], items
-
     def embed_users(self, state, inputs):
-        return self.vectors(state, inputs["user"])[0].astype(np.float32)
+        vectors = state.spec.user_vectors(self.start, inputs)
+        if state.done and self.kind == "random":
+            rng = sampling.generator("random users")
+            vectors = rng.standard_normal((reference.N_USERS, *vectors.shape[1:]))[inputs["user"]]
+        return vectors.astype(np.float32)
 
     def embed_items(self, state):
-        return self.vectors(state, np.zeros(0, np.int32))[1].astype(np.float32)
+        vectors = state.spec.item_vectors(self.start)
+        if state.done and self.kind == "random":
+            vectors = sampling.generator("random items").standard_normal(vectors.shape)
+        if state.done and self.kind == "popularity":  # beside it stands the 1 that every user's vector ends with
+            vectors = np.pad(reference.problem().item_counts[:, None], ((0, 0), (vectors.shape[1] - 1, 0)))
+        return vectors.astype(np.float32)
 
 
-@pytest.mark.parametrize("family", TRAINABLE)
-@pytest.mark.parametrize("kind", ["untrained", "random", "popularity"])
+WITHOUT_SKILL = [(kind, family) for kind in ("untrained", "random") for family in FAULTED]
+
+
+@pytest.mark.parametrize(("kind", "family"), [*WITHOUT_SKILL, ("popularity", "mf-logloss"), ("popularity", "mf-bpr")])
 def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind, family):
-    adapter = Unlearnt()
-    adapter.kind = kind
     lifted = {**LADDER, "vectors": Tolerance(np.inf, 0.0, "lifted, to see whether the next rung would hold")}
     monkeypatch.setattr(ladder, "LADDER", lifted)
-    *_, vectors, metrics = climb(adapter, family)
+    *_, vectors, metrics = climb(VectorsWithoutSkill(kind), family)
     assert (vectors.rung, metrics.rung) == ("vectors", "metrics")
     assert vectors.difference > 100 * LADDER["vectors"].limit
     assert not metrics.holds
@@ -377,8 +429,9 @@ def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind,
 
 def _metric(spec, parameters):
     data = reference.problem()
-    users = spec.user_vectors(parameters, {"user": np.arange(data.n_users)})
-    scores = users @ spec.item_vectors(parameters).T
+    asked = reference.asked(data, np.arange(data.n_users))
+    scores = user_vectors(spec, partial(spec.user_vectors, parameters), asked) @ spec.item_vectors(parameters).T
+    scores = scores.reshape(data.n_users, -1, data.n_items).max(1)  # over interests, where there are several
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     return float(np.mean((best == data.held_out[:, None]).any(1)))
 
@@ -392,8 +445,8 @@ def test_metric_tolerances_are_far_smaller_than_what_the_reference_learns(family
         for batch in reference.steps(chunk):
             truth.step(batch)
     learnt = _metric(spec, truth.parameters) - _metric(spec, start)
-    assert learnt > 25 * LADDER["metrics"].limit
-    assert learnt > 25 * METRIC.limit
+    assert learnt > 10 * LADDER["metrics"].limit
+    assert learnt > 10 * METRIC.limit
 
 
 @pytest.mark.parametrize("name", RUNGS)
@@ -404,6 +457,11 @@ def test_tolerance_was_measured_and_has_room_above_that(name):
     if name in {"round trip", "forward", "metrics"}:
         return  # copies of parameters, and a share of 300 users: all can be equal
     assert tolerance.measured > 0, "float32 beside float64 never differs by nothing: this was not measured"
+
+
+def _curve(*values):
+    """A learning curve, as it is on the validation period."""
+    return [{"epoch": epoch, "steps": 9 * epoch, "metrics": {"recall@10": value}} for epoch, value in enumerate(values)]
 
 
 def _record(**changes):
@@ -420,7 +478,7 @@ def _record(**changes):
         "status": "ok",
         "settings": {"primary_metric": "recall@10", "epochs": 3},
         "metrics": {"recall@10": 0.3},
-        "curve": [{"epoch": 0, "steps": 0, "loss": None, "metrics": {"recall@10": 0.01}}],
+        "curve": _curve(0.01, 0.2, 0.25),
         "hashes": {"split": "s", "parameters": "p", "batches": "b"},
     }
     return record | changes
@@ -467,10 +525,16 @@ def test_backends_that_were_given_other_inputs_differ(name):
 
 
 def test_backends_that_learnt_nothing_are_not_compared():
-    at_start = {"recall@10": 0.01 + 0.5 * METRIC.limit}
-    verdict = _verdict(_record(metrics=at_start), _record(backend="jax", metrics=at_start))
+    flat = _curve(0.01, 0.01 + 0.5 * METRIC.limit, 0.01)
+    verdict = _verdict(_record(), _record(backend="jax", curve=flat))
     assert verdict.verdict == "not compared"
-    assert "untrained" in verdict.reason
+    assert "moved by 0.0010 in training" in verdict.reason
+
+
+@pytest.mark.parametrize("curve", [_curve(0.01, 0.2, 0.01), _curve(0.2, 0.01)])
+def test_what_was_learnt_shows_at_any_epoch_and_in_either_direction(curve):
+    """Early stopping goes back to the best epoch; a published model may end below its start."""
+    assert _verdict(_record(curve=curve), _record(backend="jax", curve=curve)).verdict == "agrees"
 
 
 @pytest.mark.parametrize("change", [{"variant": "other"}, {"dataset": "other"}, {"protocol": "other"}, {"seed": 1}])
@@ -485,13 +549,14 @@ def test_models_that_no_framework_trains_get_no_verdict():
 
 
 BUGS = mutants.bugs()
-EDITS = [pytest.param(bug, name, id=f"{name}: {bug.name}") for bug in BUGS for name in bug.edits]
+EDITS = [pytest.param(bug, name, id=f"{bug.family}, {name}: {bug.name}") for bug in BUGS for name in bug.edits]
 
 
 @pytest.mark.parametrize(("bug", "backend"), EDITS)
 def test_bug_finds_its_text_exactly_once(bug, backend):
     edit = bug.edits[backend]
-    assert edit.module in {mutants.CONTRACT, FAMILIES[bug.family.replace("_", "-")].adapters[backend].split(".")[-1]}
+    assert FAMILIES[bug.family.replace("_", "-")].adapters[backend] == f"backends.{backend}.{bug.family}"
+    assert edit.module in {*mutants.SHARED, bug.family}
     source = (ROOT / "backends" / backend / f"{edit.module}.py").read_text(encoding="utf-8")
     assert source.count(edit.old) == 1
     mutant = source.replace(edit.old, edit.new)
@@ -502,7 +567,7 @@ def test_bug_finds_its_text_exactly_once(bug, backend):
 def test_bugs_are_due_at_rungs_of_the_ladder_and_in_known_modes():
     assert {bug.rung for bug in BUGS} <= set(LADDER)
     assert {edit.mode for bug in BUGS for edit in bug.edits.values()} <= {"eager", "compiled"}
-    assert len({bug.name for bug in BUGS}) == len(BUGS)
+    assert len({(bug.family, bug.name) for bug in BUGS}) == len(BUGS)
 
 
 def test_every_framework_and_family_has_its_bugs():
@@ -521,19 +586,67 @@ def test_adams_mistakes_are_among_the_bugs_of_every_framework():
         assert words in names
 
 
-def test_text_that_is_not_there_exactly_once_is_refused():
-    edit = mutants.Edit(mutants.CONTRACT, "no such text", "")  # found out before anything of paddle is imported
-    with pytest.raises(ValueError, match="0 times, expected once"), mutants.injected("paddle", "mf_bpr", edit):
+PRETENDED = {
+    "optimizers": "RATE = 1\n",
+    "layers": "from backends.pretended import optimizers\n\n\ndef scale():\n    return 10 * optimizers.RATE\n",
+    "contract": "from backends.pretended.layers import scale\n\n\ndef train():\n    return 10 * scale()\n",
+    "model": "from backends.pretended.contract import train\n\n\ndef result():\n    return train() + 1000\n",
+}
+
+
+@pytest.fixture
+def pretended(tmp_path, monkeypatch):
+    """A backend without a framework: a model over the three shared modules, each of which uses the one before."""
+    folder = tmp_path / "pretended"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    for name, source in PRETENDED.items():
+        (folder / f"{name}.py").write_text(source)
+    monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path)])
+    yield
+    delattr(backends, "pretended")
+    for name in [name for name in sys.modules if name.startswith("backends.pretended")]:
+        del sys.modules[name]
+
+
+INJECTIONS = [
+    mutants.Edit("optimizers", "RATE = 1", "RATE = 2"),
+    mutants.Edit("layers", "10 * optimizers", "20 * optimizers"),
+    mutants.Edit("contract", "10 * scale", "20 * scale"),
+    mutants.Edit("model", "train() + 1000", "train() + 1100"),
+]
+
+
+@pytest.mark.usefixtures("pretended")
+@pytest.mark.parametrize("edit", INJECTIONS, ids=lambda edit: edit.module)
+def test_bug_in_any_module_reaches_the_adapter_and_is_gone_afterwards(edit):
+    with mutants.injected("pretended", "model", edit) as mutant:
+        assert mutant.result() == 1200
+    sound = importlib.import_module("backends.pretended.model")
+    assert sound.result() == 1100
+    for name, source in PRETENDED.items():
+        module = sys.modules[f"backends.pretended.{name}"]
+        assert module is getattr(sys.modules["backends.pretended"], name)
+        assert Path(module.__file__).read_text() == source
+
+
+@pytest.mark.usefixtures("pretended")
+@pytest.mark.parametrize(("old", "n"), [("no such text", 0), ("optimizers", 2)])
+def test_text_that_is_not_there_exactly_once_is_refused(old, n):
+    edit = mutants.Edit("layers", old, "")
+    with pytest.raises(ValueError, match=f"{n} times, expected once"), mutants.injected("pretended", "model", edit):
         pass
+    assert importlib.import_module("backends.pretended.model").result() == 1100
 
 
 def agree(folder, *options, root=ROOT):
     command = [sys.executable, "-m", "benchmarks", "agree", "--results", str(folder / "results"), *options]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=500, check=False)
 
 
 def test_real_adapter_climbs_to_the_last_rung(tmp_path):
-    done = agree(tmp_path, "--mode", "eager", "--backends", "torch")
+    """Of the framework whose bugs are injected below: an adapter that breaks by itself would catch them all."""
+    done = agree(tmp_path, "--mode", "eager", "--backends", "paddle")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("agrees")]
     assert len(lines) == len(TRAINABLE)
@@ -574,8 +687,8 @@ def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_p
 def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
     bug = next(bug for bug in BUGS if bug.name == "the pair is reversed")
     edit = bug.edits["paddle"]
-    (repository / "benchmarks" / "agreement" / "bugs.toml").write_text(
-        f'[[bug]]\nname = "{bug.name}"\nrung = "forward"\nfamily = "{bug.family}"\n\n'
+    (repository / "benchmarks" / "agreement" / "bugs" / "mf_bpr.toml").write_text(
+        f'[[bug]]\nname = "{bug.name}"\nrung = "forward"\n\n'
         f'[bug.paddle]\nmodule = "{edit.module}"\nold = "{edit.old}"\nnew = "{edit.new}"\n',
         encoding="utf-8",
     )

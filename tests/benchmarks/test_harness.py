@@ -39,9 +39,11 @@ from benchmarks.specs.base import Parameter
 @dataclass(frozen=True)
 class Toy:
     model: ClassVar[str] = "{name}"
+    asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "{serves}"
     variant: str = "plain"
     epochs: int = 1
+    patience: int = 0
     filter_seen: bool = False
     behaviour: str = "fine"
     only: str = ""  # "kind backend" in which it misbehaves; empty: in all
@@ -73,6 +75,8 @@ from typing import Any
 
 import numpy as np
 
+from datasets.errors import InputError
+
 
 @dataclass
 class State:
@@ -102,6 +106,10 @@ def _is_meant(only):
 
 def _raises(losses):
     raise ValueError("the toy broke")
+
+
+def _refuses(losses):
+    raise InputError("the toy has 1 user, expected 2;   give it another.")
 
 
 def _is_not_finite(losses):
@@ -138,6 +146,7 @@ def _hangs(losses):
 DEEDS = {
     "fine": lambda losses: losses,
     "raises": _raises,
+    "refuses": _refuses,
     "nan": _is_not_finite,
     "kills itself": _kills_itself,
     "kills itself once": _kills_itself_once,
@@ -158,6 +167,10 @@ def embed_items(state):
 def recommend(state, inputs, k):
     best = np.argsort(-state.score, kind="stable")[:k].astype(np.int32)
     return np.tile(best, (len(inputs["user"]), 1))
+
+
+def export(state):
+    return {"score": state.score.copy()}
 
 
 def sync(state):
@@ -284,6 +297,11 @@ def actor(variant, **settings):
     return f'{{ model = "actor", settings = {{ {", ".join(f"{k} = {json.dumps(v)}" for k, v in given.items())} }} }}'
 
 
+def checkpointed(bench):
+    """Keys of the cells whose parameters were kept."""
+    return {path.stem for path in (bench.results / "checkpoints").iterdir()}
+
+
 def until(condition, timeout_s=60.0):
     """Waits until something holds, and says whether it came to that."""
     deadline = time.monotonic() + timeout_s
@@ -307,6 +325,7 @@ def test_planted_model_appears_in_list_run_and_leaderboards_without_another_edit
     assert set(records) == {"train", "index"}
     assert all((r["model"], r["backend"], r["status"]) == ("toy", "classic", "ok") for r in records.values())
     assert [point["epoch"] for point in records["train"]["curve"]] == [0, 1]
+    assert checkpointed(bench) == {records["train"]["cell"]}
     assert re.search(
         r"\| toy \| plain \| classic \| eager \| 0\.\d{4} ", (bench.results / "leaderboard.md").read_text()
     )
@@ -316,6 +335,7 @@ def test_planted_model_appears_in_list_run_and_leaderboards_without_another_edit
 
 DEEDS = {
     "raises": ("failed", "ValueError: the toy broke"),
+    "refuses": ("failed", "the toy has 1 user, expected 2; give it another."),
     "nan": ("diverged", "the loss of step 3 is nan"),
     "kills itself": ("failed", "killed by signal 9 (SIGKILL)"),
     "exits 3": ("failed", "exit status 3 without a result: this is the last line"),
@@ -332,6 +352,7 @@ def test_each_failure_is_one_row_with_its_reason_and_the_rest_of_the_run_goes_on
     records = {record["variant"]: record for record in bench.records()}
     assert {name: (records[name]["status"], records[name]["reason"]) for name in DEEDS} == DEEDS
     assert [records[name]["status"] for name in ("plain", "fine")] == ["ok", "ok"]
+    assert checkpointed(bench) == {records["plain"]["cell"], records["fine"]["cell"]}
     for name in DEEDS:
         assert records[name]["metrics"] == {}
         log = (bench.results / "logs" / f"{records[name]['cell']}.txt").read_text()

@@ -1,9 +1,16 @@
+import contextlib
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.ann import exact
-from benchmarks.harness.retrieval import _summary, drop_seen, n_to_ask
+from benchmarks.harness.evaluation import Judge, exact_lists
+from benchmarks.harness.retrieval import N_SINGLE_QUERIES, _summary, drop_seen, measure, n_to_ask
+from benchmarks.protocols import LeaveKOut
+from benchmarks.protocols.base import Queries, Split
 
 checked = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -84,3 +91,85 @@ def test_latencies_become_percentiles():
         "p99_s": 0.099,
     }
     assert summary["timings"]["batch_qps"] == [2.0]
+
+
+N_QUERIES, N_ITEMS, K, N_TURNS = 30, 40, 5, 2
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """Thirty queries about a target each, with histories of none to five items; only these are ever read."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 6, N_QUERIES)
+    stop = np.cumsum(lengths)
+    queries = Queries(
+        user=np.full(N_QUERIES, -1, np.int32),
+        indptr=np.arange(N_QUERIES + 1),
+        items=rng.integers(0, N_ITEMS, N_QUERIES, dtype=np.int32),
+        history=rng.integers(0, N_ITEMS, stop[-1], dtype=np.int32),
+        start=stop - lengths,
+        stop=stop,
+        best=np.empty((N_QUERIES, 0), np.int32),
+    )
+    unread = dict.fromkeys(("user", "item", "seen_indptr", "seen_items"), np.zeros(0, np.int32))
+    unread |= dict.fromkeys(("sequence_user", "sequence_indptr", "sequence_items"), np.zeros(0, np.int32))
+    split = Split(
+        n_users=1,
+        n_items=N_ITEMS,
+        item_counts=np.arange(N_ITEMS),
+        periods={"validation": queries, "test": queries},
+        n_rows=(1, 1, 1),
+        **unread,
+    )
+    return Judge(split, LeaveKOut(k=1, period="test", ks=(1, K), primary_metric=f"recall@{K}"))
+
+
+class Job:
+    """What `measure` asks of a worker's job, and what it was told in the end."""
+
+    def __init__(self, judge, folder, index, queries, *, filter_seen):
+        self.judge = lambda: judge
+        self.spec = SimpleNamespace(asks="histories", answers_empty=False, filter_seen=filter_seen)
+        self.asked = {"vectors": str(folder), "index": index, "build": {}, "queries": queries, "threads": 1, "seed": 0}
+        self.clock = lambda _: contextlib.nullcontext()
+
+    def finish(self, **result):
+        self.result = result
+
+
+def written_vectors(folder, shape):
+    """Random vectors of users, of this shape, and of items, as a training leaves them."""
+    rng = np.random.default_rng(1)
+    users, items = (rng.standard_normal(size).astype(np.float32) for size in (shape, (N_ITEMS, shape[-1])))
+    np.save(folder / "users.npy", users)
+    np.save(folder / "items.npy", items)
+    return users, items
+
+
+@pytest.mark.parametrize("filter_seen", [False, True])
+@pytest.mark.parametrize("index", ["exact", "faiss-flat"])
+@pytest.mark.parametrize("shape", [(N_QUERIES, 4), (N_QUERIES, 1, 4), (N_QUERIES, 3, 4)])
+def test_an_exact_index_is_worth_what_exact_search_is(judge, tmp_path, shape, index, filter_seen):
+    users, items = written_vectors(tmp_path, shape)
+    job = Job(judge, tmp_path, index, [{}], filter_seen=filter_seen)
+    measure(job, lambda: iter(range(N_TURNS)))
+    (result,) = job.result["queries"]
+    asked = judge.asked(job.spec, "test")
+    lists = exact_lists(users, items, K, asked.seen if filter_seen else None)
+    expected = judge.judge(judge.spread(lists, asked), "test").metrics
+    assert result["metrics"] == {**expected, f"index_recall@{K}": 1.0}
+    assert (asked.place == -1).any(), "no query is without a history"
+    assert (job.result["status"], job.result["settings"]) == ("ok", {"n_items": N_ITEMS, "dim": 4})
+    assert len(result["timings"]["batch_qps"]) == N_TURNS
+    assert 0 < result["timings"]["p50_s"] <= result["timings"]["p99_s"]
+
+
+def test_a_single_query_of_several_interests_asks_the_index_for_each(judge, tmp_path, monkeypatch):
+    users, _ = written_vectors(tmp_path, (N_QUERIES, 3, 4))
+    one_by_one = []
+    search_one = exact.search_one
+    monkeypatch.setattr(exact, "search_one", lambda *given: one_by_one.append(given[1]) or search_one(*given))
+    measure(Job(judge, tmp_path, "exact", [{}], filter_seen=False), lambda: iter(range(N_TURNS)))
+    assert len(one_by_one) == 3 * N_SINGLE_QUERIES * N_TURNS
+    asked = np.array(one_by_one).reshape(-1, 3, 4)
+    assert all(any(np.array_equal(query, user) for user in users) for query in asked[:20])

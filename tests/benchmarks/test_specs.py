@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.registry import FAMILIES
+from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import sampling, specs
 from benchmarks.agreement.reference import Trajectory
 from benchmarks.specs.als import ALS
-from benchmarks.specs.base import Adam, Sizes, digest
+from benchmarks.specs.base import SGD, Adam, Sizes, digest
 from benchmarks.specs.base import settings as settings_of
 from benchmarks.specs.mf_bpr import MFBPR
 from benchmarks.specs.mf_logloss import MFLogLoss
@@ -124,8 +124,8 @@ class TestParameterTables:
         assert Popularity().parameters(SIZES) == Oracle().parameters(SIZES) == ()
 
     def test_the_published_defaults(self):
-        assert MFBPR() == MFBPR("as_published", 128, 15_000, 30, 75, 0.0005, 1e-8, 1e-7, False)
-        assert MFLogLoss() == MFLogLoss("as_published", 128, 5, 5_000, 10, 0.005, 1e-8, 1e-7, False)
+        assert MFBPR() == MFBPR("as_published", 128, 15_000, 30, 75, 0, 0.0005, 1e-8, 1e-7, False)
+        assert MFLogLoss() == MFLogLoss("as_published", 128, 5, 5_000, 10, 0, 0.005, 1e-8, 1e-7, False)
         assert ALS() == ALS("as_published", 128, 1e-6, 15, 1, False)
 
 
@@ -225,6 +225,50 @@ class TestAdam:
             assert changed.optimizer == Adam(0.25, 0.9, 0.999, 0.5)
 
 
+class TestSGD:
+    @given(rate=st.floats(1e-4, 10), done=st.integers(0, 1000), n_steps=st.integers(1, 70))
+    @checked
+    def test_its_steps_stay_the_same_and_it_has_no_epsilon(self, rate, done, n_steps):
+        step_size, epsilon = SGD(rate, 5.0).schedule(done, n_steps)
+        assert (step_size.dtype, epsilon.dtype) == (np.float32, np.float32)
+        assert step_size.tolist() == [np.float32(rate)] * n_steps
+        assert epsilon.tolist() == [0.0] * n_steps
+
+    def test_optimizers_have_names_by_which_adapters_tell_them_apart(self):
+        assert (Adam.name, SGD.name) == ("adam", "sgd")
+
+
+TRAINABLE = [name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)]
+
+
+class TestMembers:
+    """What the harness relies on in every family, those to come too."""
+
+    @pytest.mark.parametrize("model", FAMILIES)
+    def test_what_a_spec_asks_and_serves_is_one_of_two(self, model):
+        spec = specs.make(model, {})
+        assert spec.asks in {"users", "histories"}
+        assert spec.serves in {"vectors", "lists"}
+        assert type(spec.patience) is int
+        assert type(spec.filter_seen) is bool
+        assert hasattr(spec, "inputs") == hasattr(spec, "answers_empty") == (spec.asks == "histories")
+
+    @pytest.mark.parametrize("model", TRAINABLE)
+    def test_what_is_not_learnt_is_among_the_parameters_and_has_a_say_in_what_a_step_leaves(self, model):
+        spec = type(specs.make(model, {})).for_ladder()
+        names = [row.name for row in spec.parameters(SIZES)]
+        assert len(set(names)) == len(names)
+        assert set(spec.unlearnt) < set(names)
+        assert not spec.unlearnt or callable(spec.carried)
+
+    @pytest.mark.parametrize("model", TRAINABLE)
+    def test_the_ladder_keeps_the_kind_of_the_family(self, model):
+        spec = specs.make(model, {})
+        small = type(spec).for_ladder()
+        assert (small.asks, small.serves, small.optimizer.name) == (spec.asks, spec.serves, spec.optimizer.name)
+        assert specs.make(model, settings_of(small)) == small
+
+
 def epoch_bytes(spec, training, epoch, key=("split", 0)):
     return [
         {name: (a.shape, a.dtype.str, a.tobytes()) for name, a in chunk.items()}
@@ -316,7 +360,7 @@ class TestMake:
         assert f"{model} has no setting 'embeding_dim'" in str(error.value)
         assert "variant" in str(error.value)
 
-    @pytest.mark.parametrize("name", ["model", "serves", "optimizer"])
+    @pytest.mark.parametrize("name", ["model", "serves", "asks", "unlearnt", "optimizer"])
     def test_what_is_fixed_is_no_setting(self, name):
         with pytest.raises(InputError, match=f"no setting '{name}'"):
             specs.make("mf-bpr", {name: "vectors"})
@@ -349,5 +393,5 @@ class TestDigest:
     def test_every_setting_matters(self, spec):
         before = settings_of(spec)
         for name, value in before.items():
-            other = {**before, name: not value if isinstance(value, bool) else value * 2}
+            other = {**before, name: not value if isinstance(value, bool) else value * 2 or 1}
             assert digest(settings_of(specs.make(spec.model, other))) != digest(before), name

@@ -1,0 +1,248 @@
+"""The float64 reference that adapters are held to, itself held to loops over plain numbers."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.agreement import reference
+from benchmarks.agreement.reference import Trajectory, directional_slope, gradients
+from benchmarks.specs.base import SGD, Adam
+from benchmarks.specs.gru4rec import GRU4Rec
+
+checked = settings(derandomize=True, deadline=None, max_examples=40)
+seeds = st.integers(0, 2**32)
+RATE = 0.1
+
+
+class Toy:
+    """What a spec has where nothing is special."""
+
+    unlearnt: ClassVar[tuple[str, ...]] = ()
+
+    def held_fixed(self, *_):
+        return {}
+
+
+@dataclass(frozen=True)
+class Line(Toy):
+    """Squared error of x w + b: its gradient is known to everybody."""
+
+    optimizer: Any
+
+    def loss(self, p, batch):
+        return anp.mean((batch["x"] @ p["w"] + p["b"] - batch["y"]) ** 2)
+
+
+def line(seed, n_batches=4):
+    """Parameters and batches of a line in three dimensions."""
+    rng = np.random.default_rng(seed)
+    start = {"w": rng.standard_normal(3).astype(np.float32), "b": np.float32(rng.standard_normal())}
+    return start, [{"x": rng.standard_normal((5, 3)), "y": rng.standard_normal(5)} for _ in range(n_batches)]
+
+
+def plain_gradient(w, b, batch):
+    """The loss, its slopes for w, and its slope for b."""
+    loss, of_w, of_b = 0.0, [0.0] * len(w), 0.0
+    rows = list(zip(batch["x"].tolist(), batch["y"].tolist(), strict=True))
+    for x, y in rows:
+        error = sum(a * c for a, c in zip(x, w, strict=True)) + b - y
+        loss += error**2 / len(rows)
+        of_b += 2 * error / len(rows)
+        for i, value in enumerate(x):
+            of_w[i] += 2 * error * value / len(rows)
+    return loss, of_w, of_b
+
+
+class TestOptimizers:
+    @checked
+    @given(seed=seeds, clip_norm=st.floats(1e-3, 10))
+    def test_gradient_descent_is_clipped_by_the_norm_of_all_parameters_together(self, seed, clip_norm):
+        start, batches = line(seed)
+        truth = Trajectory(Line(SGD(RATE, clip_norm)), start)
+        w, b = start["w"].tolist(), float(start["b"])
+        for batch in batches:
+            loss, of_w, of_b = plain_gradient(w, b, batch)
+            norm = math.sqrt(sum(g * g for g in of_w) + of_b * of_b)
+            factor = clip_norm / norm if norm > clip_norm else 1.0
+            w = [value - RATE * factor * g for value, g in zip(w, of_w, strict=True)]
+            b -= RATE * factor * of_b
+            assert truth.step(batch) == pytest.approx(loss, rel=1e-12)
+            np.testing.assert_allclose(truth.parameters["w"], w, rtol=1e-10, atol=1e-13)
+            np.testing.assert_allclose(truth.parameters["b"], b, rtol=1e-10, atol=1e-13)
+
+    @pytest.mark.parametrize(("clip_norm", "length"), [(0.25, 0.25), (1e6, None)])
+    def test_a_step_is_as_long_as_the_norm_at_most(self, clip_norm, length):
+        start, (batch, *_) = line(0)
+        truth = Trajectory(Line(SGD(RATE, clip_norm)), start)
+        norm = math.hypot(*gradients(truth.spec, truth.parameters, batch)[1]["w"], truth_slope_of_b(truth, batch))
+        assert norm > 0.25, "the case is chosen so that the smaller limit engages"
+        truth.step(batch)
+        moved = math.hypot(*(truth.parameters["w"] - start["w"]), truth.parameters["b"] - start["b"])
+        assert moved == pytest.approx(RATE * (length or norm), rel=1e-9)
+
+    @checked
+    @given(seed=seeds)
+    def test_adam_is_algorithm_1(self, seed):
+        adam = Adam(0.05, 0.8, 0.95, 1e-3)
+        start, batches = line(seed)
+        truth = Trajectory(Line(adam), start)
+        values, m, v = [*start["w"].tolist(), float(start["b"])], [0.0] * 4, [0.0] * 4
+        for t, batch in enumerate(batches, 1):
+            _, of_w, of_b = plain_gradient(values[:3], values[3], batch)
+            truth.step(batch)
+            for i, g in enumerate([*of_w, of_b]):
+                m[i] = adam.beta1 * m[i] + (1 - adam.beta1) * g
+                v[i] = adam.beta2 * v[i] + (1 - adam.beta2) * g * g
+                m_hat, v_hat = m[i] / (1 - adam.beta1**t), v[i] / (1 - adam.beta2**t)
+                values[i] -= adam.learning_rate * m_hat / (math.sqrt(v_hat) + adam.epsilon)
+            np.testing.assert_allclose([*truth.parameters["w"], truth.parameters["b"]], values, rtol=1e-9, atol=1e-12)
+
+    def test_the_start_is_not_written_to(self):
+        start, batches = line(0)
+        kept = {name: np.array(value) for name, value in start.items()}
+        truth = Trajectory(Line(SGD(RATE, 1.0)), start)
+        for batch in batches:
+            truth.step(batch)
+        assert all(np.array_equal(start[name], kept[name]) for name in kept)
+        assert all(value.dtype == np.float64 for value in truth.parameters.values())
+
+
+def truth_slope_of_b(truth, batch):
+    return float(gradients(truth.spec, truth.parameters, batch)[1]["b"])
+
+
+class Memory(Toy):
+    """A step starts from the state that the step before it left; a constant scales it, and nothing moves that."""
+
+    optimizer: ClassVar[SGD] = SGD(RATE, 1e9)
+    unlearnt: ClassVar[tuple[str, ...]] = ("state", "scale")
+
+    def loss(self, p, batch):
+        return anp.mean((self._next(p, batch) - batch["y"]) ** 2)
+
+    def _next(self, p, batch):
+        return p["w"] * p["state"] * p["scale"] + batch["x"]
+
+    def carried(self, p, batch):
+        return {"state": self._next(p, batch)}
+
+
+class TestUnlearnt:
+    def test_state_is_carried_as_the_step_saw_it_and_constants_stay(self):
+        rng = np.random.default_rng(0)
+        start = {"w": np.float32(0.5), "state": np.ones(3, np.float32), "scale": np.full(3, 2.0, np.float32)}
+        batches = [{"x": rng.standard_normal(3), "y": rng.standard_normal(3)} for _ in range(5)]
+        truth = Trajectory(Memory(), start)
+        w, state = 0.5, [1.0] * 3
+        for batch in batches:
+            truth.step(batch)
+            x, y = batch["x"].tolist(), batch["y"].tolist()
+            left = [w * s * 2 + a for s, a in zip(state, x, strict=True)]
+            # No gradient reaches the step before: the state that it left is a given.
+            slope = sum(2 * (n - b) * 2 * s / 3 for n, b, s in zip(left, y, state, strict=True))
+            w, state = w - RATE * slope, left
+            assert truth.parameters["w"] == pytest.approx(w, rel=1e-12)
+            np.testing.assert_allclose(truth.parameters["state"], state, rtol=1e-12)
+            assert truth.parameters["scale"].tolist() == [2.0] * 3
+        assert abs(w - 0.5) > 0.01
+
+    def test_they_have_no_gradient(self):
+        start = {"w": np.array(0.5), "state": np.ones(3), "scale": np.ones(3)}
+        _, found = gradients(Memory(), start, {"x": np.zeros(3), "y": np.ones(3)})
+        assert list(found) == ["w"]
+
+
+class Coupled(Toy):
+    """The loss is w times a coefficient that is made of w, but is a given to the gradient."""
+
+    def held_fixed(self, p, _):
+        return {"coefficient": p["w"] ** 2}
+
+    def loss(self, p, batch):
+        return batch["coefficient"] * p["w"] + batch["x"]
+
+
+def test_what_is_held_fixed_is_not_differentiated():
+    start, batch = {"w": np.array(3.0)}, {"x": np.array(1.0)}
+    loss, gradient = gradients(Coupled(), start, batch)
+    assert (loss, gradient) == (28.0, {"w": 9.0})
+    assert directional_slope(Coupled(), start, batch, {"w": np.array(1.0)}) == pytest.approx(9.0, rel=1e-9)
+    assert batch == {"x": np.array(1.0)}
+
+
+@dataclass(frozen=True)
+class Plain(Toy):
+    """A loss of plain numbers, which no automatic differentiation could see into."""
+
+    function: Any
+
+    def loss(self, p, _):
+        return np.float64(self.function(*(float(value) for value in p.values())))
+
+
+class TestDirectionalSlope:
+    @pytest.mark.parametrize("power", [1, 2, 3, 4])
+    def test_it_is_exact_up_to_the_fourth_power(self, power):
+        spec = Plain(lambda x: (1e3 * x) ** power)  # so steep that differences of second order would show
+        slope = directional_slope(spec, {"x": np.array(1e-3)}, {}, {"x": np.array(1.0)})
+        assert slope == pytest.approx(1e3 * power, rel=1e-10)
+
+    def test_its_error_is_of_fourth_order(self):
+        """On a wave h^4 f^(5) / 30 is left; differences of second order would leave h^2 f^(3) / 6."""
+        places = []
+        directional_slope(Plain(lambda x: places.append(x) or 0.0), {"x": np.array(0.0)}, {}, {"x": np.array(1.0)})
+        h = min(place for place in places if place > 0)
+        assert sorted(places) == pytest.approx([-2 * h, -h, h, 2 * h])
+        wave = Plain(lambda x: math.sin(0.2 * x / h))  # so short that the error is far above rounding
+        slope = directional_slope(wave, {"x": np.array(0.0)}, {}, {"x": np.array(1.0)})
+        assert slope * h / 0.2 == pytest.approx(1 - 0.2**4 / 30, abs=1e-6)
+
+    def test_it_is_along_the_direction_and_of_the_named_parameters_only(self):
+        spec = Plain(lambda x, y: x * x + 10 * y)
+        p = {"x": np.array(3.0), "y": np.array(1.0)}
+        assert directional_slope(spec, p, {}, {"x": np.array(2.0)}) == pytest.approx(12.0)
+        assert directional_slope(spec, p, {}, {"x": np.array(1.0), "y": np.array(-1.0)}) == pytest.approx(-4.0)
+        assert p == {"x": np.array(3.0), "y": np.array(1.0)}
+
+
+class TestProblem:
+    data = reference.problem()
+
+    def test_it_asks_about_every_user_what_is_known_of_them(self):
+        assert self.data.user.max() < self.data.n_users
+        lengths = self.data.stop - self.data.start
+        assert (lengths.min(), lengths.max()) == (0, 10)
+        group = np.repeat(np.arange(self.data.n_users) % reference.N_GROUPS, lengths)
+        assert np.array_equal(self.data.history % reference.N_GROUPS, group)
+        assert np.array_equal(self.data.held_out % reference.N_GROUPS, np.arange(self.data.n_users) % 4)
+
+    def test_sequences_are_of_their_users_group_and_long_enough_to_be_cut(self):
+        lengths = np.diff(self.data.sequence_indptr)
+        assert (lengths.min(), lengths.max()) == (5, 14)
+        group = np.repeat(self.data.sequence_user % reference.N_GROUPS, lengths)
+        assert np.array_equal(self.data.sequence_items % reference.N_GROUPS, group)
+
+    def test_some_users_are_asked_about_in_any_order_and_with_repeats(self):
+        users = np.array([7, 299, 0, 7], np.int32)
+        asked = reference.asked(self.data, users)
+        assert asked.user.tolist() == users.tolist()
+        for place, user in enumerate(users):
+            own = self.data.history[self.data.start[user] : self.data.stop[user]]
+            assert asked.history[asked.start[place] : asked.stop[place]].tolist() == own.tolist()
+
+    def test_the_first_step_is_a_chunk_of_its_own_and_no_step_is_lost(self):
+        spec = GRU4Rec.for_ladder()
+        chunks = list(reference.chunks(spec, self.data))
+        assert len(chunks[0]["target"]) == 1
+        whole = [
+            chunk["history"]
+            for epoch in range(1, spec.epochs + 1)
+            for chunk in spec.batches(self.data, ("ladder", spec.model), epoch)
+        ]
+        assert np.array_equal(np.concatenate([chunk["history"] for chunk in chunks]), np.concatenate(whole))
