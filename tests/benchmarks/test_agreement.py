@@ -698,6 +698,14 @@ def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path
     assert "kill rate: 0 of 1 injected bugs caught (0%)" in done.stdout
 
 
+def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
+    bug = mutants.Bug("a bug", "loss", "decoder", {"torch": mutants.Edit("decoder", "old", "new")})
+    monkeypatch.setattr(mutants, "bugs", lambda: (bug,))
+    monkeypatch.setattr(mutants, "climb", lambda *_: [ladder.Rung("gradients", False, 1.0, 0.0, "everywhere")])
+    with pytest.raises(ValueError, match="json.decoder, eager, breaks at gradients without any bug"):
+        mutants.inject_all("torch", "json.decoder", None, "cpu")
+
+
 def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
     done = agree(tmp_path, "--device", "gpu", "--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
     if "agrees" in done.stdout:
