@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from backends.ann import exact, interests
 from benchmarks.metrics import Evaluation, evaluate
+from benchmarks.protocols import grouping
 from benchmarks.protocols.base import Protocol, Queries, Split
 from benchmarks.specs.base import Arrays, Questions
 
@@ -47,9 +48,8 @@ class Asked:
     """The distinct questions of a period, as one kind of model sees them.
 
     Attributes:
-        user, history, start, stop: see `Questions`.
+        user, history, start, stop: see `Questions`; of a user model the history is the user's distinct training items.
         place: int64[q], the question that answers each query; -1 where only the popular items are left.
-        seen: what may be left out of the answers, in the form of `exact.top_k`'s exclusions.
     """
 
     user: npt.NDArray[np.int32]
@@ -57,7 +57,11 @@ class Asked:
     start: npt.NDArray[np.int64]
     stop: npt.NDArray[np.int64]
     place: npt.NDArray[np.int64]
-    seen: Exclusions
+
+    @property
+    def seen(self) -> Exclusions:
+        """What may be left out of the answers: the histories, in the form of `exact.top_k`'s exclusions."""
+        return grouping.stretches(self.history, self.start, self.stop)
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,11 @@ class Judge:
             known = queries.user >= 0
             place = np.where(known, np.searchsorted(users, queries.user), -1)
             start, stop = self.split.seen_indptr[users], self.split.seen_indptr[users + 1]
-            return Asked(
-                users, self.split.seen_items, start, stop, place, _stretches(self.split.seen_items, start, stop)
-            )
+            return Asked(users, self.split.seen_items, start, stop, place)
         place = np.arange(len(queries))
         if not spec.answers_empty:
             place[queries.start == queries.stop] = -1
-        seen = _stretches(queries.history, queries.start, queries.stop)
-        return Asked(queries.user, queries.history, queries.start, queries.stop, place, seen)
+        return Asked(queries.user, queries.history, queries.start, queries.stop, place)
 
     def lists(self, adapter: Any, state: Any, spec: Any, period: str) -> Items:
         """int32[q, k]: what the model recommends for each query of a period; popular items where it has no answer."""
@@ -133,10 +134,3 @@ def exact_lists(
     if exclude is not None and users.ndim == 3:
         exclude = interests.repeated(exclude, users.shape[1])
     return interests.search(users, items, k, lambda vectors: exact.top_k(vectors, items, k, exclude))
-
-
-def _stretches(items: Items, start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> Exclusions:
-    """items[start[i]:stop[i]] for each i, one after the other: int64[n + 1] offsets and the items."""
-    lengths = stop - start
-    indptr = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    return indptr, items[np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)]

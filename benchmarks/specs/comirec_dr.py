@@ -73,6 +73,3 @@ class ComiRecDR(sequences.SequenceSpec):
         """float64[n, interests, dim]."""
         votes = self._votes(p, inputs)
         return sequences.capsules(votes, self._coupling(votes), self.squash_epsilon)
-
-    def item_vectors(self, p: Arrays) -> Any:
-        return p["item_embedding"][1:]

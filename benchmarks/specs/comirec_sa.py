@@ -61,6 +61,3 @@ class ComiRecSA(sequences.SequenceSpec):
         scores = np.tanh((items + p["position_embedding"]) @ p["attention_hidden"].T) @ p["attention_interests"].T
         attention = sequences.softmax(np.where(known, scores, -1e9), 1)  # even for an empty history, whose items are 0
         return np.swapaxes(attention, 1, 2) @ items
-
-    def item_vectors(self, p: Arrays) -> Any:
-        return p["item_embedding"][1:]

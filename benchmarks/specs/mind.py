@@ -86,6 +86,3 @@ class MIND(sequences.SequenceSpec):
         """float64[n, interests, dim]."""
         votes = self._votes(p, inputs)
         return self._dense(p, votes, self._coupling(p, votes))
-
-    def item_vectors(self, p: Arrays) -> Any:
-        return p["item_embedding"][1:]

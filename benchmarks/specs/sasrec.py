@@ -97,9 +97,6 @@ class SASRec(sequences.SequenceSpec):
             x = x + self._dense(p, f"block_{block}", self._norm(p, f"block_{block}_ffn", x))
         return self._norm(p, "final", sequences.at(x, np.maximum(inputs["length"] - 1, 0)))
 
-    def item_vectors(self, p: Arrays) -> Any:
-        return p["item_embedding"][1:]
-
     def _embedded(self, p: Arrays, history: Any) -> Any:
         """Equation 1: items and their positions, float64[batch, length, dim]; padding is zeros.
 

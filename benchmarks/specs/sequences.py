@@ -58,6 +58,9 @@ class SequenceSpec:
     def inputs(self, queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[Any]]]:
         return questions.last_items(queries, self.length)
 
+    def item_vectors(self, p: Arrays) -> Any:
+        return p["item_embedding"][1:]
+
 
 def lookup(table: Any, history: Any) -> Any:
     """Rows of a table whose row 0 is padding, which counts as zeros: float64[..., dim]."""
