@@ -7,19 +7,16 @@ finds. It is timed before every round, so that both see the same machine. Run it
 
 from __future__ import annotations
 
-import time
-from statistics import median
-
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from backends.ann import interests
 from backends.ann.exact import top_k
+from benchmarks.bench_inputs import interleaved
 from benchmarks.metrics import evaluate
 
 N_USERS, N_ITEMS, DIM, K = 6_040, 3_883, 64, 50
-ROUNDS = 15
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +30,15 @@ def problem():
 
 
 def test_exact_top_50_and_metrics(benchmark, problem):
+    """Floor: the bare matrix product and argpartition."""
     users, items, indptr, targets = problem
-    floor_s = []
-
-    def floor():
-        start = time.perf_counter()
-        np.argpartition(users @ items.T, -K, axis=1)[:, -K:]
-        floor_s.append(time.perf_counter() - start)
-
-    def judge():
-        return evaluate(top_k(users, items, K), indptr, targets, N_ITEMS).metrics
-
     with threadpool_limits(1):
-        metrics = benchmark.pedantic(judge, setup=floor, rounds=ROUNDS, warmup_rounds=1)
+        metrics = interleaved(
+            benchmark,
+            lambda: evaluate(top_k(users, items, K), indptr, targets, N_ITEMS).metrics,
+            lambda: np.argpartition(users @ items.T, -K, axis=1)[:, -K:],
+        )
     assert 0.0 < metrics[f"recall@{K}"] < 1.0
-
-    if benchmark.stats is not None:  # None under --benchmark-disable
-        ratio = benchmark.stats.stats.median / median(floor_s)
-        benchmark.extra_info.update(floor_median_s=median(floor_s), ratio_to_floor=ratio, threads=1)
-        print(f"\nexact top-{K} and metrics: {ratio:.2f} x the bare product and argpartition")  # noqa: T201
 
 
 def test_four_interests_merged(benchmark):
@@ -59,21 +46,10 @@ def test_four_interests_merged(benchmark):
     generator = np.random.Generator(np.random.Philox(0))
     users = generator.standard_normal((1_000, 4, DIM), dtype=np.float32)
     items = generator.standard_normal((N_ITEMS, DIM), dtype=np.float32)
-    floor_s = []
-
-    def floor():
-        start = time.perf_counter()
-        top_k(users.reshape(-1, DIM), items, K)
-        floor_s.append(time.perf_counter() - start)
-
-    def search():
-        return interests.search(users, items, K, lambda vectors: top_k(vectors, items, K))
-
     with threadpool_limits(1):
-        lists = benchmark.pedantic(search, setup=floor, rounds=ROUNDS, warmup_rounds=1)
+        lists = interleaved(
+            benchmark,
+            lambda: interests.search(users, items, K, lambda vectors: top_k(vectors, items, K)),
+            lambda: top_k(users.reshape(-1, DIM), items, K),
+        )
     assert lists.shape == (1_000, K)
-
-    if benchmark.stats is not None:
-        ratio = benchmark.stats.stats.median / median(floor_s)
-        benchmark.extra_info.update(floor_median_s=median(floor_s), ratio_to_floor=ratio, threads=1)
-        print(f"\nfour interests merged: {ratio:.2f} x the searches alone")  # noqa: T201
