@@ -109,8 +109,11 @@ DATASETS: dict[str, Dataset] = {
     "synthetic-small": Dataset(
         "drawn from known probabilities, for the quick suite", "embedded", GENERATED, _read_synthetic
     ),
+    "synthetic-medium": Dataset(
+        "drawn from known probabilities, for throughput with 15,000 items", "embedded", GENERATED, _read_synthetic
+    ),
     "synthetic-large": Dataset(
-        "drawn from known probabilities, for throughput and indexes", "embedded", GENERATED, _read_synthetic
+        "drawn from known probabilities, 20 million rows, for what comes in size", "embedded", GENERATED, _read_synthetic
     ),
     "file:PATH": Dataset(
         "your own rows of user_id, item_id[, timestamp][, session_id][, rating]: CSV, TSV, .inter, GRU4Rec or Parquet",

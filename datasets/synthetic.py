@@ -94,6 +94,7 @@ class Settings:
 SIZES = {
     "tiny": Settings(n_users=200, n_items=100, n_interactions=6_000, n_tastes=6, popularity_exponent=0.6),
     "small": Settings(n_users=2_000, n_items=1_000, n_interactions=120_000, n_tastes=24, popularity_exponent=0.6),
+    "medium": Settings(n_users=20_000, n_items=15_000, n_interactions=2_000_000, n_tastes=48, popularity_exponent=0.7),
     "large": Settings(n_users=138_000, n_items=20_000, n_interactions=20_000_000, n_tastes=64, popularity_exponent=0.8),
 }
 

@@ -160,7 +160,7 @@ class TestForDatasets:
     def test_a_data_set_has_the_suite_of_its_name(self):
         assert suites.for_datasets(("online-retail",), None) == list(suites.load("online-retail").blocks)
 
-    @pytest.mark.parametrize("size", ["tiny", "small", "large"])
+    @pytest.mark.parametrize("size", ["tiny", "small", "medium", "large"])
     def test_synthetic_data_have_the_default_suite(self, size):
         (made,) = suites.for_datasets((f"synthetic-{size}",), None)
         (default,) = suites.load(suites.DEFAULT).blocks

@@ -39,7 +39,7 @@ def test_an_unknown_name_gets_the_nearest_and_the_list(wrong, nearest):
         assert name in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["synthetic-tiny", "synthetic-small", "synthetic-large"])
+@pytest.mark.parametrize("name", ["synthetic-tiny", "synthetic-small", "synthetic-medium", "synthetic-large"])
 def test_synthetic_names_reach_the_generator_with_their_size(name, monkeypatch):
     from datasets import synthetic
 

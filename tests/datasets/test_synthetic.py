@@ -152,7 +152,7 @@ class TestRows:
         assert split.n.sum() > 0.95 * 0.1 * len(small)
 
     def test_an_unknown_size_is_refused_with_the_known_ones(self):
-        with pytest.raises(InputError, match=r"'huge'.*tiny, small, large"):
+        with pytest.raises(InputError, match=r"'huge'.*tiny, small, medium, large"):
             load("huge")
 
 
