@@ -113,7 +113,10 @@ DATASETS: dict[str, Dataset] = {
         "drawn from known probabilities, for throughput with 15,000 items", "embedded", GENERATED, _read_synthetic
     ),
     "synthetic-large": Dataset(
-        "drawn from known probabilities, 20 million rows, for what comes in size", "embedded", GENERATED, _read_synthetic
+        "drawn from known probabilities, 20 million rows, for what comes in size",
+        "embedded",
+        GENERATED,
+        _read_synthetic,
     ),
     "file:PATH": Dataset(
         "your own rows of user_id, item_id[, timestamp][, session_id][, rating]: CSV, TSV, .inter, GRU4Rec or Parquet",

@@ -26,7 +26,7 @@ from datasets.interactions import Interactions
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 TURNS = {"throughput": 7, "index": 5}
 """Windows of each member of a group that is timed by turns."""
-LAYOUT = 2
+LAYOUT = 3
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
 
 

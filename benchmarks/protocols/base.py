@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.protocols.features import Columns
 from datasets.errors import InputError
 from datasets.interactions import UNKNOWN_USER, Interactions
 
@@ -63,6 +64,8 @@ class Split:
         sequence_indptr, sequence_items: int64[s + 1], int32[n]: the training sequences, each oldest first.
         periods: name -> its questions; "validation" and "test" are always there.
         n_rows: rows of the periods: train, validation, test.
+        user_features, item_features: name -> int32 (sparse) or float32 (dense) [n_users + 1] or [n_items + 1], row 0
+            for the unknown; see `protocols.features`.
     """
 
     n_users: int
@@ -77,15 +80,18 @@ class Split:
     sequence_items: npt.NDArray[np.int32]
     periods: Mapping[str, Queries]
     n_rows: tuple[int, int, int]
+    user_features: Columns = field(default_factory=dict)
+    item_features: Columns = field(default_factory=dict)
 
     def content_hash(self) -> str:
         """SHA-256 (hex, 16 digits) of training rows and questions: what all random draws are keyed by.
 
-        The order of rows within sequences and histories is the data set's, and covered by the data set's own hash.
+        The order of rows within sequences and histories is the data set's, and features are derived from its columns:
+        both are covered by the data set's own hash.
         """
         digest = hashlib.sha256(repr((self.n_users, self.n_items, self.n_rows)).encode())
         for name, array in self._arrays().items():
-            if name.partition(".")[2] in _ORDERED or name in _ORDERED:
+            if name.partition(".")[2] in _ORDERED or name in _ORDERED or name.startswith(_FEATURES):
                 continue
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -104,11 +110,13 @@ class Split:
             return np.load(folder / f"{name}.npy")
 
         def queries(period: str) -> Queries:
-            return Queries(*(array(f"{period}.{field.name}") for field in dataclasses.fields(Queries)))
+            return Queries(*(array(f"{period}.{f.name}") for f in dataclasses.fields(Queries)))
 
         n_users, n_items, *n_rows = (int(value) for value in array("sizes"))
         arrays: dict[str, Any] = {name: array(name) for name in _ARRAYS}
         names = sorted(path.name.removesuffix(".user.npy") for path in folder.glob("*.user.npy"))
+        for kind in _FEATURES:
+            arrays[kind] = {path.stem.partition(".")[2]: np.load(path) for path in folder.glob(f"{kind}.*.npy")}
         periods = {name: queries(name) for name in names}
         return cls(
             n_users=n_users, n_items=n_items, n_rows=(n_rows[0], n_rows[1], n_rows[2]), periods=periods, **arrays
@@ -122,12 +130,15 @@ class Split:
         for period in sorted(self.periods, reverse=True):
             queries = self.periods[period]
             arrays |= {f"{period}.{f.name}": getattr(queries, f.name) for f in dataclasses.fields(Queries)}
+        for kind in _FEATURES:
+            arrays |= {f"{kind}.{name}": column for name, column in getattr(self, kind).items()}
         return arrays
 
 
 _SEQUENCES = ("sequence_user", "sequence_indptr", "sequence_items")
 _ARRAYS = ("user", "item", "item_counts", "seen_indptr", "seen_items", *_SEQUENCES)
 _ORDERED = {*_SEQUENCES, "history", "start", "stop"}
+_FEATURES = ("user_features", "item_features")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.protocols import features
 from benchmarks.protocols.base import Protocol, Queries, Split, distinct_per_user, numbering, timestamps
 from benchmarks.protocols.sequences import Sequences
 from datasets.errors import InputError
@@ -44,12 +45,14 @@ class Cut:
         """
         user, item = self.number[data.user[self.known]], data.item[self.known]
         seen_indptr, seen_items = distinct_per_user(user, item, len(self.users), n_items)
+        item_counts = np.bincount(data.item[self.train], minlength=n_items)[:n_items].astype(np.int64)
+        rows_of_user = np.bincount(user, minlength=len(self.users))
         return Split(
             n_users=len(self.users),
             n_items=n_items,
             user=user,
             item=item,
-            item_counts=np.bincount(data.item[self.train], minlength=n_items)[:n_items].astype(np.int64),
+            item_counts=item_counts,
             seen_indptr=seen_indptr,
             seen_items=seen_items,
             sequence_user=training.user,
@@ -57,6 +60,8 @@ class Cut:
             sequence_items=training.items,
             periods=periods,
             n_rows=(int(self.train.sum()), int(self.validation.sum()), int(self.test.sum())),
+            user_features=features.encoded(data.user_features, rows_of_user, "activity", self.users),
+            item_features=features.encoded(data.item_features, item_counts, "popularity"),
         )
 
 

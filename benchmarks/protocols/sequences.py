@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.protocols import features
 from benchmarks.protocols.base import Queries, Split, best_lists, distinct_per_user, numbering, timestamps
 from datasets.interactions import Interactions
 
@@ -95,12 +96,13 @@ class Sequences:
         everyone = np.arange(n_users, dtype=np.int32)
         user = np.repeat(everyone, self.lengths)
         seen_indptr, seen_items = distinct_per_user(user, self.items, n_users, data.n_items)
+        item_counts = np.bincount(self.items, minlength=data.n_items).astype(np.int64)
         return Split(
             n_users=n_users,
             n_items=data.n_items,
             user=user,
             item=self.items,
-            item_counts=np.bincount(self.items, minlength=data.n_items).astype(np.int64),
+            item_counts=item_counts,
             seen_indptr=seen_indptr,
             seen_items=seen_items,
             sequence_user=everyone,
@@ -108,6 +110,8 @@ class Sequences:
             sequence_items=self.items,
             periods=periods,
             n_rows=(len(self.items), len(periods["validation"].items), len(periods["test"].items)),
+            user_features=features.encoded(data.user_features, self.lengths, "activity", self.user),
+            item_features=features.encoded(data.item_features, item_counts, "popularity"),
         )
 
 
