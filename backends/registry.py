@@ -83,6 +83,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec")),
         "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa")),
         "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr")),
+        "dssm": Family("benchmarks.specs.dssm:DSSM", _everywhere("two_tower")),
+        "youtube-dnn": Family("benchmarks.specs.youtube_dnn:YouTubeDNN", _everywhere("two_tower")),
         "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind")),
     }
 )

@@ -93,7 +93,7 @@ class _Climb:
         if set(exported) != set(self.start):
             return np.inf, f"parameters {', '.join(sorted(set(exported) ^ set(self.start)))}"
         for name, value in exported.items():
-            if value.dtype != np.float32 or value.shape != self.start[name].shape:
+            if value.dtype != self.start[name].dtype or value.shape != self.start[name].shape:
                 return np.inf, f"{name} is {value.dtype}{list(value.shape)}"
         return _largest(exported, self.start)
 

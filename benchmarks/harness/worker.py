@@ -65,7 +65,7 @@ class Job:
 
     def start_model(self, split: Split) -> tuple[Any, Any, bool]:
         """The imported adapter, its state at the initial parameters, and whether there are any parameters."""
-        table = self.spec.parameters(Sizes(split.n_users, split.n_items))
+        table = self.spec.parameters(Sizes(split.n_users, split.n_items, split.user_features, split.item_features))
         with self.clock("draw_s"):
             parameters = sampling.initial_parameters(table, self.key)
         self.hashes["parameters"] = _hash_arrays(parameters, hashlib.blake2b(digest_size=8)).hexdigest()
@@ -281,7 +281,9 @@ def agreement(job: Job) -> None:
 
     device, mode = job.asked["device"], job.asked["mode"]
     if job.spec.variant == mutants.INJECTED:
-        bugs = mutants.inject_all(job.asked["backend"], job.asked["adapter"], job.spec, device)
+        bugs = mutants.inject_all(
+            job.asked["backend"], job.asked["adapter"], job.spec.model, job.spec.for_ladder(), device
+        )
         metrics = {"n_injected": len(bugs), "n_caught": sum(bug["caught"] for bug in bugs)}
         job.finish(status="ok", metrics=metrics, settings={"bugs": bugs})
         return

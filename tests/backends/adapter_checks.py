@@ -63,7 +63,7 @@ class Subject:
     def __init__(self, backend: str, family: str, mode: str) -> None:
         self.adapter = importlib.import_module(FAMILIES[family].adapters[backend])
         self.mode = mode
-        self.spec = type(specs.make(family, {})).for_ladder()
+        self.spec = type(specs.make(family, {})).for_ladder()[0]
         self.data = reference.problem()
         chunk = reaching_the_last_row(next(self.spec.batches(self.data, ("adapter checks",), 1)), self.data.n_items)
         self.calls = [{name: values[i : i + N_STEPS] for name, values in chunk.items()} for i in (0, N_STEPS)]

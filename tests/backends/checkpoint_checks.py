@@ -25,7 +25,7 @@ from benchmarks.specs.gru4rec import GRU4Rec
 
 FAMILY = "gru4rec"
 N_MORE = 4
-SPEC = GRU4Rec.for_ladder()
+SPEC = GRU4Rec.for_ladder()[0]
 DATA = reference.problem()
 TABLE = SPEC.parameters(Sizes(DATA.n_users, DATA.n_items))
 
