@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
+from benchmarks.protocols.base import distinct_per_user
 from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
 Float64s = dict[str, npt.NDArray[np.float64]]
@@ -32,6 +33,8 @@ class Problem:
     user: npt.NDArray[np.int32]
     item: npt.NDArray[np.int32]
     item_counts: npt.NDArray[np.int64]
+    seen_indptr: npt.NDArray[np.int64]
+    seen_items: npt.NDArray[np.int32]
     sequence_user: npt.NDArray[np.int32]
     sequence_indptr: npt.NDArray[np.int64]
     sequence_items: npt.NDArray[np.int32]
@@ -65,6 +68,7 @@ def problem() -> Problem:
     sequence_user = rng.integers(0, N_USERS, N_SEQUENCES, dtype=np.int32)
     sequence_indptr, sequence_items = _of_their_group(rng, sequence_user, rng.integers(5, 15, N_SEQUENCES))
     everybody = np.arange(N_USERS, dtype=np.int32)
+    seen_indptr, seen_items = distinct_per_user(user, item, N_USERS, N_ITEMS)
     indptr, history = _of_their_group(rng, everybody, rng.integers(0, 11, N_USERS))
     return Problem(
         n_users=N_USERS,
@@ -72,6 +76,8 @@ def problem() -> Problem:
         user=user,
         item=item,
         item_counts=np.bincount(item, minlength=N_ITEMS),
+        seen_indptr=seen_indptr,
+        seen_items=seen_items,
         sequence_user=sequence_user,
         sequence_indptr=sequence_indptr,
         sequence_items=sequence_items,
