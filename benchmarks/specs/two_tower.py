@@ -197,7 +197,7 @@ class TwoTower:
             yield {**chunk, **add_items(chunk["user"], target)}
 
     def _in_batch(self, training: Training) -> Callable[..., Arrays]:
-        log_q = negatives.in_batch_log_q(training.item_counts)
+        log_q = negatives.in_batch_log_q(np.bincount(training.item, minlength=training.n_items))
         return lambda _, target: {"item": target, **({"log_q": log_q[target]} if self.log_q else {})}
 
     def _with_negatives(self, training: Training, rng: Any) -> Callable[..., Arrays]:
