@@ -26,7 +26,7 @@ import numpy as np
 
 from backends.contract import UnavailableError
 from benchmarks import checkpoints, protocols, sampling, specs
-from benchmarks.harness.evaluation import Judge, user_vectors
+from benchmarks.harness.evaluation import Judge, answers
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
 from datasets.errors import InputError
@@ -191,7 +191,7 @@ def _leave(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
     """The vectors of the reported period's questions and of all items, and the parameters as a checkpoint."""
     if job.spec.serves == "vectors":
         asked = judge.asked(job.spec, judge.protocol.period)
-        np.save(job.folder / "users.npy", user_vectors(job.spec, partial(adapter.embed_users, state), asked))
+        np.save(job.folder / "users.npy", answers(job.spec, partial(adapter.embed_users, state), asked))
         np.save(job.folder / "items.npy", adapter.embed_items(state))
     if hasattr(adapter, "export"):
         checkpoints.save(job.folder / "parameters.npz", adapter.export(state))

@@ -19,7 +19,7 @@ from backends.contract import UnavailableError
 from backends.registry import BACKENDS, FAMILIES
 from benchmarks import specs
 from benchmarks.agreement import reference
-from benchmarks.harness.evaluation import user_vectors
+from benchmarks.harness.evaluation import answers
 
 N_STEPS = 3  # a call of `train`; there are two calls, so that what has to outlive a call shows
 SAME = 1e-6  # of losses of a few units and parameters below 2: ten times what float32 resolves
@@ -105,7 +105,7 @@ class Subject:
 
     def users(self, state: Any, users: np.ndarray) -> np.ndarray:
         """Vectors of these users, asked for as the harness asks."""
-        return user_vectors(self.spec, partial(self.adapter.embed_users, state), reference.asked(self.data, users))
+        return answers(self.spec, partial(self.adapter.embed_users, state), reference.asked(self.data, users))
 
     @property
     def everybody(self) -> np.ndarray:
@@ -264,7 +264,7 @@ def scores_are_the_specs(subject: Subject) -> None:
     """Inner products of users and items rank as the reference's do, folded biases included."""
     state, asked = subject.fresh(), reference.asked(subject.data, subject.everybody)
     found = subject.users(state, asked.user) @ subject.adapter.embed_items(state).T
-    users = user_vectors(subject.spec, partial(subject.spec.user_vectors, subject.start), asked)
+    users = answers(subject.spec, partial(subject.spec.user_vectors, subject.start), asked)
     expected = users @ subject.spec.item_vectors(subject.start).T
     expect(found.shape == expected.shape, f"scores have shape {found.shape}")
     expect(np.max(np.abs(found - expected)) <= CLOSE, f"scores are {np.max(np.abs(found - expected)):.2e} apart")

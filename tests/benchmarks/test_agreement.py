@@ -20,7 +20,7 @@ from benchmarks import sampling, specs
 from benchmarks.agreement import ladder, mutants, reference
 from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
 from benchmarks.agreement.verdict import verdicts
-from benchmarks.harness.evaluation import user_vectors
+from benchmarks.harness.evaluation import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
@@ -431,7 +431,7 @@ def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind,
 def _metric(spec, parameters):
     data = reference.problem()
     asked = reference.asked(data, np.arange(data.n_users))
-    scores = user_vectors(spec, partial(spec.user_vectors, parameters), asked) @ spec.item_vectors(parameters).T
+    scores = answers(spec, partial(spec.user_vectors, parameters), asked) @ spec.item_vectors(parameters).T
     scores = scores.reshape(data.n_users, -1, data.n_items).max(1)  # over interests, where there are several
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     return float(np.mean((best == data.held_out[:, None]).any(1)))

@@ -328,6 +328,20 @@ class TestBatches:
         assert np.array_equal(chunk["user"], [training.user])
         assert np.array_equal(chunk["item"], [training.item])
 
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
+    def test_neighbours_get_all_rows_at_once(self, training, model):
+        (chunk,) = specs.make(model, {}).batches(training, ("split", 0), 1)
+        assert {name: values.tolist() for name, values in chunk.items()} == {
+            "user": [training.user.tolist()],
+            "item": [training.item.tolist()],
+        }
+
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
+    def test_neighbours_need_users(self, training, model):
+        training.user = training.item = np.zeros(0, np.int32)
+        with pytest.raises(InputError, match=f"no training row has a user, and {model} learns from who has what"):
+            list(specs.make(model, {}).batches(training, ("split", 0), 1))
+
     def test_popularity_gets_the_counts(self, training):
         (chunk,) = Popularity().batches(training, ("split", 0), 1)
         assert chunk["count"].tolist() == [[20, 0, 15, 15, 10]]
@@ -369,6 +383,11 @@ class TestMake:
     def test_a_spec_is_made_again_from_its_settings(self, model):
         spec = specs.make(model, {"variant": "again"})
         assert specs.make(model, settings_of(spec)) == spec
+
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
+    def test_no_neighbours_are_refused(self, model):
+        with pytest.raises(InputError, match=f"{model} has n_neighbours 0, expected at least 1"):
+            specs.make(model, {"n_neighbours": 0})
 
     def test_on_the_ladder_epsilon_and_penalty_are_large_enough_to_be_felt(self):
         for spec in TRAINED.values():
