@@ -94,10 +94,7 @@ class Model(nnx.Module):
         sizes = self.spec.user_tower if side == "user" else self.spec.item_tower
         for i in range(len(sizes)):
             x = x @ self.p[f"{side}_weight_{i}"][...].T
-            if self.spec.batch_norm:
-                x = self.normalised(side, i, x, kept)
-            else:
-                x = x + self.p[f"{side}_bias_{i}"][...]
+            x = self.normalised(side, i, x, kept) if self.spec.batch_norm else x + self.p[f"{side}_bias_{i}"][...]
             if self.spec.activation == "prelu":
                 x = jnp.where(x > 0, x, self.p[f"{side}_slope_{i}"][...] * x)
             elif self.spec.activation == "leaky-relu":
