@@ -36,7 +36,8 @@ EVERY_LIBRARY = set().union(*LIBRARIES.values())
 FLOORS = [("benchmarks/bench_classic.py", "implicit")]  # what a micro-benchmark is held to, imported when it runs
 SHARED = {"contract.py", "optimizers.py", "layers.py"}  # what stands beside the adapters in a framework's folder
 SHARED_BY_CLASSIC = {"neighbours.py"}
-NO_FAMILY = {"__init__", "base", "sequences", "neighbours", "questions"}  # spec files that describe no model
+ADAPTED_AS = {"dssm": "two-tower", "youtube-dnn": "two-tower"}  # families whose specs differ in settings alone
+NO_FAMILY = {"__init__", "base", "sequences", "neighbours", "questions", "two_tower"}  # files that describe no model
 CONTRACT = ["initialise", "train", "gradients", "embed_users", "embed_items", "export", "sync"]
 ADAPTER = sorted(["init", *CONTRACT[1:]])
 IMPORTED_AS = {"paddlepaddle": "paddle"}
@@ -262,7 +263,7 @@ def test_every_adapter_of_the_registry_is_a_file_and_every_file_is_in_it():
 
 def test_every_adapter_stands_in_its_backends_folder_under_its_familys_name():
     for (family, backend), adapter in ADAPTERS.items():
-        assert adapter == f"backends.{backend}.{family.replace('-', '_')}"
+        assert adapter == f"backends.{backend}.{ADAPTED_AS.get(family, family).replace('-', '_')}"
 
 
 def test_every_spec_file_is_in_the_registry():

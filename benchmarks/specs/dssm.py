@@ -26,9 +26,10 @@ class DSSM(two_tower.TwoTower):
 
     @classmethod
     def for_ladder(cls) -> tuple[DSSM, ...]:
-        """A spec for each form, all settings among them, with an epsilon and a penalty that show where misplaced.
+        """A spec for each form, the best learner first, all settings among them.
 
-        Few units have a kink: where rounding decides on which side of it one is, trainings part that are both right.
+        Epsilon and penalty show where they are misplaced. Few units have a kink: where rounding decides on which side
+        of it one is, trainings part that are both right.
         """
         small = cls(
             embedding_dim=8,
@@ -59,6 +60,7 @@ class DSSM(two_tower.TwoTower):
             learning_rate=0.02,
         )
         return (
+            replace(deep, variant="in-batch", form="in-batch", temperature=0.5, log_q=True),
             replace(small, variant="0/1", scaling="none", user_tower=(6,), item_tower=(6,), n_negatives=1),
             replace(small, variant="triplet", form="triplet", activation="none", scaling="length"),
             replace(
@@ -72,5 +74,4 @@ class DSSM(two_tower.TwoTower):
                 learning_rate=0.003,
             ),
             replace(deep, variant="pairs", form="pair-wise", pooling="max", temperature=0.5, learning_rate=0.01),
-            replace(deep, variant="in-batch", form="in-batch", temperature=0.5, log_q=True),
         )

@@ -44,8 +44,8 @@ class YouTubeDNN(two_tower.TwoTower):
             temperature=0.5,
             exclude_positives=True,
             batch_size=16,
-            epochs=4,
-            learning_rate=0.02,
+            epochs=8,
+            learning_rate=0.01,
             epsilon=1e-4,
             l2=1e-4,
         )
