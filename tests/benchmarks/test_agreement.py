@@ -8,7 +8,6 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from benchmarks.agreement import ladder, mutants, reference
 from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness.evaluation import answers
+from benchmarks.specs.mf_bpr import MFBPR
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
@@ -708,7 +708,7 @@ def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
     monkeypatch.setattr(mutants, "bugs", lambda: (bug,))
     monkeypatch.setattr(mutants, "climb", lambda *_: [ladder.Rung("gradients", False, 1.0, 0.0, "everywhere")])
     with pytest.raises(ValueError, match=r"json\.decoder, small, eager, breaks at gradients without any bug"):
-        mutants.inject_all("torch", "json.decoder", "mf-bpr", [SimpleNamespace(variant="small")], "cpu")
+        mutants.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
 
 
 def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
