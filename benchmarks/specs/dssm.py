@@ -60,7 +60,7 @@ class DSSM(two_tower.TwoTower):
             learning_rate=0.02,
         )
         return (
-            replace(deep, variant="in-batch", form="in-batch", temperature=0.5, log_q=True),
+            replace(deep, variant="in-batch", form="in-batch", temperature=0.5, log_q=True, l2=0.0),
             replace(small, variant="0/1", scaling="none", user_tower=(6,), item_tower=(6,), n_negatives=1),
             replace(small, variant="triplet", form="triplet", activation="none", scaling="length"),
             replace(

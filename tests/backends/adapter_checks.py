@@ -33,6 +33,11 @@ def families(backend: str) -> list[str]:
     return [name for name, family in FAMILIES.items() if isinstance(family.adapters.get(backend), str)]
 
 
+def ladder_spec(family: str) -> Any:
+    """The family at the ladder's size, in the form that learns best."""
+    return type(specs.make(family, {})).for_ladder()[0]
+
+
 @dataclass
 class Run:
     """What one training was given and what it left behind.
@@ -63,7 +68,7 @@ class Subject:
     def __init__(self, backend: str, family: str, mode: str) -> None:
         self.adapter = importlib.import_module(FAMILIES[family].adapters[backend])
         self.mode = mode
-        self.spec = type(specs.make(family, {})).for_ladder()[0]
+        self.spec = ladder_spec(family)
         self.data = reference.problem()
         chunk = reaching_the_last_row(next(self.spec.batches(self.data, ("adapter checks",), 1)), self.data.n_items)
         self.calls = [{name: values[i : i + N_STEPS] for name, values in chunk.items()} for i in (0, N_STEPS)]
@@ -131,10 +136,10 @@ def expect(holds: Any, what: str) -> None:
         raise AssertionError(what)
 
 
-def expect_arrays(found: Arrays) -> None:
+def expect_arrays(found: Arrays, expected: Arrays) -> None:
     for name, value in found.items():
         expect(isinstance(value, np.ndarray), f"{name} is no array but {type(value).__name__}")
-        expect(value.dtype == np.float32, f"{name} is {value.dtype}")
+        expect(value.dtype == expected[name].dtype, f"{name} is {value.dtype}, expected {expected[name].dtype}")
 
 
 def expect_equal(found: Arrays, expected: Arrays, tolerance: float, what: str) -> None:
@@ -152,7 +157,7 @@ def expect_losses(found: list[np.ndarray], expected: Any, tolerance: float) -> N
 
 
 def export_gives_back_what_init_was_given(subject: Subject) -> None:
-    expect_arrays(subject.whole.at_start)
+    expect_arrays(subject.whole.at_start, subject.start)
     expect_equal(subject.whole.at_start, subject.start, 0.0, "export(init(p))")
 
 
@@ -272,7 +277,7 @@ def scores_are_the_specs(subject: Subject) -> None:
 
 def gradients_have_the_names_and_shapes_of_what_is_learnt(subject: Subject) -> None:
     found = subject.adapter.gradients(subject.fresh(), subject.batches[0])
-    expect_arrays(found)
+    expect_arrays(found, subject.start)
     described = {name: value.shape for name, value in found.items()}
     expected = {name: value.shape for name, value in subject.learnt.items()}
     expect(described == expected, f"{described}, expected {expected}")
@@ -303,6 +308,9 @@ def the_last_row_is_reached_and_padding_is_not(subject: Subject) -> None:
     batch["history"][:, 0] = subject.data.n_items
     if "length" in batch:
         batch["length"] += 1
+    if "item" in batch:  # against others in the batch, of which there must be some
+        batch["item"][0] += subject.data.n_items - 1
+    elif "length" in batch:
         batch["target"] += subject.data.n_items - 1
     else:  # a target at every place, numbered as histories are
         batch["target"][:, 0] = subject.data.n_items
@@ -365,7 +373,7 @@ LAST_ROW = {"users": the_last_row_is_reached_and_no_other, "histories": the_last
 
 
 def checks(family: str, mode: str) -> list[Any]:
-    last_row = [LAST_ROW[specs.make(family, {}).asks]] if mode == "eager" else []
+    last_row = [LAST_ROW[ladder_spec(family).asks]] if mode == "eager" else []
     return [*CHECKS[mode], *last_row]
 
 
