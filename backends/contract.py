@@ -23,7 +23,8 @@ class Adapter(Protocol):
     """The functions of an adapter module. `State` is the backend's own; the harness only hands it on.
 
     The classic models (no gradient steps) have no `gradients` and no `export`; one that ranks without vectors has
-    `recommend` in place of the two `embed` functions, and its spec says `serves = "lists"`.
+    `recommend` in place of the two `embed` functions, and its spec says `serves = "lists"`. It is asked as
+    `embed_users` is: for users by their numbers, or for histories in the form that the spec's `inputs` gives them.
     """
 
     def init(self, spec: Any, parameters: Arrays, device: str, mode: str) -> Any:
@@ -76,5 +77,8 @@ class Adapter(Protocol):
         ...
 
     def recommend(self, state: Any, inputs: Arrays, k: int) -> npt.NDArray[Any]:
-        """int32[n, k]: item lists, best first, -1 where there are fewer; only where the spec serves lists."""
+        """int32[n, k]: item lists, best first, -1 where there are fewer; only where the spec serves lists.
+
+        What was seen is left out here, where the spec says so: nobody filters the lists afterwards.
+        """
         ...

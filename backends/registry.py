@@ -75,6 +75,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "oracle": Family("benchmarks.specs.oracle:Oracle", _classic("oracle")),
         "popularity": Family("benchmarks.specs.popularity:Popularity", _classic("popularity")),
+        "item-cf": Family("benchmarks.specs.item_cf:ItemCF", _classic("item_cf")),
+        "user-cf": Family("benchmarks.specs.user_cf:UserCF", _classic("user_cf")),
         "als": Family("benchmarks.specs.als:ALS", _classic("als")),
         "mf-logloss": Family("benchmarks.specs.mf_logloss:MFLogLoss", _everywhere("mf_logloss")),
         "mf-bpr": Family("benchmarks.specs.mf_bpr:MFBPR", _everywhere("mf_bpr")),
@@ -83,6 +85,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec")),
         "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa")),
         "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr")),
+        "dssm": Family("benchmarks.specs.dssm:DSSM", _everywhere("two_tower")),
+        "youtube-dnn": Family("benchmarks.specs.youtube_dnn:YouTubeDNN", _everywhere("two_tower")),
         "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind")),
     }
 )

@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 
 import datasets
-from benchmarks import sampling
+from benchmarks import negatives, sampling
+from benchmarks.negatives import Sampler
+from benchmarks.protocols.base import distinct_per_user
 from benchmarks.specs.mf_bpr import MFBPR
 from benchmarks.specs.mf_logloss import MFLogLoss
 
 T = TypeVar("T")
 N_USERS, N_ITEMS, N_ROWS = 3_706, 4_052, 278_511  # Online Retail's training rows
-N_NEGATIVES = 3_000_000
+N_NEGATIVES, N_EACH = 3_000_000, 3
 N_ROUNDS = 15
 
 
@@ -61,6 +63,49 @@ def test_uniform_negatives(benchmark):
         lambda: sampling.uniform_items(rng, N_ITEMS, (N_NEGATIVES,)),
         lambda: rng.bit_generator.random_raw(N_NEGATIVES // 2),
     )
+
+
+@pytest.fixture
+def skewed_training():
+    """MovieLens-1M's shape: 6,040 users, 3,706 items, a million rows, a few users and items with many of them."""
+    n_users, n_items, n_rows = 6_040, 3_706, N_NEGATIVES // N_EACH
+    rng = np.random.default_rng(0)
+    user, item = (
+        np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(n_rows)).astype(np.int32)
+        for weights in (rng.lognormal(0, 1, n_users), rng.lognormal(0, 1.5, n_items))
+    )
+    seen_indptr, seen_items = distinct_per_user(user, item, n_users, n_items)
+    item_counts = np.bincount(item, minlength=n_items)
+    return SimpleNamespace(
+        n_items=n_items, user=user, item_counts=item_counts, seen_indptr=seen_indptr, seen_items=seen_items
+    )
+
+
+def negatives_for_each_row(benchmark, training, sampler):
+    """Floor: a raw 64-bit word of the same generator for each negative."""
+    rng = sampling.generator("bench")
+    drawn = interleaved(
+        benchmark,
+        lambda: sampler.draw(rng, training.user, N_EACH),
+        lambda: rng.bit_generator.random_raw(N_NEGATIVES),
+    )
+    assert drawn.size == N_NEGATIVES
+
+
+def test_popularity_negatives(benchmark, skewed_training):
+    negatives_for_each_row(benchmark, skewed_training, Sampler.of("popularity", skewed_training))
+
+
+def test_popularity_negatives_without_positives(benchmark, skewed_training):
+    sampler = Sampler.of("popularity", skewed_training, exclude_positives=True)
+    negatives_for_each_row(benchmark, skewed_training, sampler)
+
+
+def test_popularity_negatives_without_positives_or_bitmap(benchmark, skewed_training, monkeypatch):
+    """As with users and items so many that a positive has to be searched for."""
+    monkeypatch.setattr(negatives, "BITMAP_BYTES", 0)
+    sampler = Sampler.of("popularity", skewed_training, exclude_positives=True)
+    negatives_for_each_row(benchmark, skewed_training, sampler)
 
 
 def test_batches_of_an_epoch_of_log_loss(benchmark, training):

@@ -32,12 +32,14 @@ def generator(*key: object) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(hashlib.sha256(words.encode()).digest()[:16])))
 
 
-def initial_parameters(table: tuple[Parameter, ...], key: tuple[object, ...]) -> dict[str, npt.NDArray[np.float32]]:
-    """The arrays from which every backend starts: uniform in [-bound, bound), each with a generator of its own."""
-    return {row.name: _uniform(generator(*key, "parameter", row.name), row) for row in table}
+def initial_parameters(table: tuple[Parameter, ...], key: tuple[object, ...]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays from which every backend starts: as given, or uniform in [-bound, bound) from a generator each."""
+    return {row.name: _initial(generator(*key, "parameter", row.name), row) for row in table}
 
 
-def _uniform(rng: np.random.Generator, row: Parameter) -> npt.NDArray[np.float32]:
+def _initial(rng: np.random.Generator, row: Parameter) -> npt.NDArray[Any]:
+    if row.values is not None:
+        return row.values.copy()
     if row.bound == 0:
         return np.zeros(row.shape, np.float32)
     return np.asarray(np.float32(row.bound) * (2 * rng.random(row.shape, dtype=np.float32) - 1), np.float32)
@@ -98,6 +100,49 @@ def _with_uniform_negatives(
         "item": np.concatenate([training.item[rows], uniform_items(rng, training.n_items, shape)], 1),
         "label": label,
     }
+
+
+def positives(
+    rng: np.random.Generator, training: Training, batch_size: int
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """One shuffled pass over the training rows; a last, short batch is dropped, unless it is the only one.
+
+    Yields:
+        Chunks of user and target: int32[steps, batch_size].
+    """
+    for rows in _shuffled(rng, len(training.user), batch_size):
+        yield {"user": training.user[rows], "target": training.item[rows]}
+
+
+def prefixes(
+    rng: np.random.Generator, training: Training, batch_size: int, length: int
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """One shuffled pass over all items of the training sequences but their first, each with what came before it.
+
+    A last, short batch is dropped, unless it is the only one.
+
+    Yields:
+        Chunks of user, length, target: int32[steps, batch_size] (user as in `sequence_user`) and history:
+        int32[steps, batch_size, length], the last items before the target, + 1, padded on the right with 0.
+
+    Raises:
+        InputError: if no sequence has two items.
+    """
+    n_targets = np.maximum(np.diff(training.sequence_indptr) - 1, 0)
+    first_target = np.append(0, np.cumsum(n_targets))
+    if not first_target[-1]:
+        raise InputError("no training sequence has two items, so that none has a past; take data with longer ones.")
+    for samples in _shuffled(rng, int(first_target[-1]), batch_size):
+        sequence = np.searchsorted(first_target, samples, side="right") - 1
+        start = training.sequence_indptr[sequence]
+        place = start + 1 + samples - first_target[sequence]
+        history, lengths = padded(training.sequence_items, start.ravel(), place.ravel(), length)
+        yield {
+            "user": training.sequence_user[sequence],
+            "history": history.reshape(*samples.shape, length),
+            "length": lengths.reshape(samples.shape),
+            "target": training.sequence_items[place],
+        }
 
 
 def random_cuts(

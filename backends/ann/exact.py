@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from backends import heap
 from backends.ann import INDEXES, Index, settings
 from backends.ann.vectors import checked_items, checked_queries
 from datasets.errors import InputError
@@ -20,7 +21,6 @@ Exclusions = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]
 # One tile of scores is 2 MiB: it stays in cache between the product and the selection.
 QUERY_TILE = 128
 ITEM_TILE = 4096
-EMPTY = np.int32(np.iinfo(np.int32).max)  # worse than every item of the same score
 
 
 def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: int, seed: int) -> Index:  # noqa: ARG001
@@ -77,7 +77,7 @@ def top_k(users: Floats, items: Floats, k: int, exclude: Exclusions | None = Non
             f"Users of shape {users.shape}, items of shape {items.shape} and k = {k} do not fit; "
             "give two tables of equally many columns and k >= 1."
         )
-    found = np.full((len(users), k), EMPTY, dtype=np.int32)
+    found = np.full((len(users), k), heap.EMPTY)
 
     def block(start: int) -> None:
         stop = min(start + QUERY_TILE, len(users))
@@ -133,50 +133,15 @@ def _mask(scores, first_item, indptr, indices):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _select(scores, first_item, best_scores, best_items):  # type: ignore[no-untyped-def]
-    # A row of best_* is a binary heap with the worst of the best at its root.
     for row in range(scores.shape[0]):
-        heap_scores = best_scores[row]
-        heap_items = best_items[row]
+        heap_scores, heap_items = best_scores[row], best_items[row]
         for column in range(scores.shape[1]):
             score = scores[row, column]
-            if score >= heap_scores[0]:
-                item = np.int32(first_item + column)
-                if score > heap_scores[0] or item < heap_items[0]:
-                    _replace_root(heap_scores, heap_items, len(heap_items), score, item)
+            if score >= heap_scores[0]:  # turns most away before their number is made
+                heap.offer(heap_scores, heap_items, score, np.int32(first_item + column))
 
 
 @njit(cache=True, nogil=True)
 def _sort(best_scores, best_items):  # type: ignore[no-untyped-def]
-    # Heap sort: the worst moves to the end until the best stands first.
     for row in range(best_items.shape[0]):
-        heap_scores = best_scores[row]
-        heap_items = best_items[row]
-        for last in range(len(heap_items) - 1, 0, -1):
-            score, item = heap_scores[last], heap_items[last]
-            heap_scores[last], heap_items[last] = heap_scores[0], heap_items[0]
-            _replace_root(heap_scores, heap_items, last, score, item)
-        for at in range(len(heap_items)):
-            if heap_items[at] == EMPTY:
-                heap_items[at] = -1
-
-
-@njit(cache=True, nogil=True)
-def _replace_root(heap_scores, heap_items, size, score, item):  # type: ignore[no-untyped-def]
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and _worse(heap_scores[right], heap_items[right], heap_scores[child], heap_items[child]):
-            child = right
-        if not _worse(heap_scores[child], heap_items[child], score, item):
-            break
-        heap_scores[at], heap_items[at] = heap_scores[child], heap_items[child]
-        at = child
-    heap_scores[at], heap_items[at] = score, item
-
-
-@njit(cache=True, nogil=True)
-def _worse(score, item, other_score, other_item):  # type: ignore[no-untyped-def]
-    return score < other_score or (score == other_score and item > other_item)
+        heap.sort(best_scores[row], best_items[row])

@@ -63,7 +63,8 @@ def _loss_of(graph: nnx.GraphDef, learnt: Values, others: Values, batch: Batch) 
     """
     outcome = nnx.merge(graph, learnt, others)(batch)
     loss, carried = outcome if isinstance(outcome, tuple) else (outcome, {})
-    return loss, nnx.State({name: value.replace(carried.get(name, value[...])) for name, value in others.items()})
+    flat = {path: value.replace(carried.get(path[-1], value[...])) for path, value in nnx.to_flat_state(others)}
+    return loss, nnx.from_flat_state(flat)
 
 
 def _step(graph: nnx.GraphDef, optimizer: Any) -> Callable[[Carry, Any], tuple[Carry, Array]]:

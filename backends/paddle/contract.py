@@ -37,6 +37,8 @@ def initialise(model_class: type[nn.Layer], spec: Any, parameters: Arrays, devic
 
 
 def _parameter(value: npt.NDArray[Any], *, learnt: bool) -> Tensor:
+    if value.dtype != np.float32:
+        return paddle.to_tensor(value)  # Paddle has no parameters of integers
     parameter = paddle.create_parameter(list(value.shape), "float32")
     parameter.set_value(np.asarray(value))
     parameter.stop_gradient = not learnt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,11 +43,11 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         frameworks = {name: adapter for name, adapter in family.adapters.items() if name in FRAMEWORKS}
         if not frameworks or (options.models and model not in options.models):
             continue
-        spec = type(specs.make(model, {})).for_ladder()
+        climbing = type(specs.make(model, {})).for_ladder()
         modes: tuple[str, ...] = (options.mode,) if options.mode else ("eager", "compiled")
         if options.mutants:  # the modes are those of the table, and a model's bugs share one process
-            spec, modes = dataclasses.replace(spec, variant=INJECTED), ("eager",)
-        for backend, adapter in frameworks.items():
+            climbing, modes = (dataclasses.replace(climbing[0], variant=INJECTED),), ("eager",)
+        for (backend, adapter), spec in itertools.product(frameworks.items(), climbing):
             if options.backends and backend not in options.backends:
                 continue
             for mode in (mode for mode in modes if mode in BACKENDS[backend].modes):
@@ -76,7 +77,7 @@ def _passed(record: store.Record) -> bool:
 
 def _print_climb(cell: Cell, record: store.Record) -> None:
     """One line: the deepest rung that holds, and the first that breaks, with its difference."""
-    name = f"{cell.model:12} {cell.backend:10} {cell.mode:8} {cell.device}"
+    name = f"{cell.model:12} {cell.variant:14} {cell.backend:10} {cell.mode:8} {cell.device}"
     if record["status"] != "ok":
         sys.stdout.write(f"{record['status']:8} {name}  {record['reason']}\n")
         return

@@ -18,7 +18,7 @@ from backends.ann import exact, interests
 from benchmarks import sampling
 from benchmarks.agreement import reference
 from benchmarks.agreement.tolerances import LADDER
-from benchmarks.harness.evaluation import user_vectors
+from benchmarks.harness.evaluation import answers
 from benchmarks.metrics import evaluate
 from benchmarks.specs.base import Arrays, DifferentiableSpec
 
@@ -93,7 +93,7 @@ class _Climb:
         if set(exported) != set(self.start):
             return np.inf, f"parameters {', '.join(sorted(set(exported) ^ set(self.start)))}"
         for name, value in exported.items():
-            if value.dtype != np.float32 or value.shape != self.start[name].shape:
+            if value.dtype != self.start[name].dtype or value.shape != self.start[name].shape:
                 return np.inf, f"{name} is {value.dtype}{list(value.shape)}"
         return _largest(exported, self.start)
 
@@ -109,10 +109,10 @@ class _Climb:
         return _largest(found, expected, relative=True)
 
     def _users(self, asked: reference.Asked) -> npt.NDArray[Any]:
-        return user_vectors(self.spec, partial(self.adapter.embed_users, self.state), asked)
+        return answers(self.spec, partial(self.adapter.embed_users, self.state), asked)
 
     def _true_users(self, asked: reference.Asked) -> npt.NDArray[np.float64]:
-        return user_vectors(self.spec, partial(self.spec.user_vectors, self.truth.parameters), asked)
+        return answers(self.spec, partial(self.spec.user_vectors, self.truth.parameters), asked)
 
     def gradients(self) -> Difference:
         """Against the reference's own gradient, and along random directions against its finite differences."""

@@ -11,7 +11,7 @@ import importlib.util
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -46,34 +46,46 @@ class Bug:
     Attributes:
         name: what is wrong, in words.
         rung: the highest rung that may catch it; a lower one may be quicker.
-        family: the model that shows it.
+        model: the family that shows it.
+        variant: which of the family's specs for the ladder shows it; "" for the first.
         edits: backend -> edit.
     """
 
     name: str
     rung: str
-    family: str
+    model: str
+    variant: str
     edits: Mapping[str, Edit]
+
+    def at(self, climbing: Sequence[DifferentiableSpec]) -> DifferentiableSpec:
+        """The spec that shows it, of a family's specs for the ladder."""
+        return next(spec for spec in climbing if self.variant in {"", spec.variant})
 
 
 def bugs() -> tuple[Bug, ...]:
     """The table: one file a family in bugs/ beside this one."""
     return tuple(
-        Bug(row["name"], row["rung"], path.stem, {name: Edit(**row[name]) for name in FRAMEWORKS if name in row})
+        Bug(
+            row["name"],
+            row["rung"],
+            path.stem.replace("_", "-"),
+            row.get("variant", ""),
+            {name: Edit(**row[name]) for name in FRAMEWORKS if name in row},
+        )
         for path in sorted(Path(__file__).with_name("bugs").glob("*.toml"))
         for row in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]
     )
 
 
 @contextlib.contextmanager
-def injected(backend: str, family: str, edit: Edit) -> Iterator[ModuleType]:
-    """The adapter of a family, imported afresh with the edit in it; afterwards all modules are as they were.
+def injected(adapter: str, edit: Edit) -> Iterator[ModuleType]:
+    """The adapter module, imported afresh with the edit in it; afterwards all modules are as they were.
 
     Raises:
         ValueError: if the text to be replaced is not in the module exactly once.
     """
-    package = importlib.import_module(f"backends.{backend}")
-    names = [f"{package.__name__}.{name}" for name in (*SHARED, family)]
+    package = importlib.import_module(adapter.rpartition(".")[0])
+    names = [*(f"{package.__name__}.{name}" for name in SHARED), adapter]
     kept = {name: importlib.import_module(name) for name in names}
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -115,13 +127,16 @@ def _import_edited(name: str, edit: Edit | None, folder: Path) -> ModuleType:
     return module
 
 
-def inject_all(backend: str, adapter: str, spec: DifferentiableSpec, device: str) -> list[dict[str, Any]]:
+def inject_all(
+    backend: str, adapter: str, model: str, climbing: Sequence[DifferentiableSpec], device: str
+) -> list[dict[str, Any]]:
     """Injects every bug of this backend and family in turn and lets the ladder look.
 
     Args:
         backend: name of the backend.
         adapter: the family's adapter module, e.g. "backends.torch.mf_bpr".
-        spec: the family's spec for the ladder.
+        model: the family.
+        climbing: the family's specs for the ladder.
         device: "cpu" or "gpu".
 
     Returns:
@@ -130,17 +145,20 @@ def inject_all(backend: str, adapter: str, spec: DifferentiableSpec, device: str
     Raises:
         ValueError: if the adapter breaks as it is, so that whatever its bugs break would prove nothing.
     """
-    family = adapter.rpartition(".")[2]
-    chosen = [(bug, bug.edits[backend]) for bug in bugs() if bug.family == family and backend in bug.edits]
-    for mode in sorted({edit.mode for _, edit in chosen}):
+    chosen = [
+        (bug, bug.edits[backend], bug.at(climbing)) for bug in bugs() if bug.model == model and backend in bug.edits
+    ]
+    for spec, mode in dict.fromkeys((spec, edit.mode) for _, edit, spec in chosen):
         sound = climb(importlib.import_module(adapter), spec, device, mode)[-1]
         if not sound.holds:
-            raise ValueError(f"{adapter}, {mode}, breaks at {sound.rung} without any bug; mend it first.")
-    return [_fate(bug, edit, backend, spec, device) for bug, edit in chosen]
+            raise ValueError(
+                f"{adapter}, {spec.variant}, {mode}, breaks at {sound.rung} without any bug; mend it first."
+            )
+    return [_fate(bug, edit, adapter, spec, device) for bug, edit, spec in chosen]
 
 
-def _fate(bug: Bug, edit: Edit, backend: str, spec: DifferentiableSpec, device: str) -> dict[str, Any]:
-    with injected(backend, bug.family, edit) as mutant:
+def _fate(bug: Bug, edit: Edit, adapter: str, spec: DifferentiableSpec, device: str) -> dict[str, Any]:
+    with injected(adapter, edit) as mutant:
         last = climb(mutant, spec, device, edit.mode)[-1]
     broke = None if last.holds else last.rung
     order = list(LADDER)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import autograd
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
+from benchmarks.protocols import features
+from benchmarks.protocols.base import distinct_per_user
 from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
 Float64s = dict[str, npt.NDArray[np.float64]]
@@ -32,6 +35,10 @@ class Problem:
     user: npt.NDArray[np.int32]
     item: npt.NDArray[np.int32]
     item_counts: npt.NDArray[np.int64]
+    seen_indptr: npt.NDArray[np.int64]
+    seen_items: npt.NDArray[np.int32]
+    user_features: Arrays
+    item_features: Arrays
     sequence_user: npt.NDArray[np.int32]
     sequence_indptr: npt.NDArray[np.int64]
     sequence_items: npt.NDArray[np.int32]
@@ -65,13 +72,20 @@ def problem() -> Problem:
     sequence_user = rng.integers(0, N_USERS, N_SEQUENCES, dtype=np.int32)
     sequence_indptr, sequence_items = _of_their_group(rng, sequence_user, rng.integers(5, 15, N_SEQUENCES))
     everybody = np.arange(N_USERS, dtype=np.int32)
+    item_counts = np.bincount(item, minlength=N_ITEMS)
+    seen_indptr, seen_items = distinct_per_user(user, item, N_USERS, N_ITEMS)
+    region, group = everybody % (N_GROUPS - 1), np.arange(N_ITEMS, dtype=np.int32) % N_GROUPS
     indptr, history = _of_their_group(rng, everybody, rng.integers(0, 11, N_USERS))
     return Problem(
         n_users=N_USERS,
         n_items=N_ITEMS,
         user=user,
         item=item,
-        item_counts=np.bincount(item, minlength=N_ITEMS),
+        item_counts=item_counts,
+        seen_indptr=seen_indptr,
+        seen_items=seen_items,
+        user_features=features.encoded({"region": region}, np.bincount(user, minlength=N_USERS), "activity"),
+        item_features=features.encoded({"group": group}, item_counts, "popularity"),
         sequence_user=sequence_user,
         sequence_indptr=sequence_indptr,
         sequence_items=sequence_items,
@@ -96,8 +110,10 @@ def asked(data: Problem, users: npt.NDArray[np.int32]) -> Asked:
     return Asked(users, data.history, data.start[users], data.stop[users])
 
 
-def initial_parameters(spec: DifferentiableSpec) -> dict[str, npt.NDArray[np.float32]]:
-    return sampling.initial_parameters(spec.parameters(Sizes(N_USERS, N_ITEMS)), ("ladder", spec.model))
+def initial_parameters(spec: DifferentiableSpec) -> dict[str, npt.NDArray[Any]]:
+    data = problem()
+    table = spec.parameters(Sizes(data.n_users, data.n_items, data.user_features, data.item_features))
+    return sampling.initial_parameters(table, ("ladder", spec.model))
 
 
 def chunks(spec: DifferentiableSpec, data: Problem) -> Iterator[Arrays]:
@@ -147,7 +163,7 @@ class Trajectory:
 
     def __init__(self, spec: DifferentiableSpec, parameters: Arrays) -> None:
         self.spec = spec
-        self.parameters: Float64s = {name: value.astype(np.float64) for name, value in parameters.items()}
+        self.parameters: Float64s = {name: _exact(value) for name, value in parameters.items()}
         self._first = {name: np.zeros_like(value) for name, value in self.parameters.items()}
         self._second = {name: np.zeros_like(value) for name, value in self.parameters.items()}
         self._t = 0
@@ -159,7 +175,8 @@ class Trajectory:
         self._t += 1
         optimizer = self.spec.optimizer
         changes = self._adam(optimizer, gradient) if isinstance(optimizer, Adam) else _sgd(optimizer, gradient)
-        self.parameters = {name: value - changes.get(name, 0.0) for name, value in self.parameters.items()} | carried
+        moved = {name: self.parameters[name] - change for name, change in changes.items()}
+        self.parameters = {**self.parameters, **moved, **carried}
         return loss
 
     def _adam(self, adam: Adam, gradient: Float64s) -> Float64s:
@@ -171,6 +188,10 @@ class Trajectory:
             m_hat, v_hat = m / (1 - adam.beta1**self._t), v / (1 - adam.beta2**self._t)
             changes[name] = adam.learning_rate * m_hat / (np.sqrt(v_hat) + adam.epsilon)
         return changes
+
+
+def _exact(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return value.astype(np.float64) if np.issubdtype(value.dtype, np.floating) else value
 
 
 def _sgd(sgd: SGD, gradient: Float64s) -> Float64s:

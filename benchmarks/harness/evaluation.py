@@ -20,27 +20,27 @@ Items = npt.NDArray[np.int32]
 Exclusions = tuple[npt.NDArray[np.int64], Items]
 
 
-def user_vectors(spec: Any, embed: Callable[[Arrays], npt.NDArray[Any]], questions: Questions) -> npt.NDArray[Any]:
-    """The vectors of all questions, asked for in the portions and the form that the spec wants.
+def answers(spec: Any, ask: Callable[[Arrays], npt.NDArray[Any]], questions: Questions) -> npt.NDArray[Any]:
+    """The answers to all questions, asked in the portions and the form that the spec wants.
 
     Args:
         spec: the model's spec.
-        embed: `embed_users` of an adapter with its state, or a spec's reference.
+        ask: `embed_users` or `recommend` of an adapter with its state, or a spec's reference.
         questions: whatever users or histories are asked about.
 
     Returns:
-        float[q, dim], or float[q, interests, dim].
+        float[q, dim] or float[q, interests, dim], the vectors; or int32[q, k], the lists.
     """
     if spec.asks == "users":
-        return embed({"user": questions.user})
-    vectors: npt.NDArray[Any] | None = None
+        return ask({"user": questions.user})
+    answered: npt.NDArray[Any] | None = None
     for inputs, rows in spec.inputs(questions):
-        portion = embed(inputs)
-        if vectors is None:
-            vectors = np.empty((len(questions.user), *portion.shape[1:]), portion.dtype)
-        vectors[rows] = portion
-    assert vectors is not None  # noqa: S101 - a period has queries
-    return vectors
+        portion = ask(inputs)
+        if answered is None:
+            answered = np.empty((len(questions.user), *portion.shape[1:]), portion.dtype)
+        answered[rows] = portion
+    assert answered is not None  # noqa: S101 - a period has queries
+    return answered
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Asked:
 
     Attributes:
         user, history, start, stop: see `Questions`; of a user model the history is the user's distinct training items.
+        best: see `Queries`; of a user model int32[n, 0].
         place: int64[q], the question that answers each query; -1 where only the popular items are left.
     """
 
@@ -56,6 +57,7 @@ class Asked:
     history: Items
     start: npt.NDArray[np.int64]
     stop: npt.NDArray[np.int64]
+    best: Items
     place: npt.NDArray[np.int64]
 
     @property
@@ -84,22 +86,21 @@ class Judge:
             known = queries.user >= 0
             place = np.where(known, np.searchsorted(users, queries.user), -1)
             start, stop = self.split.seen_indptr[users], self.split.seen_indptr[users + 1]
-            return Asked(users, self.split.seen_items, start, stop, place)
+            return Asked(users, self.split.seen_items, start, stop, np.empty((len(users), 0), np.int32), place)
         place = np.arange(len(queries))
         if not spec.answers_empty:
             place[queries.start == queries.stop] = -1
-        return Asked(queries.user, queries.history, queries.start, queries.stop, place)
+        return Asked(queries.user, queries.history, queries.start, queries.stop, queries.best, place)
 
     def lists(self, adapter: Any, state: Any, spec: Any, period: str) -> Items:
         """int32[q, k]: what the model recommends for each query of a period; popular items where it has no answer."""
-        if spec.serves == "lists":
-            queries = self.split.period(period)
-            return np.asarray(adapter.recommend(state, {"user": queries.user, "best": queries.best}, self.k))
         asked = self.asked(spec, period)
         if not len(asked.user):
             return self.spread(np.empty((0, self.k), np.int32), asked)
+        if spec.serves == "lists":
+            return self.spread(answers(spec, partial(adapter.recommend, state, k=self.k), asked), asked)
         items = adapter.embed_items(state)
-        users = user_vectors(spec, partial(adapter.embed_users, state), asked)
+        users = answers(spec, partial(adapter.embed_users, state), asked)
         exclude = asked.seen if spec.filter_seen else None
         return self.spread(exact_lists(users, items, self.k, exclude), asked)
 

@@ -12,7 +12,7 @@ from typing import Any
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import specs
 from benchmarks.harness import environment, item_map
-from benchmarks.specs.base import Sizes, digest, settings
+from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
 
 
@@ -146,9 +146,7 @@ def _sources(train: Iterable[Cell]) -> list[Cell]:
     """The first cell of each model and variant that serves vectors: its vectors are searched and mapped."""
     first: dict[tuple[str, str], Cell] = {}
     for cell in train:
-        spec = specs.make(cell.model, cell.settings)
-        learnt = spec.parameters(Sizes(n_users=1, n_items=1))  # popularity has none: one column is nothing to search
-        if cell.refusal is None and spec.serves == "vectors" and learnt:
+        if cell.refusal is None and specs.make(cell.model, cell.settings).serves == "vectors":
             first.setdefault((cell.model, cell.variant), cell)
     return list(first.values())
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from backends.contract import UnavailableError
 from benchmarks import checkpoints, protocols, sampling, specs
-from benchmarks.harness.evaluation import Judge, user_vectors
+from benchmarks.harness.evaluation import Judge, answers
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
 from datasets.errors import InputError
@@ -65,7 +65,7 @@ class Job:
 
     def start_model(self, split: Split) -> tuple[Any, Any, bool]:
         """The imported adapter, its state at the initial parameters, and whether there are any parameters."""
-        table = self.spec.parameters(Sizes(split.n_users, split.n_items))
+        table = self.spec.parameters(Sizes(split.n_users, split.n_items, split.user_features, split.item_features))
         with self.clock("draw_s"):
             parameters = sampling.initial_parameters(table, self.key)
         self.hashes["parameters"] = _hash_arrays(parameters, hashlib.blake2b(digest_size=8)).hexdigest()
@@ -191,7 +191,7 @@ def _leave(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
     """The vectors of the reported period's questions and of all items, and the parameters as a checkpoint."""
     if job.spec.serves == "vectors":
         asked = judge.asked(job.spec, judge.protocol.period)
-        np.save(job.folder / "users.npy", user_vectors(job.spec, partial(adapter.embed_users, state), asked))
+        np.save(job.folder / "users.npy", answers(job.spec, partial(adapter.embed_users, state), asked))
         np.save(job.folder / "items.npy", adapter.embed_items(state))
     if hasattr(adapter, "export"):
         checkpoints.save(job.folder / "parameters.npz", adapter.export(state))
@@ -281,7 +281,9 @@ def agreement(job: Job) -> None:
 
     device, mode = job.asked["device"], job.asked["mode"]
     if job.spec.variant == mutants.INJECTED:
-        bugs = mutants.inject_all(job.asked["backend"], job.asked["adapter"], job.spec, device)
+        bugs = mutants.inject_all(
+            job.asked["backend"], job.asked["adapter"], job.spec.model, job.spec.for_ladder(), device
+        )
         metrics = {"n_injected": len(bugs), "n_caught": sum(bug["caught"] for bug in bugs)}
         job.finish(status="ok", metrics=metrics, settings={"bugs": bugs})
         return

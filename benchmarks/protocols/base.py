@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -190,10 +190,19 @@ class Protocol(ABC):
         value = getattr(self, field)
         self._require(field, isinstance(value, float) and 0 < value < 1, "a number between 0 and 1")
 
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation period."""
+        return True
+
+    def _lacks_any(self, n: Sequence[int]) -> bool:
+        """Whether training, the test, or a validation that there should be has nothing, n being what each has."""
+        return 0 in (n if self.validates else (n[0], n[2]))
+
     def _filled(self, data: Interactions, split: Split, advice: str) -> Split:
         """The split, if there is something to learn from and something to ask."""
         n = (len(split.sequence_items), len(split.period("validation")), len(split.period("test")))
-        if min(n) == 0:
+        if self._lacks_any(n):
             raise InputError(
                 f"{data.name}: {self.name} leaves {n[0]} training rows, {n[1]} validation and {n[2]} test queries, "
                 f"expected some of each; {advice}."

@@ -71,7 +71,8 @@ class CutInTime(Protocol):
 
     Attributes:
         train_until, validation_until: each an ISO date (UTC; the first moment that no longer belongs) or a fraction
-            of the rows in order of time. The test period is the rest.
+            of the rows in order of time. The test period is the rest. Where both are the same, all before it trains and
+            there is no validation period: settings are to be chosen under earlier cuts.
         per: "session" or "user".
     """
 
@@ -88,19 +89,26 @@ class CutInTime(Protocol):
                     f"{self.name}: {field} is {getattr(self, field)}, expected a date in quotes or a fraction of the "
                     "rows; correct it in the suite."
                 )
+        if not self.validates:
+            self._require("period", self.period == "test", "test, since validation_until is train_until")
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation period."""
+        return self.validation_until != self.train_until
 
     def cut(self, data: Interactions) -> Cut:
         """The periods' rows, and the users of the training rows.
 
         Raises:
-            InputError: if the data have no timestamps, or a period is empty.
+            InputError: if the data have no timestamps, or a period is empty that there should be.
         """
         timestamp = timestamps(data, "the time split")
         first_cut, second_cut = (self._moment(timestamp, cut) for cut in (self.train_until, self.validation_until))
         before, after = timestamp < first_cut, timestamp >= max(first_cut, second_cut)
         periods = (before, ~before & ~after, after)
         n_rows = [int(period.sum()) for period in periods]
-        if min(n_rows) == 0:
+        if self._lacks_any(n_rows):
             raise InputError(
                 f"{data.name}: the time split leaves {n_rows[0]} training, {n_rows[1]} validation and {n_rows[2]} "
                 f"test rows, expected some of each; move train_until ({self.train_until}) or validation_until "

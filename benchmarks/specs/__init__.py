@@ -28,4 +28,4 @@ def make(model: str, settings: Mapping[str, Any]) -> Any:
             f"{model} has no setting {unknown[0]!r}, expected one of {', '.join(sorted(fields))}; "
             "correct it in the suite."
         )
-    return spec_class(**settings)
+    return spec_class(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -17,10 +17,18 @@ Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a model has to know of the data before it sees any: how many users and items there are."""
+    """What a model has to know of the data before it sees any row.
+
+    Attributes:
+        n_users, n_items: how many there are.
+        user_features, item_features: what is known of each, name -> [n_users + 1] or [n_items + 1]; see
+            `protocols.features`.
+    """
 
     n_users: int
     n_items: int
+    user_features: Arrays = field(default_factory=dict)
+    item_features: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,15 @@ class Parameter:
 
     Attributes:
         name: canonical name, the same in all backends and in every exported file.
-        shape: the shape of the float32 array.
+        shape: the shape of the array.
         bound: initial values are uniform in [-bound, bound); 0 gives zeros.
+        values: where given, the initial values themselves, float32 or, of codes that are looked up, int32.
     """
 
     name: str
     shape: tuple[int, ...]
     bound: float
+    values: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,10 @@ class Training(Protocol):
     @property
     def item_counts(self) -> npt.NDArray[np.int64]: ...
     @property
+    def seen_indptr(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def seen_items(self) -> npt.NDArray[np.int32]: ...
+    @property
     def sequence_user(self) -> npt.NDArray[np.int32]: ...
     @property
     def sequence_indptr(self) -> npt.NDArray[np.int64]: ...
@@ -135,8 +149,8 @@ class Spec(Protocol):
             query, from what it says of the past.
         answers_empty: whether it has an answer to a query without any history; else that gets the popular items.
             Only where the spec asks for histories.
-        serves: "vectors": ranked by inner products of `embed_users` and `embed_items`; "lists": by the adapter's
-            `recommend`.
+        serves: "vectors": ranked by inner products of `embed_users` and `embed_items`; "scores": the same, but of one
+            column, in which there is nothing to search; "lists": by the adapter's `recommend`.
         variant: what tells this row of a leaderboard from others of the family.
         epochs: how often `batches` is drawn, at most.
         patience: training stops after so many epochs without a better validation metric, and goes back to the
@@ -186,8 +200,11 @@ class DifferentiableSpec(Spec, Protocol):
         ...
 
     @classmethod
-    def for_ladder(cls) -> DifferentiableSpec:
-        """The spec at a size at which the ladder can afford the reference, every setting still felt."""
+    def for_ladder(cls) -> tuple[DifferentiableSpec, ...]:
+        """The spec at sizes at which the ladder can afford the reference, every setting still felt.
+
+        More than one, of different variants, where one cannot hold all settings.
+        """
         ...
 
     @property

@@ -27,12 +27,12 @@ class ComiRecDR(sequences.SequenceSpec):
     squash_epsilon: float = 1e-9
 
     @classmethod
-    def for_ladder(cls) -> ComiRecDR:
+    def for_ladder(cls) -> tuple[ComiRecDR, ...]:
         """Small, no two sizes alike, with epsilons that show where they are misplaced or left out.
 
         Large batches, since it learns by heart what it can.
         """
-        return cls(
+        small = cls(
             n_interests=2,
             squash_epsilon=1e-2,
             embedding_dim=10,
@@ -43,6 +43,7 @@ class ComiRecDR(sequences.SequenceSpec):
             learning_rate=0.02,
             epsilon=1e-4,
         )
+        return (small,)
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim

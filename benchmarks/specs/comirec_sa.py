@@ -26,9 +26,9 @@ class ComiRecSA(sequences.SequenceSpec):
     attention_dim: int = 256  # published as 4 times embedding_dim
 
     @classmethod
-    def for_ladder(cls) -> ComiRecSA:
+    def for_ladder(cls) -> tuple[ComiRecSA, ...]:
         """Small, no two sizes alike, with an epsilon that shows where it is misplaced."""
-        return cls(
+        small = cls(
             n_interests=3,
             embedding_dim=8,
             attention_dim=10,
@@ -39,6 +39,7 @@ class ComiRecSA(sequences.SequenceSpec):
             learning_rate=0.01,
             epsilon=1e-4,
         )
+        return (small,)
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim

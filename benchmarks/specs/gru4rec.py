@@ -28,9 +28,9 @@ class GRU4Rec(sequences.SequenceSpec):
     learning_rate: float = 1e-4
 
     @classmethod
-    def for_ladder(cls) -> GRU4Rec:
+    def for_ladder(cls) -> tuple[GRU4Rec, ...]:
         """Small, masked, with vectors that are normalised and an epsilon that shows where it is misplaced."""
-        return cls(
+        small = cls(
             embedding_dim=8,
             length=6,
             padding_masked=True,
@@ -40,6 +40,7 @@ class GRU4Rec(sequences.SequenceSpec):
             learning_rate=0.01,
             epsilon=1e-4,
         )
+        return (small,)
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim

@@ -45,12 +45,12 @@ class LSTM:
     filter_seen: bool = False
 
     @classmethod
-    def for_ladder(cls) -> LSTM:
+    def for_ladder(cls) -> tuple[LSTM, ...]:
         """Small, with users, a carried state, sessions shorter than a window, and a norm that clips most steps.
 
         The first batch holds padded targets, and its gradient, with a norm of 0.13, is clipped.
         """
-        return cls(
+        small = cls(
             with_user=True,
             embedding_dim=6,
             hidden_dim=8,
@@ -62,6 +62,7 @@ class LSTM:
             learning_rate=5.0,
             clip_norm=0.12,
         )
+        return (small,)
 
     @property
     def unlearnt(self) -> tuple[str, ...]:

@@ -37,9 +37,9 @@ class MFBPR:
     filter_seen: bool = False
 
     @classmethod
-    def for_ladder(cls) -> MFBPR:
+    def for_ladder(cls) -> tuple[MFBPR, ...]:
         """Small, with an epsilon and a penalty large enough to be seen where they are misplaced."""
-        return cls(
+        small = cls(
             embedding_dim=8,
             batch_size=64,
             steps_per_epoch=50,
@@ -48,6 +48,7 @@ class MFBPR:
             epsilon=1e-4,
             l2=1e-4,
         )
+        return (small,)
 
     @property
     def optimizer(self) -> Adam:

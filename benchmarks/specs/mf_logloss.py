@@ -35,9 +35,9 @@ class MFLogLoss:
     filter_seen: bool = False
 
     @classmethod
-    def for_ladder(cls) -> MFLogLoss:
+    def for_ladder(cls) -> tuple[MFLogLoss, ...]:
         """Small, with an epsilon and a penalty large enough to be seen where they are misplaced."""
-        return cls(
+        small = cls(
             embedding_dim=8,
             batch_size=64,
             n_negatives=2,
@@ -46,6 +46,7 @@ class MFLogLoss:
             epsilon=1e-4,
             l2=1e-4,
         )
+        return (small,)
 
     @property
     def optimizer(self) -> Adam:

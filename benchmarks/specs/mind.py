@@ -30,9 +30,9 @@ class MIND(sequences.SequenceSpec):
     power: int = 2  # of the inner products in the label-aware attention; they may be negative
 
     @classmethod
-    def for_ladder(cls) -> MIND:
+    def for_ladder(cls) -> tuple[MIND, ...]:
         """Small, no two sizes alike, with epsilons and a power that show where they are misplaced or left out."""
-        return cls(
+        small = cls(
             n_interests=3,
             squash_epsilon=1e-2,
             power=3,
@@ -44,6 +44,7 @@ class MIND(sequences.SequenceSpec):
             learning_rate=0.01,
             epsilon=1e-4,
         )
+        return (small,)
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim

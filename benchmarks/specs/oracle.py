@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
-from benchmarks.specs.base import Arrays, Parameter, Sizes, Training
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
+
+
+class AnsweredQuestions(Questions, Protocol):
+    """Queries that bring the lists of the generating probabilities along; see `protocols.Queries`."""
+
+    @property
+    def best(self) -> npt.NDArray[np.int32]: ...
 
 
 @dataclass(frozen=True)
@@ -14,7 +24,8 @@ class Oracle:
     """Items ranked by their true expected number of occurrences; the lists come with the split, nothing is learnt."""
 
     model: ClassVar[str] = "oracle"
-    asks: ClassVar[str] = "users"
+    asks: ClassVar[str] = "histories"
+    answers_empty: ClassVar[bool] = True
     serves: ClassVar[str] = "lists"
     patience: ClassVar[int] = 0
     variant: str = "true-probabilities"
@@ -29,3 +40,6 @@ class Oracle:
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
         yield from ()
+
+    def inputs(self, queries: AnsweredQuestions) -> Iterator[tuple[Arrays, npt.NDArray[np.int64]]]:
+        yield {"best": queries.best}, np.arange(len(queries.user))

@@ -19,7 +19,7 @@ class Popularity:
     model: ClassVar[str] = "popularity"
     asks: ClassVar[str] = "histories"
     answers_empty: ClassVar[bool] = True
-    serves: ClassVar[str] = "vectors"
+    serves: ClassVar[str] = "scores"
     patience: ClassVar[int] = 0
     variant: str = "seen-kept"
     epochs: int = 1

@@ -40,13 +40,13 @@ class SASRec(sequences.SequenceSpec):
             )
 
     @classmethod
-    def for_ladder(cls) -> SASRec:
+    def for_ladder(cls) -> tuple[SASRec, ...]:
         """Small, with heads, inner units of another number, and epsilons that show where they are misplaced.
 
         Batches and inner units are so few that no ReLU whose output counts comes nearer to its kink than 5e-5 in the
         whole training: at a kink, rounding alone would part one framework from another.
         """
-        return cls(
+        small = cls(
             embedding_dim=8,
             length=6,
             n_heads=2,
@@ -58,6 +58,7 @@ class SASRec(sequences.SequenceSpec):
             learning_rate=0.01,
             epsilon=1e-4,
         )
+        return (small,)
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         """Matrices are [out, in], uniform in 1/sqrt(in). A norm's scale is its difference from one: it starts at 0."""

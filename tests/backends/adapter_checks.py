@@ -19,7 +19,7 @@ from backends.contract import UnavailableError
 from backends.registry import BACKENDS, FAMILIES
 from benchmarks import specs
 from benchmarks.agreement import reference
-from benchmarks.harness.evaluation import user_vectors
+from benchmarks.harness.evaluation import answers
 
 N_STEPS = 3  # a call of `train`; there are two calls, so that what has to outlive a call shows
 SAME = 1e-6  # of losses of a few units and parameters below 2: ten times what float32 resolves
@@ -31,6 +31,11 @@ Arrays = dict[str, np.ndarray]
 def families(backend: str) -> list[str]:
     """The families that take gradient steps and that the registry gives an adapter of this backend."""
     return [name for name, family in FAMILIES.items() if isinstance(family.adapters.get(backend), str)]
+
+
+def ladder_spec(family: str) -> Any:
+    """The family at the ladder's size, in the form that learns best."""
+    return type(specs.make(family, {})).for_ladder()[0]
 
 
 @dataclass
@@ -63,7 +68,7 @@ class Subject:
     def __init__(self, backend: str, family: str, mode: str) -> None:
         self.adapter = importlib.import_module(FAMILIES[family].adapters[backend])
         self.mode = mode
-        self.spec = type(specs.make(family, {})).for_ladder()
+        self.spec = ladder_spec(family)
         self.data = reference.problem()
         chunk = reaching_the_last_row(next(self.spec.batches(self.data, ("adapter checks",), 1)), self.data.n_items)
         self.calls = [{name: values[i : i + N_STEPS] for name, values in chunk.items()} for i in (0, N_STEPS)]
@@ -105,7 +110,7 @@ class Subject:
 
     def users(self, state: Any, users: np.ndarray) -> np.ndarray:
         """Vectors of these users, asked for as the harness asks."""
-        return user_vectors(self.spec, partial(self.adapter.embed_users, state), reference.asked(self.data, users))
+        return answers(self.spec, partial(self.adapter.embed_users, state), reference.asked(self.data, users))
 
     @property
     def everybody(self) -> np.ndarray:
@@ -131,10 +136,10 @@ def expect(holds: Any, what: str) -> None:
         raise AssertionError(what)
 
 
-def expect_arrays(found: Arrays) -> None:
+def expect_arrays(found: Arrays, expected: Arrays) -> None:
     for name, value in found.items():
         expect(isinstance(value, np.ndarray), f"{name} is no array but {type(value).__name__}")
-        expect(value.dtype == np.float32, f"{name} is {value.dtype}")
+        expect(value.dtype == expected[name].dtype, f"{name} is {value.dtype}, expected {expected[name].dtype}")
 
 
 def expect_equal(found: Arrays, expected: Arrays, tolerance: float, what: str) -> None:
@@ -152,7 +157,7 @@ def expect_losses(found: list[np.ndarray], expected: Any, tolerance: float) -> N
 
 
 def export_gives_back_what_init_was_given(subject: Subject) -> None:
-    expect_arrays(subject.whole.at_start)
+    expect_arrays(subject.whole.at_start, subject.start)
     expect_equal(subject.whole.at_start, subject.start, 0.0, "export(init(p))")
 
 
@@ -264,7 +269,7 @@ def scores_are_the_specs(subject: Subject) -> None:
     """Inner products of users and items rank as the reference's do, folded biases included."""
     state, asked = subject.fresh(), reference.asked(subject.data, subject.everybody)
     found = subject.users(state, asked.user) @ subject.adapter.embed_items(state).T
-    users = user_vectors(subject.spec, partial(subject.spec.user_vectors, subject.start), asked)
+    users = answers(subject.spec, partial(subject.spec.user_vectors, subject.start), asked)
     expected = users @ subject.spec.item_vectors(subject.start).T
     expect(found.shape == expected.shape, f"scores have shape {found.shape}")
     expect(np.max(np.abs(found - expected)) <= CLOSE, f"scores are {np.max(np.abs(found - expected)):.2e} apart")
@@ -272,7 +277,7 @@ def scores_are_the_specs(subject: Subject) -> None:
 
 def gradients_have_the_names_and_shapes_of_what_is_learnt(subject: Subject) -> None:
     found = subject.adapter.gradients(subject.fresh(), subject.batches[0])
-    expect_arrays(found)
+    expect_arrays(found, subject.start)
     described = {name: value.shape for name, value in found.items()}
     expected = {name: value.shape for name, value in subject.learnt.items()}
     expect(described == expected, f"{described}, expected {expected}")
@@ -303,6 +308,9 @@ def the_last_row_is_reached_and_padding_is_not(subject: Subject) -> None:
     batch["history"][:, 0] = subject.data.n_items
     if "length" in batch:
         batch["length"] += 1
+    if "item" in batch:  # against others in the batch, of which there must be some
+        batch["item"][0] += subject.data.n_items - 1
+    elif "length" in batch:
         batch["target"] += subject.data.n_items - 1
     else:  # a target at every place, numbered as histories are
         batch["target"][:, 0] = subject.data.n_items
@@ -365,7 +373,7 @@ LAST_ROW = {"users": the_last_row_is_reached_and_no_other, "histories": the_last
 
 
 def checks(family: str, mode: str) -> list[Any]:
-    last_row = [LAST_ROW[specs.make(family, {}).asks]] if mode == "eager" else []
+    last_row = [LAST_ROW[ladder_spec(family).asks]] if mode == "eager" else []
     return [*CHECKS[mode], *last_row]
 
 

@@ -19,13 +19,13 @@ import numpy as np
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import checkpoints
 from benchmarks.agreement import reference
-from benchmarks.harness.evaluation import user_vectors
+from benchmarks.harness.evaluation import answers
 from benchmarks.specs.base import Sizes
 from benchmarks.specs.gru4rec import GRU4Rec
 
 FAMILY = "gru4rec"
 N_MORE = 4
-SPEC = GRU4Rec.for_ladder()
+SPEC = GRU4Rec.for_ladder()[0]
 DATA = reference.problem()
 TABLE = SPEC.parameters(Sizes(DATA.n_users, DATA.n_items))
 
@@ -40,7 +40,7 @@ def chunk(epoch: int) -> dict[str, np.ndarray]:
 
 def vectors(adapter: Any, state: Any) -> dict[str, np.ndarray]:
     everybody = reference.asked(DATA, np.arange(DATA.n_users, dtype=np.int32))
-    users = user_vectors(SPEC, partial(adapter.embed_users, state), everybody)
+    users = answers(SPEC, partial(adapter.embed_users, state), everybody)
     return {"users": users, "items": adapter.embed_items(state)}
 
 

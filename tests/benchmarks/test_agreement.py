@@ -19,7 +19,8 @@ from benchmarks import sampling, specs
 from benchmarks.agreement import ladder, mutants, reference
 from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
 from benchmarks.agreement.verdict import verdicts
-from benchmarks.harness.evaluation import user_vectors
+from benchmarks.harness.evaluation import answers
+from benchmarks.specs.mf_bpr import MFBPR
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
@@ -29,7 +30,7 @@ RUNGS = list(LADDER)
 
 
 def ladder_spec(family):
-    return type(specs.make(family, {})).for_ladder()
+    return type(specs.make(family, {})).for_ladder()[0]
 
 
 @dataclass
@@ -430,7 +431,7 @@ def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind,
 def _metric(spec, parameters):
     data = reference.problem()
     asked = reference.asked(data, np.arange(data.n_users))
-    scores = user_vectors(spec, partial(spec.user_vectors, parameters), asked) @ spec.item_vectors(parameters).T
+    scores = answers(spec, partial(spec.user_vectors, parameters), asked) @ spec.item_vectors(parameters).T
     scores = scores.reshape(data.n_users, -1, data.n_items).max(1)  # over interests, where there are several
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     return float(np.mean((best == data.held_out[:, None]).any(1)))
@@ -549,14 +550,15 @@ def test_models_that_no_framework_trains_get_no_verdict():
 
 
 BUGS = mutants.bugs()
-EDITS = [pytest.param(bug, name, id=f"{bug.family}, {name}: {bug.name}") for bug in BUGS for name in bug.edits]
+EDITS = [pytest.param(bug, name, id=f"{bug.model}, {name}: {bug.name}") for bug in BUGS for name in bug.edits]
 
 
 @pytest.mark.parametrize(("bug", "backend"), EDITS)
 def test_bug_finds_its_text_exactly_once(bug, backend):
     edit = bug.edits[backend]
-    assert FAMILIES[bug.family.replace("_", "-")].adapters[backend] == f"backends.{backend}.{bug.family}"
-    assert edit.module in {*mutants.SHARED, bug.family}
+    module = FAMILIES[bug.model].adapters[backend].removeprefix(f"backends.{backend}.")
+    assert edit.module in {*mutants.SHARED, module}
+    assert bug.at(type(specs.make(bug.model, {})).for_ladder()).model == bug.model
     source = (ROOT / "backends" / backend / f"{edit.module}.py").read_text(encoding="utf-8")
     assert source.count(edit.old) == 1
     mutant = source.replace(edit.old, edit.new)
@@ -567,7 +569,7 @@ def test_bug_finds_its_text_exactly_once(bug, backend):
 def test_bugs_are_due_at_rungs_of_the_ladder_and_in_known_modes():
     assert {bug.rung for bug in BUGS} <= set(LADDER)
     assert {edit.mode for bug in BUGS for edit in bug.edits.values()} <= {"eager", "compiled"}
-    assert len({(bug.family, bug.name) for bug in BUGS}) == len(BUGS)
+    assert len({(bug.model, bug.name) for bug in BUGS}) == len(BUGS)
 
 
 def test_every_framework_and_family_has_its_bugs():
@@ -575,7 +577,7 @@ def test_every_framework_and_family_has_its_bugs():
     for backend in FRAMEWORKS:
         assert sum(backend in bug.edits for bug in BUGS) >= 12, backend
         for family in TRAINABLE:
-            assert any(backend in bug.edits and bug.family == family.replace("-", "_") for bug in BUGS)
+            assert any(backend in bug.edits and bug.model == family for bug in BUGS)
 
 
 def test_adams_mistakes_are_among_the_bugs_of_every_framework():
@@ -620,7 +622,7 @@ INJECTIONS = [
 @pytest.mark.usefixtures("pretended")
 @pytest.mark.parametrize("edit", INJECTIONS, ids=lambda edit: edit.module)
 def test_bug_in_any_module_reaches_the_adapter_and_is_gone_afterwards(edit):
-    with mutants.injected("pretended", "model", edit) as mutant:
+    with mutants.injected("backends.pretended.model", edit) as mutant:
         assert mutant.result() == 1200
     sound = importlib.import_module("backends.pretended.model")
     assert sound.result() == 1100
@@ -634,7 +636,10 @@ def test_bug_in_any_module_reaches_the_adapter_and_is_gone_afterwards(edit):
 @pytest.mark.parametrize(("old", "n"), [("no such text", 0), ("optimizers", 2)])
 def test_text_that_is_not_there_exactly_once_is_refused(old, n):
     edit = mutants.Edit("layers", old, "")
-    with pytest.raises(ValueError, match=f"{n} times, expected once"), mutants.injected("pretended", "model", edit):
+    with (
+        pytest.raises(ValueError, match=f"{n} times, expected once"),
+        mutants.injected("backends.pretended.model", edit),
+    ):
         pass
     assert importlib.import_module("backends.pretended.model").result() == 1100
 
@@ -699,11 +704,11 @@ def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path
 
 
 def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
-    bug = mutants.Bug("a bug", "loss", "decoder", {"torch": mutants.Edit("decoder", "old", "new")})
+    bug = mutants.Bug("a bug", "loss", "mf-bpr", "", {"torch": mutants.Edit("decoder", "old", "new")})
     monkeypatch.setattr(mutants, "bugs", lambda: (bug,))
     monkeypatch.setattr(mutants, "climb", lambda *_: [ladder.Rung("gradients", False, 1.0, 0.0, "everywhere")])
-    with pytest.raises(ValueError, match=r"json\.decoder, eager, breaks at gradients without any bug"):
-        mutants.inject_all("torch", "json.decoder", None, "cpu")
+    with pytest.raises(ValueError, match=r"json\.decoder, small, eager, breaks at gradients without any bug"):
+        mutants.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
 
 
 def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.classic import oracle, popularity
+from backends.classic import item_cf, oracle, popularity, user_cf
 from backends.contract import UnavailableError
-from benchmarks.harness.evaluation import Judge, exact_lists, user_vectors
+from benchmarks.harness.evaluation import Judge, answers, exact_lists
 from benchmarks.protocols.base import Queries, Split, distinct_per_user
 from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.specs import questions
+from benchmarks.specs.item_cf import ItemCF
 from benchmarks.specs.oracle import Oracle
 from benchmarks.specs.popularity import Popularity
+from benchmarks.specs.user_cf import UserCF
 from datasets.errors import InputError
 
 checked = settings(derandomize=True, deadline=None, max_examples=80)
@@ -294,7 +296,62 @@ class TestHistories:
         assert len(metrics) == 3 * len(reported.metrics)
 
 
-class TestUserVectors:
+class Listing:
+    """An adapter without vectors, whose state is what it is told; it answers with the user's number and some more."""
+
+    @staticmethod
+    def recommend(state, inputs, k):
+        state.append(inputs)
+        return np.stack([inputs["user"]] + [np.full_like(inputs["user"], 90 + at) for at in range(1, k)], 1)
+
+
+class TestLists:
+    """Models that answer with lists are asked as all others are, and their answers spread."""
+
+    def test_a_model_of_users_is_asked_once_for_each_and_told_nothing_else(self):
+        made, told = judge(TRAINING, VALIDATION), []
+        spec = SimpleNamespace(asks="users", serves="lists", filter_seen=True)
+        lists = made.lists(Listing, told, spec, "validation")
+        assert lists.dtype == np.int32
+        assert lists.tolist() == [[1, 91, 92], [2, 1, 3], [0, 91, 92], [1, 91, 92], [2, 91, 92]]
+        assert [{name: values.tolist() for name, values in inputs.items()} for inputs in told] == [{"user": [0, 1, 2]}]
+
+    @pytest.mark.parametrize("answers_empty", [False, True])
+    def test_a_model_of_histories_is_asked_in_its_portions(self, answers_empty):
+        made, told = judge(TRAINING, TestHistories.ASKED), []
+        spec = SimpleNamespace(
+            asks="histories",
+            answers_empty=answers_empty,
+            serves="lists",
+            filter_seen=True,
+            inputs=lambda asked: (({"user": asked.user[[row]]}, np.array([row])) for row in (3, 0, 1, 2)),
+        )
+        lists = made.lists(Listing, told, spec, "validation")
+        second = [-1, 91, 92] if answers_empty else [2, 1, 3]  # its history is empty
+        assert lists.tolist() == [[1, 91, 92], second, [0, 91, 92], [-1, 91, 92]]
+        assert len(told) == 4
+
+    @pytest.mark.parametrize("asks", ["users", "histories"])
+    def test_a_period_that_asks_nothing_of_it(self, asks):
+        made, told = judge(TRAINING, [(-1, [2])] if asks == "users" else []), []
+        spec = SimpleNamespace(asks=asks, answers_empty=False, serves="lists", filter_seen=False)
+        assert made.lists(Listing, told, spec, "validation").tolist() == ([[2, 1, 3]] if asks == "users" else [])
+        assert told == []
+
+    def test_neighbours_answer_what_they_know(self):
+        made = judge(TRAINING, TestHistories.ASKED)
+        for spec in (ItemCF(), UserCF()):
+            adapter = {"item-cf": item_cf, "user-cf": user_cf}[spec.model]
+            (chunk,) = spec.batches(made.split, (), 1)
+            state, _ = adapter.train(adapter.init(spec, {}, "cpu", "eager"), chunk)
+            lists = made.lists(adapter, state, spec, "validation")
+            assert lists[1].tolist() == [2, 1, 3]  # an empty history gets the popular items
+            for (_, _, read), found in zip(TestHistories.ASKED, lists.tolist(), strict=True):
+                assert not set(read) & set(found)
+            assert lists[3].tolist() == [[0, 1, 3], [0, 1, 2]][spec.model == "user-cf"]
+
+
+class TestAnswers:
     asked = SimpleNamespace(
         user=np.array([7, 3, 5], np.int32),
         history=np.array([4, 1, 2], np.int32),
@@ -304,7 +361,7 @@ class TestUserVectors:
 
     def test_a_spec_that_asks_for_users_is_told_nothing_else(self):
         told = []
-        found = user_vectors(serving(), lambda inputs: told.append(inputs) or inputs["user"][:, None], self.asked)
+        found = answers(serving(), lambda inputs: told.append(inputs) or inputs["user"][:, None], self.asked)
         assert found.tolist() == [[7], [3], [5]]
         assert [list(inputs) for inputs in told] == [["user"]]
 
@@ -312,7 +369,7 @@ class TestUserVectors:
     def test_portions_in_any_order_and_with_repeats_fall_into_place(self, shape):
         portions = [({"n": np.array([2, 0, 2])}, np.array([2, 0, 2])), ({"n": np.array([1])}, np.array([1]))]
         spec = SimpleNamespace(asks="histories", inputs=lambda asked: portions if asked is self.asked else [])
-        found = user_vectors(
+        found = answers(
             spec,
             lambda inputs: np.full((len(inputs["n"]), *shape), 1, np.float32) * _as_column(inputs["n"], shape),
             self.asked,

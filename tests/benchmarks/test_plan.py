@@ -21,6 +21,7 @@ BLOCK = Block(
     models=(
         ModelRow("oracle"),
         ModelRow("popularity"),
+        ModelRow("item-cf"),
         ModelRow("als"),
         ModelRow("mf-bpr", {"epochs": 2}),
         ModelRow("mf-bpr", {"variant": "long", "epochs": 9}, ("compiled",)),
@@ -49,12 +50,13 @@ class TestCells:
             for model, variant, n in [
                 ("oracle", "true-probabilities", 1),
                 ("popularity", "seen-kept", 1),
+                ("item-cf", "as_published", 1),
                 ("als", "as_published", 1),
                 ("mf-bpr", "as_published", 8),
                 ("mf-bpr", "long", 4),
             ]
         }
-        assert tally(made) == {"train": 30, "throughput": 16, "index": 3 * (1 + 6)}
+        assert tally(made) == {"train": 32, "throughput": 16, "index": 3 * (1 + 6)}
 
     def test_what_they_are_in_a_public_suite(self):
         (block,) = suites.load("doctor").blocks
@@ -306,7 +308,7 @@ class TestRefusal:
             "no such operator"
         }
         assert {cell.refusal for cell in made if cell.backend != "torch"} == {None}
-        assert tally(made) == {"train": 30, "throughput": 16, "index": 21}
+        assert tally(made) == {"train": 32, "throughput": 16, "index": 21}
 
     def test_its_vectors_are_not_searched(self):
         searched = {(c.model, c.variant): c.backend for c in planned() if c.kind == "index"}

@@ -329,6 +329,42 @@ class TestRandomCuts:
             drawn(sampling.random_cuts, training(own_items([4, 2])), 10, 3)
 
 
+class TestPositives:
+    @checked
+    @given(n_rows=st.integers(1, 100), batch_size=st.integers(1, 30), seed=st.integers(0, 2**20))
+    def test_every_training_row_once(self, n_rows, batch_size, seed):
+        rows = data(n_rows)
+        made = drawn(sampling.positives, rows, batch_size, key=(seed,))
+        found = Counter(zip(made["user"], made["target"], strict=True))
+        assert found <= Counter(zip(rows.user.tolist(), rows.item.tolist(), strict=True))
+        assert found.total() == n_drawn(n_rows, batch_size)
+
+
+class TestPrefixes:
+    @checked
+    @given(lengths=some_lengths, batch_size=st.integers(1, 30), length=st.integers(1, 8), seed=st.integers(0, 2**20))
+    def test_every_item_but_the_first_with_what_came_before_it(self, lengths, batch_size, length, seed):
+        made_of = training(own_items(lengths))
+        expected = Counter(
+            (int(made_of.sequence_user[at]), (*past, *[0] * (length - len(past))), len(past), items[place])
+            for at, items in enumerate(own_items(lengths))
+            for place in range(1, len(items))
+            for past in [[item + 1 for item in items[max(0, place - length) : place]]]
+        )
+        if not expected:
+            with pytest.raises(InputError, match="no training sequence has two items"):
+                drawn(sampling.prefixes, made_of, batch_size, length, key=(seed,))
+            return
+        made = drawn(sampling.prefixes, made_of, batch_size, length, key=(seed,))
+        found = Counter(zip(made["user"], map(tuple, made["history"]), made["length"], made["target"], strict=True))
+        assert found <= expected
+        assert found.total() == n_drawn(expected.total(), batch_size)
+
+    def test_they_are_shuffled(self):
+        target = np.array(drawn(sampling.prefixes, training(own_items([100] * 10)), 10, 2)["target"])
+        assert abs(scipy.stats.spearmanr(target, np.arange(990)).statistic) < 0.1
+
+
 def plain_windows(sequences, length):
     """(sequence, history, target) of every window, with lists only."""
     made = []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import sampling, specs
+from benchmarks.agreement import reference
 from benchmarks.agreement.reference import Trajectory
 from benchmarks.specs.als import ALS
 from benchmarks.specs.base import SGD, Adam, Sizes, digest
@@ -245,28 +246,30 @@ class TestMembers:
     """What the harness relies on in every family, those to come too."""
 
     @pytest.mark.parametrize("model", FAMILIES)
-    def test_what_a_spec_asks_and_serves_is_one_of_two(self, model):
+    def test_what_a_spec_asks_and_serves_is_known(self, model):
         spec = specs.make(model, {})
         assert spec.asks in {"users", "histories"}
-        assert spec.serves in {"vectors", "lists"}
+        assert spec.serves in {"vectors", "scores", "lists"}
         assert type(spec.patience) is int
         assert type(spec.filter_seen) is bool
-        assert hasattr(spec, "inputs") == hasattr(spec, "answers_empty") == (spec.asks == "histories")
+        assert spec.asks == "users" or (hasattr(spec, "inputs") and type(spec.answers_empty) is bool)
 
     @pytest.mark.parametrize("model", TRAINABLE)
     def test_what_is_not_learnt_is_among_the_parameters_and_has_a_say_in_what_a_step_leaves(self, model):
-        spec = type(specs.make(model, {})).for_ladder()
-        names = [row.name for row in spec.parameters(SIZES)]
-        assert len(set(names)) == len(names)
-        assert set(spec.unlearnt) < set(names)
-        assert not spec.unlearnt or callable(spec.carried)
+        for spec in type(specs.make(model, {})).for_ladder():
+            names = list(reference.initial_parameters(spec))
+            assert len(set(names)) == len(names)
+            assert set(spec.unlearnt) < set(names)
+            assert not spec.unlearnt or callable(spec.carried)
 
     @pytest.mark.parametrize("model", TRAINABLE)
     def test_the_ladder_keeps_the_kind_of_the_family(self, model):
         spec = specs.make(model, {})
-        small = type(spec).for_ladder()
-        assert (small.asks, small.serves, small.optimizer.name) == (spec.asks, spec.serves, spec.optimizer.name)
-        assert specs.make(model, settings_of(small)) == small
+        climbing = type(spec).for_ladder()
+        assert len({small.variant for small in climbing}) == len(climbing)
+        for small in climbing:
+            assert (small.serves, small.optimizer.name) == (spec.serves, spec.optimizer.name)
+            assert specs.make(model, settings_of(small)) == small
 
 
 def epoch_bytes(spec, training, epoch, key=("split", 0)):
@@ -328,6 +331,20 @@ class TestBatches:
         assert np.array_equal(chunk["user"], [training.user])
         assert np.array_equal(chunk["item"], [training.item])
 
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
+    def test_neighbours_get_all_rows_at_once(self, training, model):
+        (chunk,) = specs.make(model, {}).batches(training, ("split", 0), 1)
+        assert {name: values.tolist() for name, values in chunk.items()} == {
+            "user": [training.user.tolist()],
+            "item": [training.item.tolist()],
+        }
+
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
+    def test_neighbours_need_users(self, training, model):
+        training.user = training.item = np.zeros(0, np.int32)
+        with pytest.raises(InputError, match=f"no training row has a user, and {model} learns from who has what"):
+            list(specs.make(model, {}).batches(training, ("split", 0), 1))
+
     def test_popularity_gets_the_counts(self, training):
         (chunk,) = Popularity().batches(training, ("split", 0), 1)
         assert chunk["count"].tolist() == [[20, 0, 15, 15, 10]]
@@ -370,9 +387,14 @@ class TestMake:
         spec = specs.make(model, {"variant": "again"})
         assert specs.make(model, settings_of(spec)) == spec
 
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
+    def test_no_neighbours_are_refused(self, model):
+        with pytest.raises(InputError, match=f"{model} has n_neighbours 0, expected at least 1"):
+            specs.make(model, {"n_neighbours": 0})
+
     def test_on_the_ladder_epsilon_and_penalty_are_large_enough_to_be_felt(self):
         for spec in TRAINED.values():
-            small = type(spec).for_ladder()
+            small = type(spec).for_ladder()[0]
             assert small.epsilon >= 1e-4
             assert small.l2 >= 1e-4
             assert small.optimizer.learning_rate >= 0.01

@@ -191,7 +191,7 @@ class TestReference:
         assert np.array_equal(spec.item_vectors(p), p["item_embedding"][1:])
 
     def test_a_step_of_the_reference_lowers_the_loss(self, spec):
-        small = type(spec).for_ladder()
+        small = type(spec).for_ladder()[0]
         one = next(reference.steps(next(small.batches(reference.problem(), ("test",), 1))))
         trajectory = reference.Trajectory(small, reference.initial_parameters(small))
         losses = [trajectory.step(one) for _ in range(20)]
@@ -285,7 +285,7 @@ class TestRouting:
             assert slope == pytest.approx(np.sum(gradient * direction[name]), rel=1e-6)
 
     def test_training_leaves_the_first_logits_of_mind_alone(self):
-        spec = MIND.for_ladder()
+        spec = MIND.for_ladder()[0]
         start = reference.initial_parameters(spec)
         trajectory = reference.Trajectory(spec, start)
         for one in reference.steps(next(spec.batches(reference.problem(), ("test",), 1))):

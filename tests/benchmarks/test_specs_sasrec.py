@@ -236,7 +236,7 @@ def _plain(value):
 
 def test_the_ladders_training_keeps_away_from_the_kinks_of_relu():
     """Else rounding would decide which side a unit is on, and one framework would part from another."""
-    spec = Watched.for_ladder()
+    spec = Watched.for_ladder()[0]
     truth = reference.Trajectory(spec, reference.initial_parameters(spec))
     losses = [
         truth.step(one) for chunk in reference.chunks(spec, reference.problem()) for one in reference.steps(chunk)

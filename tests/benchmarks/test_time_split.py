@@ -133,6 +133,14 @@ class TestByHand:
         split = time_split(train_until="1970-01-04T00:00:01").split(interactions(ROWS))
         assert split.n_rows == (7, 3, 4)
 
+    @pytest.mark.parametrize("cut", ["1970-01-06", 10 / 14])
+    def test_two_equal_cuts_leave_no_validation(self, cut):
+        split = time_split(train_until=cut, validation_until=cut).split(interactions(ROWS))
+        assert split.n_rows == (10, 0, 4)
+        assert one_by_one(split.period("validation")) == []
+        assert [user for user, _ in one_by_one(split.period("test"))] == [0, 1, 3]
+        assert parts(split.sequence_indptr, split.sequence_items) == [[1], [2, 5], [1], [4, 4, 0, 2, 2]]
+
     def test_rows_need_not_be_in_order_of_time(self):
         backwards = [row for _, row in sorted(enumerate(ROWS), reverse=True)]
         split = time_split().split(interactions(backwards))
@@ -157,7 +165,8 @@ def plainly(rows, train_until, validation_until, per, unknown_users):
         "test": [row for row in rows if row[2] >= max(first, second)],
     }
     known = sorted({user for user, *_ in train if user >= 0})
-    if not train or not periods["validation"] or not periods["test"] or not known:
+    is_validated = periods["validation"] or train_until == validation_until
+    if not train or not is_validated or not periods["test"] or not known:
         return None
     number = {user: at for at, user in enumerate(known)}
     training = [(number[user], item) for user, item, *_ in train if user >= 0]
@@ -305,6 +314,10 @@ class TestRefusals:
             ({"per": "week"}, "per is 'week', expected one of session, user"),
             ({"unknown_users": "keep"}, "unknown_users is 'keep', expected one of popular, drop"),
             ({"period": "train"}, "period is 'train', expected one of validation, test"),
+            (
+                {"validation_until": "1970-01-04", "period": "validation"},
+                "period is 'validation', expected test, since validation_until is train_until",
+            ),
         ],
     )
     def test_an_option_that_there_is_not(self, changes, message):
@@ -325,7 +338,7 @@ class TestRefusals:
         with pytest.raises(InputError, match=r"leaves 0 training, 10 validation and 4 test rows.*1969-12-31"):
             time_split(train_until="1969-12-31").split(interactions(ROWS))
         with pytest.raises(InputError, match="0 validation"):
-            time_split(train_until="1970-01-06").split(interactions(ROWS))
+            time_split(train_until="1970-01-05T00:00:01").split(interactions(ROWS))
         with pytest.raises(InputError, match="0 test rows"):
             time_split(validation_until="1971-01-01").split(interactions(ROWS))
 

@@ -1,0 +1,52 @@
+"""YouTubeDNN (Covington, Adams and Sargin, "Deep Neural Networks for YouTube Recommendations", RecSys 2016)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmarks.specs import two_tower
+
+
+@dataclass(frozen=True)
+class YouTubeDNN(two_tower.TwoTower):
+    """A tower for the user alone: an item is its embedding.
+
+    The defaults are those published for MovieLens-1M with leave-one-out: profile and history, and a softmax over one
+    positive and three negatives.
+    """
+
+    model: ClassVar[str] = "youtube-dnn"
+    user_features: tuple[str, ...] = ("user", "gender", "age", "occupation", "zip", "history")
+    embedding_dim: int = 16
+    history_length: int = 50
+    user_tower: tuple[int, ...] = (128, 64, 16)
+    item_tower: tuple[int, ...] = ()
+    activation: str = "prelu"
+    batch_norm: bool = True
+    temperature: float = 0.02
+    sampler: str = "popularity"
+    embedding_bound: float = 3**0.5 * 1e-4
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    l2: float = 1e-6
+
+    @classmethod
+    def for_ladder(cls) -> tuple[YouTubeDNN, ...]:
+        """Small, with histories side by side, and an epsilon that shows where it is misplaced."""
+        small = cls(
+            user_features=("user", "region", "history"),
+            embedding_dim=6,
+            embedding_bound=0.5,
+            history_length=5,
+            pooling="concat",
+            user_tower=(6,),
+            temperature=0.5,
+            exclude_positives=True,
+            batch_size=16,
+            epochs=8,
+            learning_rate=0.01,
+            epsilon=1e-4,
+            l2=0.0,
+        )
+        return (small,)
