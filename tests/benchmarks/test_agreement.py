@@ -687,7 +687,7 @@ def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_p
     options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
     done = agree(tmp_path, *options, root=repository)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert re.search(r"DIFFERS +mf-bpr +paddle +eager .* holds to forward; breaks at gradients", done.stdout)
+    assert re.search(r"DIFFERS +mf-bpr +as_published +paddle +eager .* holds to forward; breaks at gradients", done.stdout)
 
 
 def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
@@ -717,4 +717,4 @@ def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
     if "agrees" in done.stdout:
         pytest.skip("PaddlePaddle has a GPU here")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert re.search(r"skipped +mf-bpr +paddle +eager +gpu +PaddlePaddle", done.stdout)
+    assert re.search(r"skipped +mf-bpr +as_published +paddle +eager +gpu +PaddlePaddle", done.stdout)
