@@ -687,7 +687,9 @@ def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_p
     options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
     done = agree(tmp_path, *options, root=repository)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert re.search(r"DIFFERS +mf-bpr +as_published +paddle +eager .* holds to forward; breaks at gradients", done.stdout)
+    assert re.search(
+        r"DIFFERS +mf-bpr +as_published +paddle +eager .* holds to forward; breaks at gradients", done.stdout
+    )
 
 
 def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
