@@ -134,15 +134,8 @@ def prefixes(
         raise InputError("no training sequence has two items, so that none has a past; take data with longer ones.")
     for samples in _shuffled(rng, int(first_target[-1]), batch_size):
         sequence = np.searchsorted(first_target, samples, side="right") - 1
-        start = training.sequence_indptr[sequence]
-        place = start + 1 + samples - first_target[sequence]
-        history, lengths = padded(training.sequence_items, start.ravel(), place.ravel(), length)
-        yield {
-            "user": training.sequence_user[sequence],
-            "history": history.reshape(*samples.shape, length),
-            "length": lengths.reshape(samples.shape),
-            "target": training.sequence_items[place],
-        }
+        place = training.sequence_indptr[sequence] + 1 + samples - first_target[sequence]
+        yield _items_with_their_past(training, sequence, place, length)
 
 
 def random_cuts(
@@ -171,14 +164,21 @@ def random_cuts(
     sequence = np.repeat(long_enough, cuts_per_sequence)
     cut = training.sequence_indptr[sequence] + rng.integers(MIN_HISTORY, n_items[sequence])
     for samples in _shuffled(rng, len(sequence), batch_size):
-        start, stop = training.sequence_indptr[sequence[samples]], cut[samples]
-        history, lengths = padded(training.sequence_items, start.ravel(), stop.ravel(), length)
-        yield {
-            "user": training.sequence_user[sequence[samples]],
-            "history": history.reshape(*samples.shape, length),
-            "length": lengths.reshape(samples.shape),
-            "target": training.sequence_items[stop],
-        }
+        yield _items_with_their_past(training, sequence[samples], cut[samples], length)
+
+
+def _items_with_their_past(
+    training: Training, sequence: npt.NDArray[np.int64], place: npt.NDArray[np.int64], length: int
+) -> dict[str, npt.NDArray[np.int32]]:
+    """The items at these places of `sequence_items`, int64[steps, batch], each with the last ones of its sequence."""
+    start = training.sequence_indptr[sequence]
+    history, lengths = padded(training.sequence_items, start.ravel(), place.ravel(), length)
+    return {
+        "user": training.sequence_user[sequence],
+        "history": history.reshape(*place.shape, length),
+        "length": lengths.reshape(place.shape),
+        "target": training.sequence_items[place],
+    }
 
 
 def windows(
