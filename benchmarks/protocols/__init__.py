@@ -11,6 +11,7 @@ from benchmarks.protocols.next_item import NextItem
 from benchmarks.protocols.sequence_split import SequenceSplit
 from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.protocols.user_split import UserSplit
+from benchmarks.settings import with_tuples
 from datasets.errors import InputError
 
 __all__ = [
@@ -42,7 +43,6 @@ def make(settings: Mapping[str, Any]) -> Protocol:
     if name not in PROTOCOLS:
         raise InputError(f"unknown protocol {name!r}, expected one of {', '.join(PROTOCOLS)}; correct it in the suite.")
     try:
-        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in rest.items()}
-        return PROTOCOLS[name](**given)
+        return PROTOCOLS[name](**with_tuples(rest))
     except TypeError as error:
         raise InputError(f"protocol {name}: {error}; correct its settings in the suite.") from error

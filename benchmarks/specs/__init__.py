@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backends.registry import FAMILIES
+from benchmarks.settings import with_tuples
 from datasets.errors import InputError
 
 
@@ -28,4 +29,4 @@ def make(model: str, settings: Mapping[str, Any]) -> Any:
             f"{model} has no setting {unknown[0]!r}, expected one of {', '.join(sorted(fields))}; "
             "correct it in the suite."
         )
-    return spec_class(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
+    return spec_class(**with_tuples(settings))

@@ -17,6 +17,7 @@ from typing import Any
 
 from backends.ann import INDEXES
 from backends.ann import settings as index_settings
+from benchmarks.settings import with_tuples
 from datasets.errors import InputError
 
 FOLDER = Path(__file__).parent
@@ -141,9 +142,9 @@ def _own_blocks(dataset: str) -> list[Block]:
 
 def _block(content: Mapping[str, Any]) -> Block:
     rest = dict(content)
-    models = tuple(ModelRow(**_tuples(row)) for row in rest.pop("models"))
-    indexes = tuple(IndexRow(**_tuples(row)) for row in rest.pop("indexes", ()))
-    block = Block(models=models, indexes=indexes, **_tuples(rest))
+    models = tuple(ModelRow(**with_tuples(row)) for row in rest.pop("models"))
+    indexes = tuple(IndexRow(**with_tuples(row)) for row in rest.pop("indexes", ()))
+    block = Block(models=models, indexes=indexes, **with_tuples(rest))
     _check(block)
     return block
 
@@ -177,7 +178,3 @@ def _check_index(row: IndexRow) -> None:
     for kind, given in (("build", row.build), ("query", row.query)):
         for settings in given:
             index_settings(getattr(INDEXES[row.name], kind), settings)
-
-
-def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
