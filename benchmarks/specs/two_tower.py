@@ -311,7 +311,5 @@ class TwoTower:
     def _scaled(self, vectors: Any) -> Any:
         if self.scaling == "none":
             return vectors
-        square = np.sum(vectors**2, -1, keepdims=True)
-        return vectors / (
-            np.sqrt(np.maximum(square, self.tiny)) if self.scaling == "length" else np.maximum(square, self.tiny)
-        )
+        square = np.maximum(np.sum(vectors**2, -1, keepdims=True), self.tiny)
+        return vectors / (np.sqrt(square) if self.scaling == "length" else square)
