@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from benchmarks.resampling import interval, resampled
 from datasets.errors import InputError
 
 Items = npt.NDArray[np.int32]
@@ -45,7 +46,6 @@ Floats = npt.NDArray[np.float64]
 PER_QUERY = ("precision", "recall", "recall_micro", "hit_rate", "mrr", "map", "ndcg", "ndcg_by_target")
 POOLED = "recall_micro"  # its per-query value is H(K), and its weight n
 QUERIES_AT_ONCE = 256  # their items' vectors are in memory together
-DRAWS_AT_ONCE = 2_000_000  # resampled queries in memory at a time: about 50 MB
 
 
 @dataclass(frozen=True)
@@ -84,22 +84,20 @@ class Evaluation:
 
         Returns:
             {"ndcg@10": (low, high), …}.
-
-        Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
         """
         values = np.column_stack(list(self.per_query.values()))
         weights = np.column_stack([self._weights(name) for name in self.per_query])
-        n = len(values)
-        generator = np.random.Generator(np.random.Philox(seed))
-        ratios = np.empty((n_resamples, values.shape[1]))
-        step = max(1, DRAWS_AT_ONCE // n)
-        for start in range(0, n_resamples, step):
-            size = min(step, n_resamples - start)
-            draws = generator.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
-            counts = np.bincount(draws.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
-            ratios[start : start + size] = (counts @ values) / (counts @ weights)
-        low, high = np.quantile(ratios, [0.025, 0.975], axis=0)
+        low, high = interval(resampled(values, weights, seed, n_resamples))
         return {name: (float(low[at]), float(high[at])) for at, name in enumerate(self.per_query)}
+
+    def scores(self, name: str) -> dict[str, list[float]]:
+        """A metric query by query, to six digits: what another model's scores on the same queries are paired with.
+
+        Returns:
+            {"values": float[q], "weights": float[q]}; the metric is the sum of the values over that of the weights.
+        """
+        pairs = {"values": self.per_query[name], "weights": self._weights(name)}
+        return {what: np.round(numbers, 6).tolist() for what, numbers in pairs.items()}
 
     def _weights(self, name: str) -> Floats:
         return self.n_rows if name.startswith(POOLED) else np.ones_like(self.n_rows)

@@ -10,6 +10,7 @@ from reports.accuracy import AccuracyRow, AccuracyTable
 from reports.charts import Chart
 from reports.item_maps import ItemMap, ItemMapTable
 from reports.leaderboard import Environment, FailureRow, KillRow, LadderRow, Leaderboards
+from reports.paired import PairedRow, PairedTable
 from reports.retrieval import Duel, IndexRow, IndexTable
 from reports.throughput import OverheadRow, ThroughputRow, ThroughputTable
 
@@ -75,7 +76,7 @@ def sections(leaderboards: Leaderboards, charts: Sequence[Chart]) -> tuple[Secti
         return tuple(chart for chart in charts if chart.table is table)
 
     boards = leaderboards
-    accuracy = [_accuracy(table, pictures(table)) for table in boards.accuracy]
+    accuracy = [_accuracy(table, boards.paired, pictures(table)) for table in boards.accuracy]
     throughput = [_throughput(table, pictures(table)) for table in boards.throughput]
     retrieval = [_retrieval(table, pictures(table)) for table in boards.retrieval]
     maps = [_item_maps(table, pictures(table)) for table in boards.item_maps]
@@ -145,7 +146,7 @@ def _status(status: str, reason: str) -> Cell:
     return Cell(status, reason, "failed")
 
 
-def _accuracy(table: AccuracyTable, charts: tuple[Chart, ...]) -> Block:
+def _accuracy(table: AccuracyTable, paired: Sequence[PairedTable], charts: tuple[Chart, ...]) -> Block:
     metric = table.metric or "primary metric"
     columns = (*_words("model", "variant", "backend", "mode"), *_figures(metric), *_words("95 % interval"))
     columns += (*_figures("% of oracle"), *_words("agreement"), *_figures("published", "ours − published"))
@@ -157,7 +158,25 @@ def _accuracy(table: AccuracyTable, charts: tuple[Chart, ...]) -> Block:
     notes += [f"Fault of {model} {variant}: {fault}." for model, variant, fault in table.faults]
     unfinished = [row for row in table.rows if row.primary is None]
     notes += [f"{_name(row)}: {row.status}. {row.reason}" for row in unfinished]
-    return Block(f"{table.dataset} / {table.protocol}", (Table(caption, columns, tuple(rows)),), charts, tuple(notes))
+    tables = [Table(caption, columns, tuple(rows))]
+    tables += [_paired(p) for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
+    return Block(f"{table.dataset} / {table.protocol}", tuple(tables), charts, tuple(notes))
+
+
+def _paired(table: PairedTable) -> Table:
+    columns = (*_words("model", "variant", "backend", "mode"), *_figures("seeds"))
+    columns += _figures(*(f"− {model} {variant}" for model, variant in table.baselines))
+    caption = f"Against the baselines: {table.metric} less theirs on the same {table.n_queries:,} queries, "
+    caption += "with the 95 % interval of a paired bootstrap"
+    return Table(caption, columns, tuple(Row(_paired_cells(row)) for row in table.rows))
+
+
+def _paired_cells(row: PairedRow) -> tuple[Cell, ...]:
+    apart = (
+        f"{text.signed(d.mean)} ({text.signed(d.low)} – {text.signed(d.high)})" if d else "" for d in row.differences
+    )
+    mode = row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
+    return _cells(row.model, row.variant, row.backend, mode, str(row.n_seeds), *apart)
 
 
 def _accuracy_cells(row: AccuracyRow) -> tuple[Cell, ...]:

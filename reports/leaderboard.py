@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backends.registry import FRAMEWORKS
 from reports.accuracy import AccuracyTable, accuracy_tables
 from reports.item_maps import ItemMapTable, item_map_tables
+from reports.paired import PairedTable, paired_tables
 from reports.records import Record, grouped, prepare
 from reports.retrieval import IndexTable, index_tables, source_of
 from reports.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
@@ -107,6 +108,7 @@ class Leaderboards:
 
     headline: Headline
     accuracy: tuple[AccuracyTable, ...]
+    paired: tuple[PairedTable, ...]
     verdicts: tuple[Verdict, ...]
     ladder: tuple[LadderRow, ...]
     kills: tuple[KillRow, ...]
@@ -138,6 +140,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
     return Leaderboards(
         headline=_headline(chosen, judged),
         accuracy=accuracy_tables(chosen, judged),
+        paired=paired_tables(chosen),
         verdicts=judged,
         ladder=_ladder(chosen),
         kills=_kills(chosen),

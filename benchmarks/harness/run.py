@@ -267,6 +267,7 @@ class Run:
             },
             "metrics": result.get("metrics", {}),
             "intervals": result.get("intervals", {}),
+            "scores": result.get("scores"),
             "curve": result.get("curve", []),
             "rungs": result.get("rungs", []),
             "map": result.get("map"),

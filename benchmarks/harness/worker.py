@@ -31,6 +31,9 @@ from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
 from datasets.errors import InputError
 
+MOST_SCORES = 20_000
+"""Queries whose scores a record holds; of more, even an interval without pairing is narrow."""
+
 
 class DivergedError(Exception):
     """A loss is not a finite number any more."""
@@ -133,9 +136,10 @@ def train(job: Job) -> None:
     with job.clock("evaluate_s"):
         metrics, reported = judge.all_periods(adapter, state, job.spec)
         intervals = reported.intervals(seed=job.asked["seed"])
+        scores = reported.scores(primary) if len(reported.queries) <= MOST_SCORES else None
     with job.clock("write_s"):
         _leave(job, judge, adapter, state)
-    job.finish(status="ok", metrics=metrics | best.metrics, intervals=intervals, curve=curve)
+    job.finish(status="ok", metrics=metrics | best.metrics, intervals=intervals, scores=scores, curve=curve)
 
 
 def _watched(spec: Any, judge: Judge) -> str:

@@ -196,7 +196,7 @@ def test_intervals_depend_on_the_seed_alone():
 def test_intervals_do_not_depend_on_how_many_draws_are_held_at_once(monkeypatch):
     evaluation = random_evaluation(n_queries=50)
     at_once = evaluation.intervals(seed=0, n_resamples=100)
-    monkeypatch.setattr("benchmarks.metrics.DRAWS_AT_ONCE", 7)
+    monkeypatch.setattr("benchmarks.resampling.DRAWS_AT_ONCE", 7)
     one_by_one = evaluation.intervals(seed=0, n_resamples=100)
     assert {name: pytest.approx(bounds) for name, bounds in one_by_one.items()} == at_once
 
