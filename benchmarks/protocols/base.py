@@ -195,9 +195,14 @@ class Protocol(ABC):
         """Whether there is a validation period."""
         return True
 
+    @property
+    def tests(self) -> bool:
+        """Whether there is a test period."""
+        return True
+
     def _lacks_any(self, n: Sequence[int]) -> bool:
-        """Whether training, the test, or a validation that there should be has nothing, n being what each has."""
-        return 0 in (n if self.validates else (n[0], n[2]))
+        """Whether training, or a period that there should be, has nothing, n being what each has."""
+        return any(wanted and not found for wanted, found in zip((True, self.validates, self.tests), n, strict=True))
 
     def _filled(self, data: Interactions, split: Split, advice: str) -> Split:
         """The split, if there is something to learn from and something to ask."""

@@ -70,32 +70,40 @@ class CutInTime(Protocol):
     """Three periods cut at two moments, the same for all users, so that nothing of the future reaches training.
 
     Attributes:
-        train_until, validation_until: each an ISO date (UTC; the first moment that no longer belongs) or a fraction
-            of the rows in order of time. The test period is the rest. Where both are the same, all before it trains and
-            there is no validation period: settings are to be chosen under earlier cuts.
+        train_until, validation_until, test_until: each an ISO date (UTC; the first moment that no longer belongs) or a
+            fraction of the rows in order of time. Without test_until the test period is the rest; else what comes later
+            is left out. Where two of them are the same there is no period between them: a search for settings ends
+            with the validation, and a test of what it found trains on that validation too.
         per: "session" or "user".
     """
 
     train_until: str | float
     validation_until: str | float
+    test_until: str | float | None = None
     per: str
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._expect("per", ("session", "user"))
-        for field in ("train_until", "validation_until"):
-            if not isinstance(getattr(self, field), str | int | float):
+        for field in ("train_until", "validation_until", "test_until"):
+            optional = field == "test_until" and self.test_until is None
+            if not (optional or isinstance(getattr(self, field), str | int | float)):
                 raise InputError(
                     f"{self.name}: {field} is {getattr(self, field)}, expected a date in quotes or a fraction of the "
                     "rows; correct it in the suite."
                 )
         if not self.validates:
             self._require("period", self.period == "test", "test, since validation_until is train_until")
+        if not self.tests:
+            self._require("period", self.period == "validation", "validation, since test_until is validation_until")
 
     @property
     def validates(self) -> bool:
-        """Whether there is a validation period."""
         return self.validation_until != self.train_until
+
+    @property
+    def tests(self) -> bool:
+        return self.test_until != self.validation_until
 
     def cut(self, data: Interactions) -> Cut:
         """The periods' rows, and the users of the training rows.
@@ -106,13 +114,14 @@ class CutInTime(Protocol):
         timestamp = timestamps(data, "the time split")
         first_cut, second_cut = (self._moment(timestamp, cut) for cut in (self.train_until, self.validation_until))
         before, after = timestamp < first_cut, timestamp >= max(first_cut, second_cut)
-        periods = (before, ~before & ~after, after)
+        end = True if self.test_until is None else timestamp < self._moment(timestamp, self.test_until)
+        periods = (before, ~before & ~after, after & end)
         n_rows = [int(period.sum()) for period in periods]
         if self._lacks_any(n_rows):
             raise InputError(
                 f"{data.name}: the time split leaves {n_rows[0]} training, {n_rows[1]} validation and {n_rows[2]} "
-                f"test rows, expected some of each; move train_until ({self.train_until}) or validation_until "
-                f"({self.validation_until})."
+                f"test rows, expected some of each; move train_until ({self.train_until}), validation_until "
+                f"({self.validation_until}) or test_until ({self.test_until})."
             )
         known = before & (data.user != UNKNOWN_USER)
         users = np.flatnonzero(np.bincount(data.user[known])).astype(np.int32)

@@ -1,7 +1,8 @@
 """Named matrices of what is run: one TOML file a suite.
 
 A suite is a list of blocks; a block is one data set under one protocol, with the models, modes, seeds and indexes that
-are run on it. To add a model to a suite, add a `[[block.models]]` row.
+are run on it. To add a model to a suite, add a `[[block.models]]` row. Settings that rows have in common stand once, in
+a table `[settings.NAME]` that the rows name as their `base`.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def load(name: str) -> Suite:
         raise InputError(f"unknown suite {name!r}, expected one of {', '.join(names())} or a .toml file{hint}")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        blocks = tuple(_block(block) for block in content["block"])
+        bases = content.get("settings", {})
+        blocks = tuple(_block(block, bases) for block in content["block"])
         return Suite(path.stem, str(content.get("title", path.stem)), blocks)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -140,13 +142,23 @@ def _own_blocks(dataset: str) -> list[Block]:
     return [dataclasses.replace(block, dataset=dataset) for block in blocks]
 
 
-def _block(content: Mapping[str, Any]) -> Block:
+def _block(content: Mapping[str, Any], bases: Mapping[str, Any]) -> Block:
     rest = dict(content)
-    models = tuple(ModelRow(**with_tuples(row)) for row in rest.pop("models"))
+    models = tuple(_model_row(row, bases) for row in rest.pop("models"))
     indexes = tuple(IndexRow(**with_tuples(row)) for row in rest.pop("indexes", ()))
     block = Block(models=models, indexes=indexes, **with_tuples(rest))
     _check(block)
     return block
+
+
+def _model_row(content: Mapping[str, Any], bases: Mapping[str, Any]) -> ModelRow:
+    rest = dict(content)
+    base = rest.pop("base", None)
+    if base is None:
+        return ModelRow(**with_tuples(rest))
+    if base not in bases:
+        raise InputError(f"unknown base {base!r}, expected one of {', '.join(bases)}; correct it in the suite.")
+    return ModelRow(**with_tuples({**rest, "settings": {**bases[base], **rest.get("settings", {})}}))
 
 
 def _check(block: Block) -> None:

@@ -34,6 +34,26 @@ class TestLoad:
         assert suite.title
         assert {row.model for made in suite.blocks for row in made.models} <= set(FAMILIES)
 
+    def test_a_base_is_what_rows_have_in_common(self, write):
+        suite = suites.load(
+            write(
+                "[settings.long]\nepochs = 9\nks = [1, 2]\n"
+                + block(
+                    models='[{ model = "als", base = "long" }, '
+                    '{ model = "mf-bpr", base = "long", settings = { epochs = 3 } }, { model = "popularity" }]'
+                )
+            )
+        )
+        assert suite.blocks[0].models == (
+            ModelRow("als", {"epochs": 9, "ks": [1, 2]}),
+            ModelRow("mf-bpr", {"epochs": 3, "ks": [1, 2]}),
+            ModelRow("popularity"),
+        )
+
+    def test_a_base_that_there_is_not(self, write):
+        with pytest.raises(InputError, match="unknown base 'short', expected one of long; correct it in the suite"):
+            suites.load(write("[settings.long]\nepochs = 9\n" + block(models='[{ model = "als", base = "short" }]')))
+
     def test_everything_that_is_written_is_read(self, write):
         suite = suites.load(
             write(

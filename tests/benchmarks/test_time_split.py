@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from protocol_checks import (
     N_ITEMS,
@@ -141,6 +141,20 @@ class TestByHand:
         assert [user for user, _ in one_by_one(split.period("test"))] == [0, 1, 3]
         assert parts(split.sequence_indptr, split.sequence_items) == [[1], [2, 5], [1], [4, 4, 0, 2, 2]]
 
+    @pytest.mark.parametrize("cut", ["1970-01-06", 10 / 14])
+    def test_a_search_for_settings_ends_before_the_test(self, cut):
+        split = time_split(validation_until=cut, test_until=cut, period="validation").split(interactions(ROWS))
+        assert split.n_rows == (5, 5, 0)
+        assert one_by_one(split.period("test")) == []
+        same = time_split().split(interactions(ROWS))
+        assert one_by_one(split.period("validation")) == one_by_one(same.period("validation"))
+
+    def test_what_comes_after_the_test_is_left_out(self):
+        split = time_split(test_until="1970-01-07").split(interactions(ROWS))
+        assert split.n_rows == (5, 5, 1)
+        early = interactions([row for row in ROWS if row[2] < 6])
+        assert split.content_hash() == time_split().split(early).content_hash()
+
     def test_rows_need_not_be_in_order_of_time(self):
         backwards = [row for _, row in sorted(enumerate(ROWS), reverse=True)]
         split = time_split().split(interactions(backwards))
@@ -155,18 +169,21 @@ def moment(days, cut):
     return sorted(days)[int(cut * len(days))] if isinstance(cut, float) else cut
 
 
-def plainly(rows, train_until, validation_until, per, unknown_users):
+def plainly(rows, cuts, per, unknown_users):
     """The protocol with lists and dictionaries only; None where the data cannot be cut."""
+    train_until, validation_until, test_until = cuts
     days = [row[2] for row in rows]
     first, second = moment(days, train_until), moment(days, validation_until)
+    end = max(days) + 1 if test_until is None else moment(days, test_until)
     train = [row for row in rows if row[2] < first]
     periods = {
         "validation": [row for row in rows if first <= row[2] < second],
-        "test": [row for row in rows if row[2] >= max(first, second)],
+        "test": [row for row in rows if max(first, second) <= row[2] < end],
     }
     known = sorted({user for user, *_ in train if user >= 0})
     is_validated = periods["validation"] or train_until == validation_until
-    if not train or not is_validated or not periods["test"] or not known:
+    is_tested = periods["test"] or validation_until == test_until
+    if not train or not is_validated or not is_tested or not known:
         return None
     number = {user: at for at, user in enumerate(known)}
     training = [(number[user], item) for user, item, *_ in train if user >= 0]
@@ -198,11 +215,24 @@ def plainly(rows, train_until, validation_until, per, unknown_users):
 
 days = st.integers(1, 8)
 fractions = st.floats(0.05, 0.95)
-cuts = st.one_of(st.tuples(days, days), st.tuples(fractions, fractions)).map(sorted)
+cuts = st.one_of(st.tuples(days, days, days), st.tuples(fractions, fractions, fractions)).map(sorted)
+cuts = st.tuples(cuts, st.booleans()).map(lambda drawn: drawn[0] if drawn[1] else [*drawn[0][:2], None])
 
 
 def as_written(cut):
-    return cut if isinstance(cut, float) else (dt.date(1970, 1, 1) + dt.timedelta(days=cut)).isoformat()
+    whole_days = type(cut) is int
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=cut)).isoformat() if whole_days else cut
+
+
+def written(cuts):
+    train_until, validation_until, test_until = map(as_written, cuts)
+    period = "validation" if test_until == validation_until else "test"
+    return {
+        "train_until": train_until,
+        "validation_until": validation_until,
+        "test_until": test_until,
+        "period": period,
+    }
 
 
 class TestAgainstThePlainForm:
@@ -210,13 +240,9 @@ class TestAgainstThePlainForm:
     @given(rows=tables, cuts=cuts, unknown_users=st.sampled_from(["popular", "drop"]))
     @pytest.mark.parametrize("per", ["session", "user"])
     def test_every_array_is_the_plain_forms(self, per, rows, cuts, unknown_users):
-        protocol = time_split(
-            train_until=as_written(cuts[0]),
-            validation_until=as_written(cuts[1]),
-            per=per,
-            unknown_users=unknown_users,
-        )
-        expected = plainly(rows, *cuts, per, unknown_users)
+        assume(len(set(cuts)) > 1)
+        protocol = time_split(**written(cuts), per=per, unknown_users=unknown_users)
+        expected = plainly(rows, cuts, per, unknown_users)
         if expected is None:
             with pytest.raises(InputError, match="made: "):
                 protocol.split(interactions(rows))
@@ -224,20 +250,18 @@ class TestAgainstThePlainForm:
         split = protocol.split(interactions(rows))
         assert described(split) == expected
         check_types(split)
-        assert sum(split.n_rows) == len(rows)
+        assert cuts[2] is not None or sum(split.n_rows) == len(rows)
 
     @checked
     @given(rows=tables, cuts=cuts, data=st.data())
     def test_nothing_after_the_cut_reaches_training(self, rows, cuts, data):
-        if plainly(rows, *cuts, "user", "drop") is None:
+        days = [row[2] for row in rows]
+        cuts = [cut and moment(days, cut) for cut in cuts]  # fractions as the days that they stand for
+        assume(len(set(cuts)) > 1)
+        if plainly(rows, cuts, "user", "drop") is None:
             return
-        protocol = time_split(train_until=as_written(cuts[0]), validation_until=as_written(cuts[1]))
-        if isinstance(cuts[0], float):  # the same moments, written as days
-            protocol = time_split(
-                train_until=as_written(moment([row[2] for row in rows], cuts[0])),
-                validation_until=as_written(moment([row[2] for row in rows], cuts[1])),
-            )
-        first = moment([row[2] for row in rows], cuts[0])
+        protocol = time_split(**written(cuts))
+        first = cuts[0]
         others = st.tuples(st.integers(-1, N_USERS - 1), st.integers(0, N_ITEMS - 1))
         perturbed = [r if r[2] < first else (*data.draw(others), r[2], r[3]) for r in rows]
         before, after = (protocol.split(interactions(table)) for table in (rows, perturbed))
@@ -318,6 +342,11 @@ class TestRefusals:
                 {"validation_until": "1970-01-04", "period": "validation"},
                 "period is 'validation', expected test, since validation_until is train_until",
             ),
+            (
+                {"test_until": "1970-01-06"},
+                "period is 'test', expected validation, since test_until is validation_until",
+            ),
+            ({"test_until": dt.date(1970, 1, 4)}, "test_until is 1970-01-04, expected a date in quotes"),
         ],
     )
     def test_an_option_that_there_is_not(self, changes, message):
