@@ -33,7 +33,7 @@ LIBRARIES = {
     "backends/classic": {"implicit"},
 }
 EVERY_LIBRARY = set().union(*LIBRARIES.values())
-FLOORS = [("benchmarks/bench_classic.py", "implicit")]  # what a micro-benchmark is held to, imported when it runs
+FLOORS = [("benchmarks/bench_classic.py", "implicit"), ("benchmarks/bench_tutorial.py", "torch")]
 SHARED = {"contract.py", "optimizers.py", "layers.py"}  # what stands beside the adapters in a framework's folder
 SHARED_BY_CLASSIC = {"neighbours.py"}
 ADAPTED_AS = {"dssm": "two-tower", "youtube-dnn": "two-tower"}  # families whose specs differ in settings alone
