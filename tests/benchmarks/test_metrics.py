@@ -162,6 +162,14 @@ def test_intervals_hold_the_metric_and_all_of_them_but_coverage():
         assert low < evaluation.metrics[name] < high
 
 
+def test_scores_add_up_to_the_metric():
+    evaluation = random_evaluation()
+    for name in evaluation.per_query:
+        scores = evaluation.scores(name)
+        assert len(scores["values"]) == len(evaluation.queries)
+        assert sum(scores["values"]) / sum(scores["weights"]) == pytest.approx(evaluation.metrics[name], abs=1e-6)
+
+
 def test_intervals_equal_a_slow_bootstrap_of_the_same_draws():
     evaluation = random_evaluation(n_queries=200)
     n = len(evaluation.queries)

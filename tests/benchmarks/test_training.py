@@ -155,6 +155,16 @@ class TestLearningCurve:
         assert not any(name.startswith("validation.") for name in done.metrics)
 
 
+class TestScores:
+    def test_they_are_the_reported_periods_primary_metric_query_by_query(self, train):
+        scores = train([0, 4], period="validation").result["scores"]
+        assert scores == {"values": [1.0] * 4 + [0.0] * 6, "weights": [1.0] * 10}
+
+    def test_of_a_great_many_queries_none_are_kept(self, train, monkeypatch):
+        monkeypatch.setattr(worker, "MOST_SCORES", N_TESTED - 1)
+        assert train([0, 4]).result["scores"] is None
+
+
 class TestEarlyStopping:
     def test_it_stops_after_patience_epochs_that_were_no_better(self, train):
         done = train([0, 3, 5, 4, 5, 9], patience=2)
