@@ -156,18 +156,18 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
 
 
 def agree(options: argparse.Namespace) -> int:
-    """Climbs the ladder with every adapter, or with the known bugs injected."""
+    """Climbs the ladder with every adapter, or with the known bugs injected, and writes the pages that show it."""
     from benchmarks.agreement import command
 
-    return command.agree(options)
+    code = command.agree(options)
+    return report(options) or code
 
 
 def report(options: argparse.Namespace) -> int:
     """Writes the leaderboards of a results folder anew."""
     from reports import write
 
-    for path in write.write(options.results):
-        _say(options, f"written: {path}")
+    _say(options, *(f"written: {path}" for path in write.write(options.results) if path.suffix in {".html", ".md"}))
     return FINE
 
 

@@ -15,7 +15,7 @@ from benchmarks.agreement.mutants import INJECTED
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, store
 from benchmarks.harness.plan import Cell, Prepared
-from benchmarks.harness.run import Group, Run
+from benchmarks.harness.run import FAILURES, Group, Run
 from benchmarks.specs.base import settings
 
 LADDER_DATA = "the ladder's own data"
@@ -28,14 +28,26 @@ def agree(options: argparse.Namespace) -> int:
     prepared = Prepared(LADDER_DATA, PROTOCOL, Path(), {"split": "ladder"}, ())
     with store.locked(options.results):
         session = Run(options.results, options.timeout, _print_bugs if options.mutants else _print_climb)
-        for cell in cells:
-            session.execute(Group(((cell,),), turns=0), prepared)
+        processes = _processes(cells)
+        session.execute(Group(processes, turns=0, at_once=options.jobs), prepared)
+        # Where a process of several died, each has its own end by itself.
+        for cell in (cell for cells in processes if len(cells) > 1 for cell in cells):
+            if session.records[cell.key]["status"] in FAILURES:
+                session.execute(Group(((cell,),), turns=0), prepared)
         records = [session.records[cell.key] for cell in cells]
     _conclude(records, mutants=options.mutants)
     tried = [record for record in records if record["status"] not in {"skipped", "unsupported"}]
     if not tried:
         return NOTHING_MEASURED
     return FINE if all(_passed(record) for record in tried) else FAILED
+
+
+def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
+    """A process for each adapter and seed: importing a framework takes longer than many a climb."""
+    by_adapter: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        by_adapter.setdefault((cell.model, cell.backend, cell.seed), []).append(cell)
+    return tuple(map(tuple, by_adapter.values()))
 
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:
@@ -47,7 +59,7 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         modes: tuple[str, ...] = (options.mode,) if options.mode else ("eager", "compiled")
         if options.mutants:  # the modes are those of the table, and a model's bugs share one process
             climbing, modes = (dataclasses.replace(climbing[0], variant=INJECTED),), ("eager",)
-        for (backend, adapter), spec in itertools.product(frameworks.items(), climbing):
+        for (backend, adapter), spec, seed in itertools.product(frameworks.items(), climbing, options.seeds or (0,)):
             if options.backends and backend not in options.backends:
                 continue
             for mode in (mode for mode in modes if mode in BACKENDS[backend].modes):
@@ -59,7 +71,7 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                     mode=mode,
                     device=options.device,
                     threads=options.threads,
-                    seed=0,
+                    seed=seed,
                     dataset=LADDER_DATA,
                     protocol=PROTOCOL,
                     inputs={"versions": environment.versions(backend), "machine": environment.machine()["id"]},

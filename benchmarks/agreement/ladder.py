@@ -6,6 +6,7 @@ to look for the bug, with the parameter or step of the largest difference.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -43,17 +44,34 @@ class Rung:
 Difference = tuple[float, str]
 
 
-def climb(adapter: Any, spec: DifferentiableSpec, device: str, mode: str) -> list[Rung]:
-    """The rungs from the lowest up to the first that breaks, or all of them."""
+@dataclass(frozen=True)
+class Climb:
+    """One adapter's climb.
+
+    Attributes:
+        rungs: from the lowest up to the first that breaks, or all of them.
+        divergence: float64[n_steps], how far each step's loss is from the reference's, relative; empty where no
+            training was reached.
+        trained: a hash of all losses and final parameters, "" where the end was not reached: equal bits, equal hash.
+    """
+
+    rungs: tuple[Rung, ...]
+    divergence: npt.NDArray[np.float64]
+    trained: str
+
+
+def climb(adapter: Any, spec: DifferentiableSpec, device: str, mode: str, seed: int = 0) -> Climb:
+    """Climbs up to the first rung that breaks."""
     rungs = []
-    for name, difference in _Climb(adapter, spec, device, mode).rungs():
+    climber = _Climber(adapter, spec, device, mode, seed)
+    for name, difference in climber.rungs():
         try:
             rungs.append(_judged(name, *difference()))
         except Exception as error:  # whatever an adapter raises, this is the rung where it broke
             rungs.append(_judged(name, np.inf, f"{type(error).__name__}: {error}"))
         if not rungs[-1].holds:
             break
-    return rungs
+    return Climb(tuple(rungs), climber.divergence, climber.trained)
 
 
 def _judged(name: str, difference: float, where: str) -> Rung:
@@ -62,16 +80,16 @@ def _judged(name: str, difference: float, where: str) -> Rung:
     return Rung(name, finite and difference <= limit, difference if finite else None, limit, where)
 
 
-class _Climb:
+class _Climber:
     """One adapter beside the reference. Rungs are taken in order: the state moves on with them."""
 
-    def __init__(self, adapter: Any, spec: DifferentiableSpec, device: str, mode: str) -> None:
+    def __init__(self, adapter: Any, spec: DifferentiableSpec, device: str, mode: str, seed: int) -> None:
         self.adapter, self.spec = adapter, spec
-        self.data = reference.problem()
-        self.start = reference.initial_parameters(spec)
-        self.given = {name: value.copy() for name, value in self.start.items()}
-        self.truth = reference.Trajectory(spec, self.start)
-        self.chunks = reference.chunks(spec, self.data)
+        self.data, self.truth = reference.problem(seed), reference.truth(spec, seed)
+        self.given = _copied(self.truth.start)
+        self.expected = self.truth.untrained  # the parameters that the state is at, as the reference has them
+        self.divergence = np.empty(0)
+        self.trained = ""
         self.state = adapter.init(spec, self.given, device, mode)
         rng = sampling.generator("ladder", "asked users")
         some = rng.integers(0, self.data.n_users, 500, dtype=np.int32)  # out of order, with repeats
@@ -89,20 +107,17 @@ class _Climb:
         yield "metrics", self.metrics
 
     def round_trip(self) -> Difference:
-        exported = self.adapter.export(self.state)
-        if set(exported) != set(self.start):
-            return np.inf, f"parameters {', '.join(sorted(set(exported) ^ set(self.start)))}"
+        start, exported = self.truth.start, self.adapter.export(self.state)
+        if set(exported) != set(start):
+            return np.inf, f"parameters {', '.join(sorted(set(exported) ^ set(start)))}"
         for name, value in exported.items():
-            if value.dtype != self.start[name].dtype or value.shape != self.start[name].shape:
+            if value.dtype != start[name].dtype or value.shape != start[name].shape:
                 return np.inf, f"{name} is {value.dtype}{list(value.shape)}"
-        return _largest(exported, self.start)
+        return _largest(exported, start)
 
     def vectors(self) -> Difference:
         found = {"embed_users": self._users(self.asked), "embed_items": self.adapter.embed_items(self.state)}
-        expected = {
-            "embed_users": self._true_users(self.asked),
-            "embed_items": self.spec.item_vectors(self.truth.parameters),
-        }
+        expected = {"embed_users": self._true_users(self.asked), "embed_items": self.spec.item_vectors(self.expected)}
         for name, value in found.items():
             if value.dtype != np.float32:
                 return np.inf, f"{name} gives {value.dtype}, not float32"
@@ -112,54 +127,49 @@ class _Climb:
         return answers(self.spec, partial(self.adapter.embed_users, self.state), asked)
 
     def _true_users(self, asked: reference.Asked) -> npt.NDArray[np.float64]:
-        return answers(self.spec, partial(self.spec.user_vectors, self.truth.parameters), asked)
+        return answers(self.spec, partial(self.spec.user_vectors, self.expected), asked)
 
     def gradients(self) -> Difference:
         """Against the reference's own gradient, and along random directions against its finite differences."""
-        self.first = next(self.chunks)
-        batch = next(reference.steps(self.first))
-        found = self.adapter.gradients(self.state, batch)
-        _, expected = reference.gradients(self.spec, self.truth.parameters, batch)
+        found, expected = self.adapter.gradients(self.state, _copied(self.truth.first)), self.truth.gradients
         if set(found) != set(expected):
             return np.inf, f"parameters {', '.join(sorted(set(found) ^ set(expected)))}"
         worst = _largest(found, expected, relative=True)
         if not np.isfinite(worst[0]):
             return worst
-        for name, value in self.truth.parameters.items():
-            if name in self.spec.unlearnt:
-                continue
-            direction = {name: sampling.generator("ladder", "direction", name).standard_normal(value.shape)}
-            slope = reference.directional_slope(self.spec, self.truth.parameters, batch, direction)
-            along = float(np.sum(found[name].astype(np.float64) * direction[name]))
-            size = float(np.linalg.norm(expected[name]) * np.linalg.norm(direction[name]))
+        for name, (direction, slope) in self.truth.slopes.items():
+            along = float(np.sum(found[name].astype(np.float64) * direction))
+            size = float(np.linalg.norm(expected[name]) * np.linalg.norm(direction))
             worst = max(worst, (abs(slope - along) / size, f"{name}, against finite differences"))
         return worst
 
     def loss(self) -> Difference:
         """The first training step's loss; the step itself is judged on the next rung."""
-        self.expected = [self.truth.step(next(reference.steps(self.first)))]
-        self.state, found = self.adapter.train(self.state, self.first)
-        self.found = [np.asarray(found)]
-        return self._loss_difference()
+        loss, self.expected = self.truth.after_one
+        self.losses = [self._train(self.truth.chunks[0])]
+        return self._loss_difference(np.array([loss]))
 
     def one_step(self) -> Difference:
         """Parameters after one step; the arrays that were handed over must not have moved with them."""
-        if any(not np.array_equal(self.given[name], value) for name, value in self.start.items()):
+        if any(not np.array_equal(self.given[name], value) for name, value in self.truth.start.items()):
             return np.inf, "the caller's own arrays were written to"
-        return _largest(self.adapter.export(self.state), self.truth.parameters)
+        return _largest(self.adapter.export(self.state), self.expected)
 
     def trajectory(self) -> Difference:
-        for chunk in self.chunks:
-            self.expected += [self.truth.step(batch) for batch in reference.steps(chunk)]
-            self.state, found = self.adapter.train(self.state, chunk)
-            self.found.append(np.asarray(found))
-        return self._loss_difference()
+        expected, self.expected = self.truth.trained
+        self.losses += [self._train(chunk) for chunk in self.truth.chunks[1:]]
+        self.trained = _hash([*self.losses, *dict(sorted(self.adapter.export(self.state).items())).values()])
+        return self._loss_difference(expected)
+
+    def _train(self, chunk: Arrays) -> npt.NDArray[Any]:
+        self.state, losses = self.adapter.train(self.state, _copied(chunk))
+        return np.asarray(losses)
 
     def metrics(self) -> Difference:
         found = self.metric(self._users(self.everybody), self.adapter.embed_items(self.state))
         expected = self.metric(
             self._true_users(self.everybody).astype(np.float32),
-            self.spec.item_vectors(self.truth.parameters).astype(np.float32),
+            self.spec.item_vectors(self.expected).astype(np.float32),
         )
         return abs(found - expected), f"recall@10 {found:.4f}, reference {expected:.4f}"
 
@@ -169,13 +179,25 @@ class _Climb:
         lists = interests.search(users, items, 10, lambda vectors: exact.top_k(vectors, items, 10))
         return evaluate(lists, indptr, self.data.held_out, self.data.n_items, (10,)).metrics["recall@10"]
 
-    def _loss_difference(self) -> Difference:
-        found, expected = np.concatenate(self.found), np.array(self.expected)
+    def _loss_difference(self, expected: npt.NDArray[np.float64]) -> Difference:
+        found = np.concatenate(self.losses)
         if found.shape != expected.shape or found.dtype != np.float32:
             return np.inf, f"losses are {found.dtype}{list(found.shape)}, not float32{list(expected.shape)}"
-        relative = np.abs(found - expected) / np.abs(expected)
-        step = int(np.argmax(np.where(np.isfinite(relative), relative, np.inf)))
-        return float(relative[step]), f"step {step + 1}"
+        self.divergence = np.abs(found - expected) / np.abs(expected)
+        step = int(np.argmax(np.where(np.isfinite(self.divergence), self.divergence, np.inf)))
+        return float(self.divergence[step]), f"step {step + 1}"
+
+
+def _copied(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """The adapter's own, to do with what it likes: the reference's are held by all climbs."""
+    return {name: value.copy() for name, value in arrays.items()}
+
+
+def _hash(arrays: list[npt.NDArray[Any]]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _largest(found: Arrays, expected: Arrays, *, relative: bool = False) -> Difference:

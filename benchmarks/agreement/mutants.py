@@ -149,7 +149,7 @@ def inject_all(
         (bug, bug.edits[backend], bug.at(climbing)) for bug in bugs() if bug.model == model and backend in bug.edits
     ]
     for spec, mode in dict.fromkeys((spec, edit.mode) for _, edit, spec in chosen):
-        sound = climb(importlib.import_module(adapter), spec, device, mode)[-1]
+        sound = climb(importlib.import_module(adapter), spec, device, mode).rungs[-1]
         if not sound.holds:
             raise ValueError(
                 f"{adapter}, {spec.variant}, {mode}, breaks at {sound.rung} without any bug; mend it first."
@@ -159,7 +159,7 @@ def inject_all(
 
 def _fate(bug: Bug, edit: Edit, adapter: str, spec: DifferentiableSpec, device: str) -> dict[str, Any]:
     with injected(adapter, edit) as mutant:
-        last = climb(mutant, spec, device, edit.mode)[-1]
+        last = climb(mutant, spec, device, edit.mode).rungs[-1]
     broke = None if last.holds else last.rung
     order = list(LADDER)
     caught = broke is not None and order.index(broke) <= order.index(bug.rung)

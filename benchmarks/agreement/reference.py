@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -61,14 +62,15 @@ class Asked:
 N_USERS, N_ITEMS, N_ROWS, N_GROUPS, N_SEQUENCES = 300, 200, 1500, 4, 120
 
 
-def problem() -> Problem:
+@functools.cache
+def problem(seed: int = 0) -> Problem:
     """The ladder's data: more users and items than a batch touches, so that untouched rows matter."""
-    rng = sampling.generator("ladder", "interactions")
+    rng = sampling.generator(*_key(seed), "interactions")
     user = rng.integers(0, N_USERS, N_ROWS, dtype=np.int32)
     preferred = (rng.integers(0, N_ITEMS // N_GROUPS, (2, N_ROWS)) * N_GROUPS).astype(np.int32)
     item = preferred[0] + user % N_GROUPS
     held_out = preferred[1][:N_USERS] + np.arange(N_USERS, dtype=np.int32) % N_GROUPS
-    rng = sampling.generator("ladder", "sequences")
+    rng = sampling.generator(*_key(seed), "sequences")
     sequence_user = rng.integers(0, N_USERS, N_SEQUENCES, dtype=np.int32)
     sequence_indptr, sequence_items = _of_their_group(rng, sequence_user, rng.integers(5, 15, N_SEQUENCES))
     everybody = np.arange(N_USERS, dtype=np.int32)
@@ -96,6 +98,10 @@ def problem() -> Problem:
     )
 
 
+def _key(seed: int) -> tuple[object, ...]:
+    return ("ladder", seed) if seed else ("ladder",)
+
+
 def _of_their_group(
     rng: np.random.Generator, user: npt.NDArray[np.int32], length: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
@@ -110,16 +116,16 @@ def asked(data: Problem, users: npt.NDArray[np.int32]) -> Asked:
     return Asked(users, data.history, data.start[users], data.stop[users])
 
 
-def initial_parameters(spec: DifferentiableSpec) -> dict[str, npt.NDArray[Any]]:
-    data = problem()
+def initial_parameters(spec: DifferentiableSpec, seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+    data = problem(seed)
     table = spec.parameters(Sizes(data.n_users, data.n_items, data.user_features, data.item_features))
-    return sampling.initial_parameters(table, ("ladder", spec.model))
+    return sampling.initial_parameters(table, (*_key(seed), spec.model))
 
 
-def chunks(spec: DifferentiableSpec, data: Problem) -> Iterator[Arrays]:
-    """The batches of all epochs, the very first step as a chunk of its own."""
+def chunks(spec: DifferentiableSpec, seed: int = 0) -> Iterator[Arrays]:
+    """The batches of all epochs over the ladder's data, the very first step as a chunk of its own."""
     for epoch in range(1, spec.epochs + 1):
-        for chunk in spec.batches(data, ("ladder", spec.model), epoch):
+        for chunk in spec.batches(problem(seed), (*_key(seed), spec.model), epoch):
             if epoch == 1 and len(next(iter(chunk.values()))) > 1:
                 yield {name: values[:1] for name, values in chunk.items()}
                 yield {name: values[1:] for name, values in chunk.items()}
@@ -188,6 +194,64 @@ class Trajectory:
             m_hat, v_hat = m / (1 - adam.beta1**self._t), v / (1 - adam.beta2**self._t)
             changes[name] = adam.learning_rate * m_hat / (np.sqrt(v_hat) + adam.epsilon)
         return changes
+
+
+class Truth:
+    """What adapters of one spec are held to: the reference's training on the ladder's data, worked out as far as asked.
+
+    Attributes:
+        start: float32 (or int32, what is looked up), the initial parameters.
+        chunks: the batches of all epochs, the very first step as a chunk of its own.
+        untrained: the initial parameters in float64.
+    """
+
+    def __init__(self, spec: DifferentiableSpec, seed: int) -> None:
+        self.spec = spec
+        self.start = initial_parameters(spec, seed)
+        self.chunks = list(chunks(spec, seed))
+        self._trajectory = Trajectory(spec, self.start)
+        self.untrained = self._trajectory.parameters
+
+    @property
+    def first(self) -> Arrays:
+        """The first step's batch."""
+        return next(steps(self.chunks[0]))
+
+    @functools.cached_property
+    def gradients(self) -> Float64s:
+        """The first batch's, by automatic differentiation."""
+        return gradients(self.spec, self.untrained, self.first)[1]
+
+    @functools.cached_property
+    def slopes(self) -> dict[str, tuple[npt.NDArray[np.float64], float]]:
+        """For each parameter that is learnt, a random direction and the first batch's slope by finite differences."""
+        found = {}
+        for name, value in self.gradients.items():
+            direction = sampling.generator("ladder", "direction", name).standard_normal(value.shape)
+            found[name] = (
+                direction,
+                directional_slope(self.spec, self.untrained, self.first, {name: direction}),
+            )
+        return found
+
+    @functools.cached_property
+    def after_one(self) -> tuple[float, Float64s]:
+        """The first step's loss, and the parameters after it."""
+        loss = self._trajectory.step(self.first)
+        return loss, self._trajectory.parameters
+
+    @functools.cached_property
+    def trained(self) -> tuple[npt.NDArray[np.float64], Float64s]:
+        """The losses of all steps, float64[n_steps], and the parameters after them."""
+        losses = [self.after_one[0]]
+        losses += [self._trajectory.step(batch) for chunk in self.chunks[1:] for batch in steps(chunk)]
+        return np.array(losses), self._trajectory.parameters
+
+
+@functools.cache
+def truth(spec: DifferentiableSpec, seed: int = 0) -> Truth:
+    """The same for all adapters, modes and injected bugs of a process."""
+    return Truth(spec, seed)
 
 
 def _exact(value: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -11,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,23 +31,22 @@ class Task:
     folder: Path
 
 
-def run(tasks: list[Task], turns: int, timeout_s: float) -> Iterator[tuple[Task, Result]]:
+def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
     """Runs tasks and yields each with its result, `status` and `wall_s` always among them.
 
-    Without turns the tasks run one after the other. With turns all of them first get ready, one after the other, and
-    stay; then each is given its turn round by round, in an order that moves on by one a round, while the others sleep.
-    So a slow minute of the machine strikes all alike, and ratios inside the group mean something.
+    Without turns the tasks run in their order, so many at a time, and each is yielded as it ends. With turns all of
+    them first get ready, one after the other, and stay; then each is given its turn round by round, in an order that
+    moves on by one a round, while the others sleep. So a slow minute of the machine strikes all alike, and ratios
+    inside the group mean something.
 
     Args:
         tasks: at least one.
         turns: how many turns each task gets.
         timeout_s: seconds that a task may take to end, to get ready, or for one turn.
+        at_once: how many tasks run at a time, where there are no turns.
     """
     if not turns:
-        for task in tasks:
-            with _started(task) as worker:
-                worker.wait(timeout_s)
-            yield task, worker.result()
+        yield from _side_by_side(tasks, timeout_s, at_once)
         return
     with contextlib.ExitStack() as stack:
         workers = []
@@ -60,6 +61,24 @@ def run(tasks: list[Task], turns: int, timeout_s: float) -> Iterator[tuple[Task,
             worker.wait(timeout_s)
     for task, worker in zip(tasks, workers, strict=True):
         yield task, worker.result()
+
+
+def _side_by_side(tasks: list[Task], timeout_s: float, at_once: int) -> Iterator[tuple[Task, Result]]:
+    waiting = iter(tasks)
+    running: dict[Future[None], tuple[Task, _Worker, contextlib.ExitStack]] = {}
+    # An interrupt kills the workers first, and with them ends what the threads wait for.
+    with ThreadPoolExecutor(at_once) as pool, contextlib.ExitStack() as everything:
+        while True:
+            for task in itertools.islice(waiting, at_once - len(running)):
+                own = everything.enter_context(contextlib.ExitStack())
+                worker = own.enter_context(_started(task))
+                running[pool.submit(worker.wait, timeout_s)] = (task, worker, own)
+            if not running:
+                return
+            for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                task, worker, own = running.pop(ended)
+                own.close()
+                yield task, worker.result()
 
 
 @contextlib.contextmanager

@@ -71,7 +71,7 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
         status="ok",
         memory={"index_bytes": adapter.save_bytes(index)},
         settings={"n_items": len(items), "dim": items.shape[1]},
-        queries=[_summary(result) for result in results],
+        answers=[_summary(result) for result in results],
     )
 
 

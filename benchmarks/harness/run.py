@@ -32,15 +32,18 @@ LAYOUT = 3
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that are run together: one training, or all that are timed by turns against each other.
+    """Cells that are run together: one training, all that are timed by turns against each other, or all climbs.
 
     Attributes:
-        processes: the cells of each process; an index built once answers for all its query settings.
-        turns: how many turns each process gets; 0 for a group of one that is not timed.
+        processes: the cells of each process; an index built once answers for all its query settings, and an adapter
+            imported once climbs in all its forms and modes.
+        turns: how many turns each process gets; 0 where nothing is timed.
+        at_once: how many processes run at a time, where nothing is timed.
     """
 
     processes: tuple[tuple[Cell, ...], ...]
     turns: int
+    at_once: int = 1
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -160,13 +163,14 @@ class Run:
             return
         name = digest([self.run_id, *sorted(able_keys)]) if group.turns else None
         tasks = [self._task(process, prepared) for process in able]
-        results = executors.run(tasks, group.turns, self.timeout_s)
-        outcomes = [
-            outcome
-            for process, (task, result) in zip(able, results, strict=True)
-            for outcome in self._outcomes(process, task, result)
-        ]
-        self._record(outcomes, prepared, name)
+        processes = {task.folder: process for task, process in zip(tasks, able, strict=True)}
+        finished = executors.run(tasks, group.turns, self.timeout_s, group.at_once)
+        # What is compared inside a group is recorded as a whole or not at all.
+        for results in [list(finished)] if group.turns else ([one] for one in finished):
+            outcomes = [
+                outcome for task, result in results for outcome in self._outcomes(processes[task.folder], task, result)
+            ]
+            self._record(outcomes, prepared, name)
         for task in tasks:
             shutil.rmtree(task.folder, ignore_errors=True)
 
@@ -199,6 +203,8 @@ class Run:
         }
         if "source" in cell.inputs:
             job["vectors"] = str(self._vectors(cell.inputs["source"]).resolve())
+        if cell.kind == "agreement":
+            job["climbs"] = [{"settings": other.settings, "mode": other.mode} for other in process]
         if cell.index is not None:
             job |= {
                 "index": cell.index["name"],
@@ -225,10 +231,9 @@ class Run:
             checkpoint = self.results / "checkpoints" / f"{cell.key}.npz"
             checkpoint.parent.mkdir(exist_ok=True)
             (task.folder / "parameters.npz").replace(checkpoint)
-        answers = result.pop("queries", [{} for _ in process])
+        answers = result.pop("answers", [{} for _ in process])
         for cell, answer in zip(process, answers, strict=True):
-            timings = {**result.get("timings", {}), **answer.get("timings", {})}
-            yield cell, {**result, "timings": timings, "metrics": answer.get("metrics", result.get("metrics", {}))}
+            yield cell, {**result, **answer, "timings": {**result.get("timings", {}), **answer.get("timings", {})}}
 
     def _vectors(self, key: str) -> Path:
         return self.results / "vectors" / key
@@ -270,6 +275,7 @@ class Run:
             "scores": result.get("scores"),
             "curve": result.get("curve", []),
             "rungs": result.get("rungs", []),
+            "divergence": result.get("divergence"),
             "map": result.get("map"),
             "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
             "memory": result.get("memory", {}),

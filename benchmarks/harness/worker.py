@@ -280,10 +280,10 @@ def show(job: Job) -> None:
 
 
 def agreement(job: Job) -> None:
-    """Climbs the ladder with one adapter, or with every bug that the table of mutants has for it."""
+    """Climbs the ladder with one adapter in all forms and modes asked for, or with every bug that is known of it."""
     from benchmarks.agreement import ladder, mutants
 
-    device, mode = job.asked["device"], job.asked["mode"]
+    device = job.asked["device"]
     if job.spec.variant == mutants.INJECTED:
         bugs = mutants.inject_all(
             job.asked["backend"], job.asked["adapter"], job.spec.model, job.spec.for_ladder(), device
@@ -293,8 +293,20 @@ def agreement(job: Job) -> None:
         return
     with job.clock("import_s"):
         adapter = importlib.import_module(job.asked["adapter"])
-    rungs = ladder.climb(adapter, job.spec, device, mode)
-    job.finish(status="ok", rungs=[vars(rung) for rung in rungs])
+    answers = []
+    for asked in job.asked["climbs"]:
+        start = time.perf_counter()
+        spec = specs.make(job.asked["model"], asked["settings"])
+        climb = ladder.climb(adapter, spec, device, asked["mode"], job.asked["seed"])
+        answers.append(
+            {
+                "rungs": [vars(rung) for rung in climb.rungs],
+                "divergence": [float(f"{value:.3g}") if np.isfinite(value) else None for value in climb.divergence],
+                "hashes": {**job.hashes, "spec": digest(asked["settings"]), "trained": climb.trained},
+                "timings": {"climb_s": time.perf_counter() - start},
+            }
+        )
+    job.finish(status="ok", answers=answers)
 
 
 KINDS = {"train": train, "throughput": throughput, "index": index, "map": show, "agreement": agreement}

@@ -194,6 +194,8 @@ class DifferentiableSpec(Spec, Protocol):
     Where `unlearnt` names parameters, `carried` says what a step leaves in them.
     """
 
+    def __hash__(self) -> int: ...
+
     @property
     def unlearnt(self) -> tuple[str, ...]:
         """Parameters that no gradient moves: constants, and state that is carried from step to step."""

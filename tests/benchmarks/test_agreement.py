@@ -99,7 +99,7 @@ class Sound:
 
 
 def climb(adapter, family):
-    return ladder.climb(adapter, ladder_spec(family), "cpu", "eager")
+    return ladder.climb(adapter, ladder_spec(family), "cpu", "eager").rungs
 
 
 @pytest.mark.parametrize("family", TRAINABLE)
@@ -440,12 +440,8 @@ def _metric(spec, parameters):
 @pytest.mark.parametrize("family", TRAINABLE)
 def test_metric_tolerances_are_far_smaller_than_what_the_reference_learns(family):
     spec = ladder_spec(family)
-    start = reference.initial_parameters(spec)
-    truth = reference.Trajectory(spec, start)
-    for chunk in reference.chunks(spec, reference.problem()):
-        for batch in reference.steps(chunk):
-            truth.step(batch)
-    learnt = _metric(spec, truth.parameters) - _metric(spec, start)
+    truth = reference.truth(spec)
+    learnt = _metric(spec, truth.trained[1]) - _metric(spec, truth.start)
     assert learnt > 10 * LADDER["metrics"].limit
     assert learnt > 10 * METRIC.limit
 
@@ -709,7 +705,8 @@ def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path
 def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
     bug = mutants.Bug("a bug", "loss", "mf-bpr", "", {"torch": mutants.Edit("decoder", "old", "new")})
     monkeypatch.setattr(mutants, "bugs", lambda: (bug,))
-    monkeypatch.setattr(mutants, "climb", lambda *_: [ladder.Rung("gradients", False, 1.0, 0.0, "everywhere")])
+    broken = ladder.Climb((ladder.Rung("gradients", False, 1.0, 0.0, "everywhere"),), np.empty(0), "")
+    monkeypatch.setattr(mutants, "climb", lambda *_: broken)
     with pytest.raises(ValueError, match=r"json\.decoder, small, eager, breaks at gradients without any bug"):
         mutants.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
 

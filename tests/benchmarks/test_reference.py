@@ -238,7 +238,7 @@ class TestProblem:
 
     def test_the_first_step_is_a_chunk_of_its_own_and_no_step_is_lost(self):
         spec = GRU4Rec.for_ladder()[0]
-        chunks = list(reference.chunks(spec, self.data))
+        chunks = list(reference.chunks(spec))
         assert len(chunks[0]["target"]) == 1
         whole = [
             chunk["history"]

@@ -153,7 +153,7 @@ def test_an_exact_index_is_worth_what_exact_search_is(judge, tmp_path, shape, in
     users, items = written_vectors(tmp_path, shape)
     job = Job(judge, tmp_path, index, [{}], filter_seen=filter_seen)
     measure(job, lambda: iter(range(N_TURNS)))
-    (result,) = job.result["queries"]
+    (result,) = job.result["answers"]
     asked = judge.asked(job.spec, "test")
     lists = exact_lists(users, items, K, asked.seen if filter_seen else None)
     expected = judge.judge(judge.spread(lists, asked), "test").metrics

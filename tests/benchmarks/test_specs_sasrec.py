@@ -238,8 +238,6 @@ def test_the_ladders_training_keeps_away_from_the_kinks_of_relu():
     """Else rounding would decide which side a unit is on, and one framework would part from another."""
     spec = Watched.for_ladder()[0]
     truth = reference.Trajectory(spec, reference.initial_parameters(spec))
-    losses = [
-        truth.step(one) for chunk in reference.chunks(spec, reference.problem()) for one in reference.steps(chunk)
-    ]
+    losses = [truth.step(one) for chunk in reference.chunks(spec) for one in reference.steps(chunk)]
     assert losses[-1] < losses[0]
     assert 5e-5 < Watched.nearest < 0.01
