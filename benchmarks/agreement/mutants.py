@@ -49,6 +49,8 @@ class Bug:
         model: the family that shows it.
         variant: which of the family's specs for the ladder shows it; "" for the first.
         edits: backend -> edit.
+        seen: where it has been seen in public, as owner/project#number of an issue or a pull request, or as a short
+            citation of documentation or a paper; () where no place is known.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Bug:
     model: str
     variant: str
     edits: Mapping[str, Edit]
+    seen: tuple[str, ...] = ()
 
     def at(self, climbing: Sequence[DifferentiableSpec]) -> DifferentiableSpec:
         """The spec that shows it, of a family's specs for the ladder."""
@@ -71,6 +74,7 @@ def bugs() -> tuple[Bug, ...]:
             path.stem.replace("_", "-"),
             row.get("variant", ""),
             {name: Edit(**row[name]) for name in FRAMEWORKS if name in row},
+            tuple(row.get("seen", ())),
         )
         for path in sorted(Path(__file__).with_name("bugs").glob("*.toml"))
         for row in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]
