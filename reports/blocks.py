@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports import text
 from reports.accuracy import AccuracyRow, AccuracyTable
-from reports.charts import Chart
+from reports.agreement import BitRow, BugRow, KillRow, LadderRow, RungRow
+from reports.drawing import Chart
 from reports.item_maps import ItemMap, ItemMapTable
-from reports.leaderboard import Environment, FailureRow, KillRow, LadderRow, Leaderboards
+from reports.leaderboard import Environment, FailureRow, Leaderboards
 from reports.paired import PairedRow, PairedTable
 from reports.retrieval import Duel, IndexRow, IndexTable
 from reports.throughput import OverheadRow, ThroughputRow, ThroughputTable
+
+if TYPE_CHECKING:
+    from benchmarks.agreement.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def sections(leaderboards: Leaderboards, charts: Sequence[Chart]) -> tuple[Secti
     items = [_section("items", "Item vectors", _ITEMS_LEAD, maps)] if maps else []
     return (
         _section("accuracy", "Accuracy", _ACCURACY_LEAD, accuracy),
-        _section("agreement", "Agreement", _AGREEMENT_LEAD, _agreement(boards)),
+        _section("agreement", "Agreement", _AGREEMENT_LEAD, _agreement(boards, charts)),
         _section("throughput", "Training throughput", _THROUGHPUT_LEAD, throughput),
         _section("retrieval", "Retrieval", _RETRIEVAL_LEAD, retrieval),
         *items,
@@ -209,27 +214,73 @@ def _name(row: AccuracyRow | ThroughputRow | IndexRow | ItemMap) -> str:
     return " ".join(str(getattr(row, name)) for name in names if getattr(row, name, ""))
 
 
-def _agreement(boards: Leaderboards) -> list[Block]:
-    tables = []
-    if boards.verdicts:
-        rows = []
-        for v in boards.verdicts:
-            mark = Cell(v.verdict, v.reason, v.verdict.replace(" ", "-"))
-            spread, tolerance = text.small(v.spread), text.small(v.tolerance)
-            place = (v.dataset, v.protocol, v.device, str(v.seed))
-            rows.append(Row(_cells(v.model, v.variant, *place, mark, spread, tolerance, v.reason)))
-        columns = (*_words("model", "variant", "dataset", "protocol", "device"), *_figures("seed"))
-        columns += (*_words("verdict"), *_figures("spread", "tolerance"), *_words("reason"))
-        tables.append(Table("Verdicts", columns, tuple(rows)))
-    if boards.ladder:
-        columns = (*_words("model", "variant", "backend", "mode", "dataset"), *_figures("seed", "rungs held"))
-        columns += (*_words("up to", "first that breaks"), *_figures("difference", "tolerance"), *_words("where"))
-        tables.append(Table("The agreement ladder", columns, tuple(map(_ladder_row, boards.ladder))))
-    if boards.kills:
-        columns = (*_words("model", "backend"), *_figures("injected bugs", "caught"), *_words("not caught"))
-        caption = f"Injected bugs: {sum(k.n_caught for k in boards.kills)} of {sum(k.n_injected for k in boards.kills)}"
-        tables.append(Table(f"{caption} caught", columns, tuple(map(_kill_row, boards.kills))))
-    return [Block("", tuple(tables))] if tables else []
+def _agreement(boards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
+    tables = [
+        _table("Verdicts", _VERDICT_COLUMNS, map(_verdict_row, boards.verdicts)),
+        _table("The agreement ladder", _LADDER_COLUMNS, map(_ladder_row, boards.ladder)),
+        _table("Differences from the reference, rung by rung", _RUNG_COLUMNS, map(_rung_row, boards.rungs)),
+        _table("Trainings that come out the same, bit for bit", _BIT_COLUMNS, map(_bit_row, boards.bits)),
+        _table(_kill_caption(boards.kills), _KILL_COLUMNS, map(_kill_row, boards.kills)),
+        _table("Injected bugs, one by one", _BUG_COLUMNS, map(_bug_row, boards.bugs)),
+    ]
+    shown = tuple(table for table in tables if table.rows)
+    return [Block("", shown, tuple(c for c in charts if c.table is boards.ladder))] if shown else []
+
+
+def _table(caption: str, columns: tuple[Column, ...], rows: Iterable[Row]) -> Table:
+    return Table(caption, columns, tuple(rows))
+
+
+_VERDICT_COLUMNS = (
+    *_words("model", "variant", "dataset", "protocol", "device"),
+    *_figures("seed"),
+    *_words("verdict"),
+    *_figures("spread", "tolerance"),
+    *_words("reason"),
+)
+_LADDER_COLUMNS = (
+    *_words("model", "variant", "backend", "mode"),
+    *_figures("climbs", "rungs held"),
+    *_words("up to", "first that breaks"),
+    *_figures("difference", "tolerance"),
+    *_words("where"),
+)
+_RUNG_COLUMNS = (*_words("rung"), *_figures("climbs", "median", "95 %", "largest", "tolerance", "margin"))
+_BIT_COLUMNS = (*_words("backend", "mode"), *_figures("repeated", "the same again"))
+_BIT_COLUMNS += _figures("with other threads", "the same with them")
+_KILL_COLUMNS = (*_words("model", "backend"), *_figures("injected bugs", "caught"), *_words("not caught"))
+_BUG_COLUMNS = _words("model", "bug", "due by", "caught at", "seen in public")
+
+
+def _verdict_row(v: Verdict) -> Row:
+    mark = Cell(v.verdict, v.reason, v.verdict.partition(" (")[0].replace(" ", "-"))
+    place = (v.model, v.variant, v.dataset, v.protocol, v.device, str(v.seed))
+    return Row(_cells(*place, mark, text.small(v.spread), text.small(v.tolerance), v.reason))
+
+
+def _ladder_row(row: LadderRow) -> Row:
+    broken = Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
+    difference = text.small(row.difference) if row.broken is None or row.difference is not None else "not finite"
+    mode = row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
+    place = (row.model, row.variant, row.backend, mode, str(row.n_climbs), str(row.n_rungs), row.highest)
+    return Row(_cells(*place, broken, difference, text.small(row.tolerance), row.where))
+
+
+def _rung_row(row: RungRow) -> Row:
+    margin = text.ratio(row.tolerance / row.largest) if row.largest else ""
+    spread = (text.small(value) for value in (row.median, row.high, row.largest, row.tolerance))
+    return Row(_cells(row.rung, str(row.n_climbs), *spread, margin))
+
+
+def _bit_row(row: BitRow) -> Row:
+    mode = row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
+    counts = (row.n_repeated, row.n_same_again, row.n_rethreaded, row.n_same_threaded)
+    return Row(_cells(row.backend, mode, *map(str, counts)))
+
+
+def _kill_caption(rows: Sequence[KillRow]) -> str:
+    caught, injected = sum(row.n_caught for row in rows), sum(row.n_injected for row in rows)
+    return f"Injected bugs: {caught} of {injected} caught"
 
 
 def _kill_row(row: KillRow) -> Row:
@@ -237,11 +288,10 @@ def _kill_row(row: KillRow) -> Row:
     return Row(_cells(row.model, row.backend, str(row.n_injected), str(row.n_caught), survivors))
 
 
-def _ladder_row(row: LadderRow) -> Row:
-    broken = Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
-    difference = text.small(row.difference) if row.broken is None or row.difference is not None else "not finite"
-    place = (row.model, row.variant, row.backend, row.mode, row.dataset, str(row.seed), str(row.n_rungs), row.highest)
-    return Row(_cells(*place, broken, difference, text.small(row.tolerance), row.where))
+def _bug_row(row: BugRow) -> Row:
+    rungs = dict.fromkeys(rung for _, rung in row.broke)
+    caught = "; ".join(f"{rung} ({', '.join(b for b, r in row.broke if r == rung)})" for rung in rungs)
+    return Row(_cells(row.model, row.bug, row.due, caught, ", ".join(row.seen)))
 
 
 def _throughput(table: ThroughputTable, charts: tuple[Chart, ...]) -> Block:

@@ -1,107 +1,37 @@
-"""Leaderboards to SVG pictures: the same bytes for the same figures, without fonts, dates or addresses inside."""
+"""Leaderboards to pictures."""
 
 from __future__ import annotations
 
-import io
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
-from xml.sax.saxutils import escape
 
-import matplotlib as mpl
 import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from reports import text
+from reports import ladder_charts, text
 from reports.accuracy import AccuracyRow, AccuracyTable
+from reports.drawing import COLOURS, GREY, INK, MARKERS, STYLE, Chart, chart_of, figure_of
 from reports.item_maps import ItemMap, ItemMapTable
 from reports.leaderboard import Leaderboards
 from reports.retrieval import IndexRow, IndexTable
 from reports.throughput import ThroughputRow, ThroughputTable
 
-# Colours that keep a contrast of 3 and more on white and on near black.
-_COLOURS = {
-    "torch": "#d9541e",
-    "paddle": "#2f81c7",
-    "tensorflow": "#b88400",
-    "jax": "#0a9a72",
-    "exact": "#8a8f98",
-    "faiss-flat": "#2f81c7",
-    "faiss-ivf": "#0a9a72",
-    "faiss-hnsw": "#8a63d2",
-    "annoy": "#d9541e",
-}
-_MARKERS = {
-    "torch": "o",
-    "paddle": "s",
-    "tensorflow": "^",
-    "jax": "D",
-    "exact": "*",
-    "faiss-flat": "s",
-    "faiss-ivf": "o",
-    "faiss-hnsw": "^",
-    "annoy": "D",
-}
 _CATEGORY_COLOURS = (
     "#2f81c7", "#d9541e", "#0a9a72", "#8a63d2", "#b88400", "#d6408f", "#1592a5", "#a5693f", "#6b8e1e", "#c93a3a",
 )  # fmt: skip
-_GREY = "#8a8f98"
-_INK = "#010203"  # replaced by currentColor, so that a picture takes the text colour of its page
-_STYLE: dict[str, Any] = {
-    "axes.edgecolor": _INK,
-    "axes.facecolor": "none",
-    "axes.grid": True,
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "figure.facecolor": "none",
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same layout everywhere
-    "font.size": 9.5,
-    "grid.alpha": 0.15,
-    "grid.color": _INK,
-    "legend.frameon": False,
-    "lines.markersize": 6,
-    "svg.fonttype": "none",
-    "text.color": _INK,
-    "text.parse_math": False,  # a dataset may have a dollar in its name
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
-SECTIONS = ("curve", "throughput", "retrieval", "items")  # the first word of a picture's name
-_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A picture: `name` for its file and ids, `table` the table that it shows, `svg` to stand inside HTML."""
-
-    name: str
-    table: AccuracyTable | ThroughputTable | IndexTable | ItemMapTable
-    title: str
-    description: str
-    svg: str
-
-    @property
-    def file_text(self) -> str:
-        """The picture as a file of its own, which has no page to take its colours from."""
-        return self.svg.replace("<svg ", '<svg style="color: #1f2328; background: #ffffff" ', 1)
+SECTIONS = ("curve", "ladder", "throughput", "retrieval", "items")  # the first word of a picture's name
 
 
 def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
     """Every picture that there are figures for."""
-    with matplotlib.style.context(_STYLE, after_reset=True):  # a user's own matplotlibrc must not show
+    with matplotlib.style.context(STYLE, after_reset=True):  # a user's own matplotlibrc must not show
         charts = [chart for table in leaderboards.accuracy for chart in _learning_curves(table)]
+        charts += ladder_charts.draw(leaderboards.ladder, leaderboards.rungs)
         taken: Counter[str] = Counter()
         charts += [_throughput(t, taken) for t in leaderboards.throughput if any(r.to_slowest for r in t.rows)]
         charts += [_retrieval(t, taken) for t in leaderboards.retrieval if any(r.on_front for r in t.rows)]
@@ -114,13 +44,13 @@ def _learning_curves(table: AccuracyTable) -> list[Chart]:
     charts = []
     for (model, variant), rows in groupby(trained, key=lambda r: (r.model, r.variant)):
         curves = sorted(rows, key=lambda r: (r.backend, r.mode, r.device))
-        figure, axes = _figure(4.3)
+        figure, axes = figure_of(4.3)
         _references(axes, table)
         for place, row in enumerate(curves):
             _curve(axes, row, place, len(curves))
         if curves[0].published and curves[0].published.by_epoch:
             points = curves[0].published.by_epoch
-            axes.plot(range(1, len(points) + 1), points, "x--", color=_INK, linewidth=1, label="published")
+            axes.plot(range(1, len(points) + 1), points, "x--", color=INK, linewidth=1, label="published")
         axes.set(xlabel="epoch", ylabel=text.plain(table.metric))
         axes.set_title(textwrap.fill(text.plain(f"{model} {variant}"), 64), loc="left")
         figure.legend(loc="outside lower center", ncols=4, fontsize="small")
@@ -130,24 +60,24 @@ def _learning_curves(table: AccuracyTable) -> list[Chart]:
         description = (
             f"{text.plain(table.metric)} by epoch on {text.plain(table.dataset)}; last epoch: {', '.join(last)}."
         )
-        charts.append(_chart(figure, name, table, title, description))
+        charts.append(chart_of(figure, name, table, title, description))
     return charts
 
 
 def _references(axes: Axes, table: AccuracyTable) -> None:
     for row, style in zip((r for r in table.rows if r.role == "popularity" and r.primary), (":", "-."), strict=False):
         label = f"popularity, {text.plain(row.variant)}"
-        axes.axhline(row.primary.mean, color=_GREY, linestyle=style, linewidth=1.2, label=label)  # type: ignore[union-attr]
+        axes.axhline(row.primary.mean, color=GREY, linestyle=style, linewidth=1.2, label=label)  # type: ignore[union-attr]
 
 
 def _curve(axes: Axes, row: AccuracyRow, place: int, n_curves: int) -> None:
     """Curves take turns in marking epochs, so that those which agree can be told apart on one line."""
     epochs = [point.epoch for point in row.curve]
-    colour = _COLOURS.get(row.backend, _GREY)
+    colour = COLOURS.get(row.backend, GREY)
     style = "-" if row.mode == "compiled" else (0, (4, 1.5))
     means = [point.mean for point in row.curve]
     turns = (place % len(epochs), n_curves)
-    marker = _MARKERS.get(row.backend, "P")
+    marker = MARKERS.get(row.backend, "P")
     axes.plot(
         epochs, means, color=colour, linewidth=1.3, linestyle=style, marker=marker, markevery=turns, label=_label(row)
     )
@@ -157,14 +87,14 @@ def _curve(axes: Axes, row: AccuracyRow, place: int, n_curves: int) -> None:
 
 def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
     rows = [row for row in table.rows if row.to_slowest]
-    figure, axes = _figure(1.3 + 0.38 * len(rows))
+    figure, axes = figure_of(1.3 + 0.38 * len(rows))
     places = list(range(len(rows)))
     for place, row in zip(places, rows, strict=True):
         spread = row.to_slowest
         assert spread is not None  # noqa: S101 - chosen above; the type checker cannot see it
-        colour = _COLOURS.get(row.backend, _GREY)
+        colour = COLOURS.get(row.backend, GREY)
         axes.barh(place, spread.median, color=colour, height=0.62, alpha=0.85 if row.mode == "compiled" else 0.55)
-        axes.plot([spread.low, spread.high], [place, place], "|-", color=_INK, linewidth=1.2, markersize=8)
+        axes.plot([spread.low, spread.high], [place, place], "|-", color=INK, linewidth=1.2, markersize=8)
         axes.annotate(text.ratio(spread.median), (spread.high, place), (6, 0), textcoords="offset points", va="center")
     axes.set_yticks(places, [_label(row) for row in rows])
     axes.invert_yaxis()
@@ -177,15 +107,15 @@ def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
     parts = (f"{_label(row)} {text.both(row.to_slowest, text.ratio)}" for row in rows)
     words = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
     name = _numbered(text.slug("throughput", *words), taken)
-    return _chart(figure, name, table, title, f"Ratio to {table.slowest}: {', '.join(parts)}.")
+    return chart_of(figure, name, table, title, f"Ratio to {table.slowest}: {', '.join(parts)}.")
 
 
 def _retrieval(table: IndexTable, taken: Counter[str]) -> Chart:
     rows = [row for row in table.rows if _drawable(row)]
-    figure, axes = _figure(4.9)
+    figure, axes = figure_of(4.9)
     front = sorted(((r.recall, r.qps.median) for r in rows if r.on_front and r.qps), reverse=True)
     recalls, rates = zip(*front, strict=True)
-    axes.plot(recalls, rates, color=_INK, alpha=0.25, linewidth=7, solid_capstyle="round", label="Pareto front")
+    axes.plot(recalls, rates, color=INK, alpha=0.25, linewidth=7, solid_capstyle="round", label="Pareto front")
     for name, of_name in groupby(sorted(rows, key=lambda r: r.name), key=lambda r: r.name):
         _family(axes, text.plain(name), list(of_name))
     axes.set_yscale("log")
@@ -200,7 +130,7 @@ def _retrieval(table: IndexTable, taken: Counter[str]) -> Chart:
     source = table.source.replace(",", "").split()
     place = (table.dataset, table.protocol, *source, str(table.seed), table.device, str(table.threads))
     name = _numbered(text.slug("retrieval", *place), taken)
-    return _chart(figure, name, table, title, f"Pareto front: {'; '.join(best)}.")
+    return chart_of(figure, name, table, title, f"Pareto front: {'; '.join(best)}.")
 
 
 def _numbered(name: str, taken: Counter[str]) -> str:
@@ -211,7 +141,7 @@ def _numbered(name: str, taken: Counter[str]) -> str:
 
 def _family(axes: Axes, name: str, rows: Sequence[IndexRow]) -> None:
     """One line for each build of an index, from its least to its most exact query setting."""
-    colour, marker = _COLOURS.get(name, _GREY), _MARKERS.get(name, "P")
+    colour, marker = COLOURS.get(name, GREY), MARKERS.get(name, "P")
     for place, (_, of_build) in enumerate(groupby(sorted(rows, key=lambda r: r.build), key=lambda r: r.build)):
         points = [(r.recall or 0.0, r.qps.median, r.qps.low, r.qps.high) for r in of_build if r.qps]
         points.sort(key=lambda point: (point[0], -point[1]))
@@ -225,7 +155,7 @@ def _family(axes: Axes, name: str, rows: Sequence[IndexRow]) -> None:
 
 
 def _item_map(table: ItemMapTable, row: ItemMap) -> Chart:
-    figure, axes = _figure(7.4)
+    figure, axes = figure_of(7.4)
     axes.set_axis_off()  # neither t-SNE's axes nor their units mean anything
     axes.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.03), aspect="equal")
     groups = _groups(row)
@@ -244,7 +174,7 @@ def _item_map(table: ItemMapTable, row: ItemMap) -> Chart:
         description += f" The nearest neighbour is of the same category for {text.percent(row.share)} of them, "
         description += f"by chance for {text.percent(row.chance)}."
     words = (row.model, row.variant, row.backend, row.mode, str(row.seed), row.device)
-    return _chart(figure, text.slug("items", table.dataset, table.protocol, *words), table, title, description)
+    return chart_of(figure, text.slug("items", table.dataset, table.protocol, *words), table, title, description)
 
 
 def _groups(row: ItemMap) -> list[tuple[str, str, list[int]]]:
@@ -258,7 +188,7 @@ def _groups(row: ItemMap) -> list[tuple[str, str, list[int]]]:
     named = zip(frequent, _CATEGORY_COLOURS, strict=False)
     groups = [(row.categories[code], colour, items) for (code, items), colour in named]
     others = [item for _, items in frequent[len(_CATEGORY_COLOURS) :] for item in items]
-    return [*groups, ("other", _GREY, others)] if others else groups
+    return [*groups, ("other", GREY, others)] if others else groups
 
 
 def _dots(axes: Axes, places: Sequence[tuple[float, float]], colour: str) -> None:
@@ -281,35 +211,3 @@ def _label(row: AccuracyRow | ThroughputRow | ItemMap) -> str:
 
 def _index(row: IndexRow) -> str:
     return text.plain(" ".join(part for part in (row.name, row.build, row.query) if part))
-
-
-def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.4, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _chart(
-    figure: Figure,
-    name: str,
-    table: AccuracyTable | ThroughputTable | IndexTable | ItemMapTable,
-    title: str,
-    description: str,
-) -> Chart:
-    file = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
-        figure.savefig(file, format="svg", metadata=_METADATA)
-    return Chart(name, table, title, description, _for_page(file.getvalue(), name, title, description))
-
-
-def _for_page(svg: str, name: str, title: str, description: str) -> str:
-    """The svg element alone, in the page's font and colour, with its own ids, a title and a description."""
-    svg = svg[svg.index("<svg") :].rstrip() + "\n"
-    svg = svg.replace(_INK, "currentColor")
-    svg = re.sub(r"'DejaVu Sans'|&quot;DejaVu Sans&quot;", "system-ui, sans-serif", svg)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}.\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}.\1)", svg)
-    svg = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{name}.\1"', svg)
-    head = f'<svg role="img" aria-labelledby="{name}.title {name}.desc" '
-    texts = f'<title id="{name}.title">{escape(title)}</title>\n<desc id="{name}.desc">{escape(description)}</desc>\n'
-    start, opening, rest = svg.replace("<svg ", head, 1).partition(">\n")
-    return start + opening + texts + rest

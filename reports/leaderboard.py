@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backends.registry import FRAMEWORKS
+from reports import agreement
 from reports.accuracy import AccuracyTable, accuracy_tables
 from reports.item_maps import ItemMapTable, item_map_tables
 from reports.paired import PairedTable, paired_tables
@@ -17,35 +18,6 @@ from reports.throughput import OverheadRow, ThroughputTable, overhead_rows, thro
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class LadderRow:
-    """How far one backend climbed; `broken` is the first rung that does not hold, None where all do."""
-
-    model: str
-    variant: str
-    backend: str
-    mode: str
-    dataset: str
-    seed: int
-    n_rungs: int
-    highest: str
-    broken: str | None
-    difference: float | None
-    tolerance: float | None
-    where: str
-
-
-@dataclass(frozen=True)
-class KillRow:
-    """How many of the bugs injected into one adapter the ladder caught; `survivors` are the names of the others."""
-
-    model: str
-    backend: str
-    n_injected: int
-    n_caught: int
-    survivors: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -110,8 +82,11 @@ class Leaderboards:
     accuracy: tuple[AccuracyTable, ...]
     paired: tuple[PairedTable, ...]
     verdicts: tuple[Verdict, ...]
-    ladder: tuple[LadderRow, ...]
-    kills: tuple[KillRow, ...]
+    ladder: tuple[agreement.LadderRow, ...]
+    rungs: tuple[agreement.RungRow, ...]
+    bits: tuple[agreement.BitRow, ...]
+    kills: tuple[agreement.KillRow, ...]
+    bugs: tuple[agreement.BugRow, ...]
     throughput: tuple[ThroughputTable, ...]
     retrieval: tuple[IndexTable, ...]
     item_maps: tuple[ItemMapTable, ...]
@@ -142,8 +117,11 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
         accuracy=accuracy_tables(chosen, judged),
         paired=paired_tables(chosen),
         verdicts=judged,
-        ladder=_ladder(chosen),
-        kills=_kills(chosen),
+        ladder=agreement.ladder_rows(chosen),
+        rungs=agreement.rung_rows(chosen),
+        bits=agreement.bit_rows(chosen),
+        kills=agreement.kill_rows(chosen),
+        bugs=agreement.bug_rows(chosen),
         throughput=throughput_tables(chosen),
         retrieval=index_tables(chosen),
         item_maps=item_map_tables(chosen),
@@ -175,37 +153,6 @@ def _headline(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Headlin
         n_failed=sum(record["status"] != "ok" for record in records),
         verdicts=tuple((name, counts[name]) for name in ("agrees", "differs", "not compared")),
     )
-
-
-def _ladder(records: Sequence[Record]) -> tuple[LadderRow, ...]:
-    rows = []
-    for record in records:
-        if record["kind"] != "agreement" or not record["rungs"]:
-            continue
-        held = [rung for rung in record["rungs"] if rung["holds"]]
-        broken = next((rung for rung in record["rungs"] if not rung["holds"]), None)
-        rows.append(
-            LadderRow(
-                **{name: record[name] for name in ("model", "variant", "backend", "mode", "dataset", "seed")},
-                n_rungs=len(held),
-                highest=held[-1]["rung"] if held else "",
-                broken=broken["rung"] if broken else None,
-                difference=broken["difference"] if broken else None,
-                tolerance=broken["tolerance"] if broken else None,
-                where=broken["where"] if broken else "",
-            )
-        )
-    return tuple(sorted(rows, key=lambda r: (r.dataset, r.model, r.variant, r.backend, r.mode, r.seed)))
-
-
-def _kills(records: Sequence[Record]) -> tuple[KillRow, ...]:
-    rows = []
-    for record in records:
-        bugs = record["settings"].get("bugs", []) if record["kind"] == "agreement" else []
-        if bugs:
-            survivors = tuple(bug["bug"] for bug in bugs if not bug["caught"])
-            rows.append(KillRow(record["model"], record["backend"], len(bugs), len(bugs) - len(survivors), survivors))
-    return tuple(sorted(rows, key=lambda row: (row.model, row.backend)))
 
 
 def _failures(records: Sequence[Record]) -> tuple[FailureRow, ...]:

@@ -10,6 +10,7 @@ from datasets.errors import InputError
 
 Record: TypeAlias = dict[str, Any]
 Key = TypeVar("Key")
+Row = TypeVar("Row")
 
 
 def prepare(records: Iterable[Record]) -> list[Record]:
@@ -30,9 +31,9 @@ def prepare(records: Iterable[Record]) -> list[Record]:
     return chosen
 
 
-def grouped(records: Iterable[Record], key: Callable[[Record], Key]) -> list[tuple[Key, list[Record]]]:
-    """The records by key, keys in their order of representation (they may hold None)."""
-    groups: dict[Key, list[Record]] = {}
+def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key, list[Row]]]:
+    """Records, or parts of them, by key, keys in their order of representation (they may hold None)."""
+    groups: dict[Key, list[Row]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
     return sorted(groups.items(), key=lambda item: repr(item[0]))
@@ -77,9 +78,9 @@ def _names_metric(record: Record) -> bool:
 def _identity(record: Record) -> tuple[str, ...]:
     """What a record's row in the tables is called; a later run under other versions replaces it."""
     names = ["kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "index"]
-    if record["kind"] in {"throughput", "index"}:
+    if record["kind"] != "train":
         names.append("threads")
-    return tuple(json.dumps(record[name], sort_keys=True) for name in names)
+    return (*(json.dumps(record[name], sort_keys=True) for name in names), record["hashes"].get("repeat", ""))
 
 
 def _told_apart(records: Sequence[Record]) -> list[Record]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from reports import text
 from reports.accuracy import AccuracyTable
 from reports.blocks import sections
-from reports.charts import Chart
+from reports.drawing import Chart
 from reports.leaderboard import Leaderboards
 from reports.retrieval import IndexTable
 from reports.throughput import ThroughputTable

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
@@ -24,22 +24,28 @@ PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
 def agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
-    cells = list(_cells(options))
-    prepared = Prepared(LADDER_DATA, PROTOCOL, Path(), {"split": "ladder"}, ())
+    records = []
     with store.locked(options.results):
         session = Run(options.results, options.timeout, _print_bugs if options.mutants else _print_climb)
-        processes = _processes(cells)
-        session.execute(Group(processes, turns=0, at_once=options.jobs), prepared)
-        # Where a process of several died, each has its own end by itself.
-        for cell in (cell for cells in processes if len(cells) > 1 for cell in cells):
-            if session.records[cell.key]["status"] in FAILURES:
-                session.execute(Group(((cell,),), turns=0), prepared)
-        records = [session.records[cell.key] for cell in cells]
+        for repeat in range(options.repeats):
+            hashes = {"split": "ladder", **({"repeat": str(repeat)} if repeat else {})}
+            cells = list(_cells(options, hashes))
+            _climb(session, cells, Prepared(LADDER_DATA, PROTOCOL, Path(), hashes, ()), options.jobs)
+            records += [session.records[cell.key] for cell in cells]
     _conclude(records, mutants=options.mutants)
     tried = [record for record in records if record["status"] not in {"skipped", "unsupported"}]
     if not tried:
         return NOTHING_MEASURED
     return FINE if all(_passed(record) for record in tried) else FAILED
+
+
+def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared, jobs: int) -> None:
+    processes = _processes(cells)
+    session.execute(Group(processes, turns=0, at_once=jobs), prepared)
+    # Where a process of several died, each has its own end by itself.
+    for cell in (cell for process in processes if len(process) > 1 for cell in process):
+        if session.records[cell.key]["status"] in FAILURES:
+            session.execute(Group(((cell,),), turns=0), prepared)
 
 
 def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
@@ -50,7 +56,7 @@ def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
     return tuple(map(tuple, by_adapter.values()))
 
 
-def _cells(options: argparse.Namespace) -> Iterator[Cell]:
+def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[Cell]:
     for model, family in FAMILIES.items():
         frameworks = {name: adapter for name, adapter in family.adapters.items() if name in FRAMEWORKS}
         if not frameworks or (options.models and model not in options.models):
@@ -74,7 +80,11 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
                     seed=seed,
                     dataset=LADDER_DATA,
                     protocol=PROTOCOL,
-                    inputs={"versions": environment.versions(backend), "machine": environment.machine()["id"]},
+                    inputs={
+                        **hashes,
+                        "versions": environment.versions(backend),
+                        "machine": environment.machine()["id"],
+                    },
                     refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
                 )
 

@@ -144,7 +144,8 @@ def inject_all(
         device: "cpu" or "gpu".
 
     Returns:
-        For each: bug, mode, due (the rung that must catch it), broke (the rung that broke, or None), caught.
+        For each: bug, mode, due (the rung that must catch it), broke (the rung that broke, or None), caught, and seen
+        (where it has been seen in public).
 
     Raises:
         ValueError: if the adapter breaks as it is, so that whatever its bugs break would prove nothing.
@@ -167,4 +168,5 @@ def _fate(bug: Bug, edit: Edit, adapter: str, spec: DifferentiableSpec, device: 
     broke = None if last.holds else last.rung
     order = list(LADDER)
     caught = broke is not None and order.index(broke) <= order.index(bug.rung)
-    return {"bug": bug.name, "mode": edit.mode, "due": bug.rung, "broke": broke, "caught": caught}
+    fate = {"bug": bug.name, "mode": edit.mode, "due": bug.rung, "broke": broke, "caught": caught}
+    return {**fate, "seen": list(bug.seen)}

@@ -688,6 +688,18 @@ def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_p
     )
 
 
+def test_adapter_that_dies_in_one_mode_leaves_the_other_its_climb(tmp_path, repository):
+    """Both climb in one process, which dies; then each by itself."""
+    dying = "def initialise(*given):\n    return os._exit(3) if given[-1] == 'compiled' else _initialise(*given)\n\n\n"
+    contract = repository / "backends" / "paddle" / "contract.py"
+    _replace(contract, "def initialise(", f"import os\n\n\n{dying}def _initialise(")
+    done = agree(tmp_path, "--backends", "paddle", "--models", "mf-bpr", root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    last = {words[4]: words[0] for words in map(str.split, done.stdout.splitlines()) if "mf-bpr" in words}
+    assert last == {"eager": "agrees", "compiled": "failed"}
+    assert "1 of 2 adapters and modes agree with their reference" in done.stdout
+
+
 def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
     bug = next(bug for bug in BUGS if bug.name == "the pair is reversed")
     edit = bug.edits["paddle"]

@@ -21,7 +21,8 @@ from made_records import (
 from scipy import stats
 
 from datasets.errors import InputError
-from reports.leaderboard import KillRow, build
+from reports.agreement import KillRow
+from reports.leaderboard import build
 from reports.records import prepare
 
 

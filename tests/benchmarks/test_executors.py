@@ -1,0 +1,70 @@
+"""Workers side by side: how many there are at a time, and that each result comes as soon as it is there.
+
+The workers are scripts in place of the interpreter; they wait for files, not for time.
+"""
+
+import sys
+import textwrap
+
+import pytest
+
+from benchmarks.harness import executors
+
+WORKER = """\
+    #!{python}
+    import json, pathlib, sys, time
+    folder = pathlib.Path(sys.argv[-1])
+    job = json.loads((folder / "job.json").read_text())
+    (folder / "started").touch()
+    n_running = len([f for f in folder.parent.glob("*/started") if not (f.parent / "result.json").exists()])
+    while job["awaits"] and not (folder.parent / job["awaits"]).exists():
+        time.sleep(0.01)
+    if job.get("dies"):
+        sys.exit("no reason")
+    (folder / "result.partial").write_text(json.dumps({{"status": "ok", "n_running": n_running}}))
+    (folder / "result.partial").rename(folder / "result.json")
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    script = tmp_path / "interpreter"
+    script.write_text(textwrap.dedent(WORKER).format(python=sys.executable))
+    script.chmod(0o755)
+    monkeypatch.setattr(executors, "interpreter", lambda _: str(script))
+
+    def run(jobs, at_once):
+        tasks = []
+        for name, job in jobs.items():
+            (tmp_path / name).mkdir()
+            common = {"awaits": "", "backend": "none", "threads": 1, "device": "cpu"}
+            tasks.append(executors.Task(common | job, tmp_path / name))
+        return [(task.folder.name, result) for task, result in executors.run(tasks, 0, 60.0, at_once)]
+
+    return run
+
+
+def test_two_that_wait_for_each_other_run_at_the_same_time(run):
+    done = run({"a": {"awaits": "b/started"}, "b": {"awaits": "a/started"}}, at_once=2)
+    assert sorted(name for name, _ in done) == ["a", "b"]
+    assert all(result["status"] == "ok" for _, result in done)
+
+
+def test_one_at_a_time_runs_in_order(run):
+    done = run({"a": {}, "b": {}, "c": {}}, at_once=1)
+    assert [name for name, _ in done] == ["a", "b", "c"]
+    assert [result["n_running"] for _, result in done] == [1, 1, 1]
+
+
+def test_a_result_comes_as_soon_as_it_is_there_and_the_next_takes_its_place(run):
+    done = run({"slow": {"awaits": "third/result.json"}, "second": {}, "third": {}}, at_once=2)
+    assert done[0][0] == "second"
+    assert sorted(name for name, _ in done[1:]) == ["slow", "third"]
+    assert max(result["n_running"] for _, result in done) <= 2
+
+
+def test_one_that_dies_leaves_the_others_alone(run):
+    done = dict(run({"a": {"dies": True}, "b": {}}, at_once=2))
+    assert done["a"]["status"] == "failed"
+    assert done["a"]["reason"] == "exit status 1 without a result: no reason"
+    assert done["b"]["status"] == "ok"
