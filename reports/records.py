@@ -78,7 +78,7 @@ def _names_metric(record: Record) -> bool:
 def _identity(record: Record) -> tuple[str, ...]:
     """What a record's row in the tables is called; a later run under other versions replaces it."""
     names = ["kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "index"]
-    if record["kind"] != "train":
+    if record["kind"] in {"throughput", "index", "agreement"}:
         names.append("threads")
     return (*(json.dumps(record[name], sort_keys=True) for name in names), record["hashes"].get("repeat", ""))
 

@@ -176,7 +176,7 @@ def suite() -> list[dict[str, Any]]:
             {"rung": "round trip", "holds": True, "difference": 0.0, "tolerance": 0.0, "where": ""},
             {"rung": "loss", "holds": place < 3, "difference": 1e-7 * 30**place, "tolerance": 1e-6, "where": "step 1"},
         ]
-        records.append(record(kind="agreement", rungs=rungs, **common))
+        records.append(record(kind="agreement", rungs=rungs, divergence=[1e-8, 3e-8 * (place + 1)], **common))
     records.append(timed("torch", "compiled", [2.4e6, 2.5e6, 2.43e6], model="mf-logloss", group="g-mf-logloss"))
     records.append(indexed("exact", 1.0, [1000, 1040, 990]))
     records.append(indexed("faiss-flat", 1.0, [4100, 4000, 4200]))

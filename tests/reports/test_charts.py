@@ -21,7 +21,10 @@ def charts():
 
 
 def test_one_picture_a_model_a_group_and_a_set_of_vectors(charts):
-    assert [chart.name.partition("-")[0] for chart in charts] == ["curve"] * 2 + ["throughput"] * 2 + [
+    assert [chart.name.partition("-")[0] for chart in charts] == [
+        *["curve"] * 2,
+        *["ladder"] * 2,
+        *["throughput"] * 2,
         "retrieval",
         "items",
     ]
@@ -62,7 +65,7 @@ def test_a_users_own_style_does_not_show(charts):
 
 
 def test_pictures_tell_what_the_tables_tell(charts):
-    throughput, retrieval = charts[3], charts[4]
+    throughput, retrieval = charts[5], charts[6]
     assert "Ratio to paddle eager: torch compiled 20.87× (20.32× – 21.31×)" in throughput.description
     assert "faiss-ivf nlist=64 nprobe=16 0.9960 at 21.0k/s" in retrieval.description
     for name in ("annoy", "exact", "faiss-flat", "faiss-hnsw", "faiss-ivf", "Pareto front"):
