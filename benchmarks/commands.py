@@ -123,8 +123,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     else:
         sys.stdout.write(render.summary(leaderboards) + "\n")
         for verdict in reached:
-            name = f"{verdict.model} ({verdict.variant}), seed {verdict.seed}"
-            sys.stdout.write(f"{verdict.verdict:12} {name}: {verdict.reason}\n")
+            sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
         statuses = Counter(record["status"] for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
         for path in written:
@@ -132,7 +131,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
                 sys.stdout.write(f"written: {path}\n")
     if not any(record["status"] == "ok" for record in records):
         return NOTHING_MEASURED
-    disagree = any(verdict.verdict == "differs" for verdict in reached)
+    disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
     return FAILED if disagree or any(record["status"] in FAILURES for record in records) else FINE
 
 

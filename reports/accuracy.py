@@ -44,7 +44,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Badge:
-    """Whether the backends agree on a model, over all of its seeds."""
+    """Whether the backends agree on a model, over all of its seeds, in words."""
 
     verdict: str
     reason: str
@@ -203,14 +203,10 @@ def _cutoff(name: str) -> int:
 
 
 def _badge(record: Record, verdicts: Sequence[Verdict]) -> Badge:
-    """The worst verdict over the seeds: one seed that differs is a difference, one not compared leaves a doubt."""
     names = ("model", "variant", "dataset", "protocol", "device")
-    mine = [v for v in verdicts if all(getattr(v, name) == record[name] for name in names)]
-    for verdict in ("differs", "not compared", "agrees"):
-        chosen = sorted((v for v in mine if v.verdict == verdict), key=lambda v: v.seed)
-        if chosen:
-            share = f" (seeds {', '.join(str(v.seed) for v in chosen)} of {len(mine)} seeds)" if len(mine) > 1 else ""
-            return Badge(verdict, chosen[0].reason + share)
+    for verdict in verdicts:
+        if all(getattr(verdict, name) == record[name] for name in names):
+            return Badge(verdict.badge, verdict.reason)
     if record["backend"] not in FRAMEWORKS:
         return Badge("one implementation", "there is nothing to compare it with")
     return Badge("not compared", "no verdict was formed for this model")

@@ -105,8 +105,10 @@ _ACCURACY_LEAD = (
     "says whether the frameworks agree on a model from the same initial parameters and batches."
 )
 _AGREEMENT_LEAD = (
-    "The spread is the largest difference of the primary metric between frameworks of one seed. The ladder compares "
-    "them rung by rung, from the round trip of parameters to the final metrics; bugs that real ports have had are "
+    "The spread is the largest difference of the primary metric between frameworks of one seed. Where it is above the "
+    "tolerance, two one-sided tests over seeds say whether the frameworks are the same on average, within a margin. "
+    "Neither counts where popularity or untrained vectors would pass. The ladder compares frameworks with a float64 "
+    "reference rung by rung, from the round trip of parameters to the final metrics; bugs that real ports have had are "
     "injected into the adapters to see that it notices."
 )
 _THROUGHPUT_LEAD = (
@@ -201,7 +203,7 @@ def _accuracy_cells(row: AccuracyRow) -> tuple[Cell, ...]:
         Cell(text.metric(primary.mean)) if primary else _status(row.status, row.reason),
         interval,
         text.percent(row.oracle_share),
-        Cell(row.badge.verdict, row.badge.reason, row.badge.verdict.replace(" ", "-")),
+        _verdict_cell(row.badge.verdict, row.badge.reason),
         f"{published.value:g}" if published else "",
         text.signed(primary.mean - published.value) if primary and published else "",
         *(text.metric(value) for value in row.further),
@@ -232,9 +234,7 @@ def _table(caption: str, columns: tuple[Column, ...], rows: Iterable[Row]) -> Ta
 
 
 _VERDICT_COLUMNS = (
-    *_words("model", "variant", "dataset", "protocol", "device"),
-    *_figures("seed"),
-    *_words("verdict"),
+    *_words("model", "variant", "dataset", "protocol", "device", "seeds", "verdict"),
     *_figures("spread", "tolerance"),
     *_words("reason"),
 )
@@ -253,9 +253,14 @@ _BUG_COLUMNS = _words("model", "bug", "due by", "caught at", "seen in public")
 
 
 def _verdict_row(v: Verdict) -> Row:
-    mark = Cell(v.verdict, v.reason, v.verdict.partition(" (")[0].replace(" ", "-"))
-    place = (v.model, v.variant, v.dataset, v.protocol, v.device, str(v.seed))
-    return Row(_cells(*place, mark, text.small(v.spread), text.small(v.tolerance), v.reason))
+    place = (v.model, v.variant, v.dataset, v.protocol, v.device, ", ".join(map(str, v.seeds)))
+    return Row(
+        _cells(*place, _verdict_cell(v.badge, v.reason), text.small(v.spread), text.small(v.tolerance), v.reason)
+    )
+
+
+def _verdict_cell(badge: str, reason: str) -> Cell:
+    return Cell(badge, reason, badge.partition(" (")[0].replace(" ", "-"))
 
 
 def _ladder_row(row: LadderRow) -> Row:

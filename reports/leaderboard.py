@@ -134,8 +134,8 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
 def _judged(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """In order, and without what cells that never ran add: a second verdict, that nothing was compared."""
 
-    def place(v: Verdict) -> tuple[str, str, str, str, str, int]:
-        return v.dataset, v.protocol, v.model, v.variant, v.device, v.seed
+    def place(v: Verdict) -> tuple[str, str, str, str, str]:
+        return v.dataset, v.protocol, v.model, v.variant, v.device
 
     compared = {place(v) for v in verdicts if v.verdict != "not compared"}
     chosen = (v for v in verdicts if v.verdict != "not compared" or place(v) not in compared)
@@ -151,7 +151,7 @@ def _headline(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Headlin
         datasets=tuple(sorted({record["dataset"] for record in records})),
         n_cells=len(records),
         n_failed=sum(record["status"] != "ok" for record in records),
-        verdicts=tuple((name, counts[name]) for name in ("agrees", "differs", "not compared")),
+        verdicts=tuple((name, counts[name]) for name in ("agrees", "differs", "undecided", "not compared")),
     )
 
 

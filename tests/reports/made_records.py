@@ -1,4 +1,4 @@
-"""Synthetic records, each valid against the schema, and a stand-in for the verdict that the agreement package forms."""
+"""Synthetic records, each valid against the schema, and verdicts to go with them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 import random
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+
+from benchmarks.agreement.verdict import Verdict
 
 VALIDATOR = jsonschema.Draft202012Validator(
     json.loads(Path("benchmarks/harness/record.schema.json").read_text(encoding="utf-8"))
@@ -31,20 +32,6 @@ PROTOCOL = {
     "unknown_users": "popular",
     "period": "validation",
 }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    model: str
-    variant: str
-    dataset: str
-    protocol: str
-    device: str
-    seed: int
-    verdict: str
-    reason: str
-    spread: float | None
-    tolerance: float
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -194,13 +181,14 @@ def suite() -> list[dict[str, Any]]:
     return records
 
 
-def verdict(model: str, seed: int, word: str, reason: str, spread: float | None = None) -> Verdict:
-    return Verdict(model, "as_published", "online-retail", "time-split", "cpu", seed, word, reason, spread, 0.001)
+def verdict(model: str, word: str, reason: str, spread: float | None = None, n_more: int = 0) -> Verdict:
+    place = (model, "as_published", "online-retail", "time-split", "cpu")
+    return Verdict(*place, (0,), word, n_more, reason, spread, 0.001)
 
 
 def suite_verdicts() -> list[Verdict]:
     return [
-        *(verdict("mf-logloss", seed, "agrees", "Four backends stay within it.", 3e-5) for seed in range(3)),
-        verdict("mf-bpr", 0, "differs", "jax is 0.004 below torch.", 0.004),
-        verdict("als", 0, "not compared", "It has one backend."),
+        verdict("mf-logloss", "agrees", "Four backends stay within it.", 3e-5),
+        verdict("mf-bpr", "differs", "jax is 0.004 below torch.", 0.004),
+        verdict("als", "not compared", "It has one backend."),
     ]

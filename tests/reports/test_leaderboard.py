@@ -180,22 +180,16 @@ def test_faults_are_told_where_their_variant_is_shown():
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["agrees", "agrees"], "agrees"),
-        (["agrees", "differs", "not compared"], "differs"),
-        (["agrees", "not compared"], "not compared"),
-        ([], "not compared"),
-    ],
+    ("word", "n_more", "expected"),
+    [("agrees", 0, "agrees"), ("differs", 0, "differs"), ("undecided", 4, "undecided (needs 4 more seeds)")],
 )
-def test_badge_is_the_worst_verdict_over_seeds(words, expected):
-    verdicts = [verdict("mf-bpr", seed, word, "Because.") for seed, word in enumerate(words)]
-    (row,) = rows_of([trained("mf-bpr", 0.15)], verdicts, model="mf-bpr")
-    assert row.badge.verdict == expected
+def test_badge_is_the_verdict_in_words(word, n_more, expected):
+    (row,) = rows_of([trained("mf-bpr", 0.15)], [verdict("mf-bpr", word, "Because.", None, n_more)], model="mf-bpr")
+    assert (row.badge.verdict, row.badge.reason) == (expected, "Because.")
 
 
 def test_cells_that_never_ran_do_not_undo_a_verdict():
-    verdicts = [verdict("mf-bpr", 0, "agrees", "All do."), verdict("mf-bpr", 0, "not compared", "0 backends finished.")]
+    verdicts = [verdict("mf-bpr", "agrees", "All do."), verdict("mf-bpr", "not compared", "0 backends finished.")]
     boards = build([trained("mf-bpr", 0.15)], verdicts)
     assert [v.verdict for v in boards.verdicts] == ["agrees"]
     assert boards.accuracy[0].rows[0].badge.verdict == "agrees"

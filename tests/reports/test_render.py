@@ -71,7 +71,7 @@ def hostile_suite():
         timed("torch", "eager", [100.0, 120.0], dataset=HOSTILE, group=HOSTILE),
         failed("failed", HOSTILE + "\n\x1b[31mred & <b>bold</b>", dataset=HOSTILE, backend="jax"),
     ]
-    verdicts = [verdict("mf-bpr", 0, "differs", HOSTILE)]
+    verdicts = [verdict("mf-bpr", "differs", HOSTILE)]
     return records, verdicts
 
 
@@ -198,7 +198,7 @@ def test_write_reads_the_store_and_judges_the_records(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmarks.agreement, "verdict", judge, raising=False)
     written = write(tmp_path)
     assert asked == [tmp_path]
-    assert "3 agrees" in written[0].read_text(encoding="utf-8")
+    assert "1 agrees" in written[0].read_text(encoding="utf-8")
 
 
 def test_summary_fits_a_terminal_and_names_all_three_leaderboards():
