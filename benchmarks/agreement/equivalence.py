@@ -14,6 +14,8 @@ from scipy import stats
 
 LEVEL = 0.05
 """The chance to call figures the same that are a margin apart, and to call figures different that are not."""
+FEWEST_SEEDS = 3
+"""Of two seeds whose figures move in steps, one hit of some hundred users each, both differences are often the same."""
 MOST_SEEDS = 1000
 
 
@@ -25,7 +27,7 @@ class Equivalence:
         verdict: "same" if all of the interval lies within the margin, "different" if all of it lies beyond, else
             "undecided".
         mean: of the differences.
-        low, high: the interval of 1 - 2 LEVEL that the two one-sided tests amount to; infinite for a single seed.
+        low, high: the interval of 1 - 2 LEVEL that the two one-sided tests amount to; infinite for too few seeds.
         n_more: seeds that are lacking for a decision, if mean and spread stay as they are; 0 if it is decided.
     """
 
@@ -46,8 +48,8 @@ def equivalence(differences: Sequence[float], margin: float, n_compared: int = 1
             That all pairs are the same needs no such correction (Berger, Technometrics 1982).
     """
     n, mean = len(differences), float(np.mean(differences))
-    if n < 2:
-        return Equivalence("undecided", mean, -np.inf, np.inf, 2)
+    if n < FEWEST_SEEDS:
+        return Equivalence("undecided", mean, -np.inf, np.inf, FEWEST_SEEDS - n)
     error = float(np.std(differences, ddof=1)) / n**0.5
     half = error * _quantile(n, LEVEL)
     if max(mean + half, half - mean) < margin:

@@ -10,7 +10,7 @@ from benchmarks.agreement.equivalence import LEVEL, MOST_SEEDS, equivalence
 
 MARGIN = 0.005
 checked = settings(derandomize=True, deadline=None, max_examples=150)
-differences = st.lists(st.integers(-120, 120).map(lambda n: n / 10_000), min_size=2, max_size=12).filter(
+differences = st.lists(st.integers(-120, 120).map(lambda n: n / 10_000), min_size=3, max_size=12).filter(
     lambda drawn: np.std(drawn) > 1e-9
 )
 
@@ -53,14 +53,16 @@ def test_as_many_more_seeds_of_the_same_spread_decide_and_one_less_does_not(draw
     assert found.n_more == 1 or equivalence(with_more(n - 1), MARGIN).verdict == "undecided"
 
 
-def test_a_single_seed_decides_nothing():
-    assert equivalence([0.0], MARGIN).verdict == "undecided"
-    assert equivalence([0.5], MARGIN).n_more == 2
+@pytest.mark.parametrize("difference", [0.0, 0.5])
+def test_one_or_two_seeds_decide_nothing(difference):
+    for n in (1, 2):
+        found = equivalence([difference] * n, MARGIN)
+        assert (found.verdict, found.n_more) == ("undecided", 3 - n)
 
 
 def test_no_difference_in_any_seed_is_the_same():
-    assert equivalence([0.0, 0.0], MARGIN).verdict == "same"
-    assert equivalence([0.01, 0.01], MARGIN).verdict == "different"
+    assert equivalence([0.0] * 3, MARGIN).verdict == "same"
+    assert equivalence([0.01] * 3, MARGIN).verdict == "different"
 
 
 @pytest.mark.parametrize(("mean", "verdict"), [(MARGIN, "same"), (MARGIN, "different"), (-MARGIN, "same")])
