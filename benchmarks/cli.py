@@ -74,6 +74,15 @@ def parser() -> argparse.ArgumentParser:
     _execution(add)
     _common(add, commands.agree)
 
+    add = subcommands.add_parser(
+        "audit", help="look for what is asked for in what is learnt from: in a suite, or in files"
+    )
+    _data(add)
+    for name in ("train", "validation", "test"):
+        add.add_argument(f"--{name}", metavar="FILE", help="a file of a split of your own, read as file:PATH is")
+    add.add_argument("--json", action="store_true", help="a JSON line for each report")
+    _common(add, commands.audit)
+
     add = subcommands.add_parser("report", help="write the leaderboards of a results folder anew")
     _common(add, commands.report)
 
@@ -83,10 +92,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _matrix(add: argparse.ArgumentParser) -> None:
-    add.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
-    add.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
+    _data(add)
     add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help=", ".join(FAMILIES))
     add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=BACKENDS, help=", ".join(BACKENDS))
+
+
+def _data(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
+    add.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
     add.add_argument("--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
                      help="where the publishers' archives are (RECALLBENCH_DATA)")  # fmt: skip
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,6 +28,9 @@ from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
 from benchmarks.harness.run import prepare as prepare_split
 from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.audit.report import Report
 
 
 def list_all(options: argparse.Namespace) -> int:
@@ -160,6 +164,40 @@ def agree(options: argparse.Namespace) -> int:
 
     code = command.agree(options)
     return report(options) or code
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Looks for leaks in every block of a suite, or between the files of somebody's own split."""
+    n_leaking = 0
+    for found in _audited(options):
+        n_leaking += not found.is_clean
+        if options.json:
+            sys.stdout.write(json.dumps({**dataclasses.asdict(found), "is_clean": found.is_clean}) + "\n")
+        else:
+            sizes = ", ".join(f"{n:,} {what}" for what, n in found.sizes.items())
+            sys.stdout.write(f"{found.audited}: {sizes}\n")
+            sys.stdout.writelines(f"  {finding.verdict}: {finding.sentence}\n" for finding in found.findings)
+        sys.stdout.flush()
+    return FAILED if n_leaking else FINE
+
+
+def _audited(options: argparse.Namespace) -> Iterator[Report]:
+    from benchmarks.audit import files, splits  # here, because they bring a compiler with them
+
+    given = {name: getattr(options, name) for name in ("train", "validation", "test")}
+    written = " ".join(f"--{name} {path}" for name, path in given.items() if path)
+    if not written:
+        blocks = suites.for_datasets(tuple(options.datasets), options.suite)
+        for dataset, protocol in dict.fromkeys((block.dataset, protocols.make(block.protocol)) for block in blocks):
+            yield splits.of_protocol(datasets.load(dataset, options.data_dir), protocol)
+    elif options.suite or options.datasets:
+        raise InputError(
+            f"{written} is a split of its own, expected no --suite and no --datasets with it; leave them out."
+        )
+    elif not (given["train"] and given["test"]):
+        raise InputError(f"{written} is no whole split, expected --train and --test; give the files of both.")
+    else:
+        yield files.of_files(**given)
 
 
 def report(options: argparse.Namespace) -> int:

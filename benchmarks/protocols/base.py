@@ -143,15 +143,17 @@ _FEATURES = ("user_features", "item_features")
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol(ABC):
-    """What every protocol says about its judgement.
+    """What every protocol says about its judgement, and what it promises: `benchmarks.audit` holds its splits to that.
 
     Attributes:
+        new_users: whether nobody who is asked about has training rows.
         period: the period whose metrics are reported, "validation" or "test"; the others' carry their name.
         ks: the lengths K of the recommendation lists that are judged.
         primary_metric: the metric by which rows are ranked.
     """
 
     name: ClassVar[str]
+    new_users: ClassVar[bool] = False
     period: str
     ks: tuple[int, ...]
     primary_metric: str
@@ -176,6 +178,22 @@ class Protocol(ABC):
         Raises:
             InputError: if the data lack what the protocol needs, or nothing is left to learn from or to ask.
         """
+
+    def trains_before(self, data: Interactions) -> int | None:  # noqa: ARG002
+        """The moment from which on no row trains, in seconds since 1970; None where there is none for everybody."""
+        return None
+
+    def whose_past(self, data: Interactions) -> npt.NDArray[np.int32]:
+        """The user (or session) of each row, -1 for nobody's: int32[n].
+
+        A training sequence, and a history with what is asked after it, are one's alone and in order of time.
+        """
+        return data.user
+
+    @property
+    def leaks_on_purpose(self) -> tuple[str, ...]:
+        """Periods whose histories hold what is asked for, and say so; none of them is ever the reported one."""
+        return ()
 
     def _expect(self, field: str, values: tuple[str, ...]) -> None:
         self._require(field, getattr(self, field) in values, f"one of {', '.join(values)}")

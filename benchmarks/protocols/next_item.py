@@ -56,6 +56,13 @@ class NextItem(CutInTime):
         split = cut.split(data, data.n_items, training, periods)
         return self._filled(data, split, 'move the cuts, or choose per = "session" where rows have no user_id')
 
+    def whose_past(self, data: Interactions) -> npt.NDArray[np.int32]:
+        return self.whose(data)
+
+    @property
+    def leaks_on_purpose(self) -> tuple[str, ...]:
+        return ("leaked",) if self.leaked else ()
+
     def _sequences(
         self, data: Interactions, in_period: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -27,6 +27,7 @@ class UserSplit(Protocol):
     """
 
     name: ClassVar[str] = "user-split"
+    new_users: ClassVar[bool] = True
     shares: tuple[float, ...] = (0.8, 0.1, 0.1)
     input_share: float = 0.8
     min_items: int = 5

@@ -1,14 +1,26 @@
-"""The leakage audit: does anything that is asked for reach what a model learns from or is told?
+"""The leakage audit, plain and slow: does anything that is asked for reach what a model learns from or is told?
 
-It needs interactions in which every row has an item of its own, so that an item says which row it came from. Then it
-can be exact: no statistics, no tolerance, and every leak is named by its rows.
+It is the oracle that `benchmarks.audit` is held to. It needs interactions in which every row has an item of its own, so
+that an item says which row it came from. Then it can be exact: no statistics, no tolerance, and every leak is named by
+its rows.
 """
 
 import dataclasses
+from collections import Counter
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.audit.splits import (
+    ASKED,
+    ASKED_TWICE,
+    DISORDER,
+    LATE,
+    NOT_BEFORE_TARGETS,
+    OF_ASKED_USERS,
+    STRANGERS,
+)
 from datasets.interactions import Interactions
 
 
@@ -34,65 +46,90 @@ def rows_with_own_items(seed, n_rows=150, n_users=12, n_days=25):
     )
 
 
-def leaks(data, split, *, whose, cut_in_time=False, new_users=False):
-    """What reaches training or a history although it may not, one sentence each; none for a clean split.
+class Found(NamedTuple):
+    """One leak: in which part of the split, of which kind, and in which of its rows, sequences or queries."""
+
+    where: str
+    what: str
+    at: int
+    rows: tuple
+    sentence: str
+
+
+def leaks(data, split, protocol):
+    """What reaches training or a history although it may not; none for a clean split.
 
     Args:
         data: interactions as those of `rows_with_own_items`, in any order.
-        split: what a protocol made of them.
-        whose: int[n], the user or session of each row: a sequence or a history must stay within one.
-        cut_in_time: training rows must all lie before all that is asked for.
-        new_users: users who are asked about must have no training rows.
+        split: what the protocol made of them.
+        protocol: whose promises the split is held to.
     """
     place = np.empty(len(data), np.int64)
     place[np.lexsort((np.arange(len(data)), data.timestamp))] = np.arange(len(data))  # in order of time
-    found = list(_in_training(data, split, cut_in_time=cut_in_time, new_users=new_users))
-    for rows in _stretches(split.sequence_indptr, split.sequence_items):
-        found += _in_order("a training sequence", rows, place, whose)
+    whose = protocol.whose_past(data)
+    found = list(_in_training(data, split, protocol))
+    for at, rows in enumerate(_stretches(split.sequence_indptr, split.sequence_items)):
+        for what, pair, sentence in _in_order(rows, place, whose):
+            found.append(Found("training sequences", what, at, pair, f"a training sequence {sentence}"))
     for period, queries in split.periods.items():
         targets_of = _stretches(queries.indptr, queries.items)
-        for start, stop, targets in zip(queries.start, queries.stop, targets_of, strict=True):
-            history = queries.history[start:stop]
-            found += _in_order(f"a history of {period}", history, place, whose)
-            found += _before_targets(f"a history of {period}", history, targets, place, whose)
+        for at, (start, stop, targets) in enumerate(zip(queries.start, queries.stop, targets_of, strict=True)):
+            rows = queries.history[start:stop]
+            for what, pair, sentence in (*_in_order(rows, place, whose), *_before(rows, targets, place, whose)):
+                found.append(Found(f"{period} histories", what, at, pair, f"a history of {period} {sentence}"))
     return found
 
 
-def _in_training(data, split, *, cut_in_time, new_users):
+def check_agreement(fast, plain):
+    """That the fast audit found what the plain one did, and no more: where, of which kind, how much, and an example."""
+    counts = Counter((where, what) for where, what, _ in {leak[:3] for leak in plain})
+    assert {(leak.where, leak.what): leak.n for leak in fast} == counts
+    assert len(fast) == len(counts)
+    for leak in fast:
+        assert leak.rows in {p.rows for p in plain if (p.where, p.what) == (leak.where, leak.what)}
+
+
+def _in_training(data, split, protocol):
     """Rows that a model learns from, held to those that are asked for."""
     targets = np.unique(np.concatenate([queries.items for queries in split.periods.values()]))
     learnt_from = {
-        "item": split.item,
-        "item_counts": np.flatnonzero(split.item_counts),
-        "seen_items": split.seen_items,
-        "sequence_items": split.sequence_items,
+        ("item", "training rows"): split.item,
+        ("item_counts", "item counts"): np.flatnonzero(split.item_counts),
+        ("seen_items", "seen items"): split.seen_items,
+        ("sequence_items", "training sequences"): split.sequence_items,
     }
+    cut = protocol.trains_before(data)
     asked_users = set(data.user[targets].tolist()) - {-1}
-    for name, rows in learnt_from.items():
+    for (name, where), rows in learnt_from.items():
         for row in rows.tolist():
             if row in targets:
-                yield f"{name} holds row {row}, which is asked for"
-            elif cut_in_time and data.timestamp[row] >= data.timestamp[targets].min():
-                yield f"{name} holds row {row}, which is not before everything that is asked for"
-            elif new_users and data.user[row] in asked_users:
-                yield f"{name} holds row {row} of a user who is asked about"
+                yield Found(where, ASKED, row, (row,), f"{name} holds row {row}, which is asked for")
+            elif cut is not None and data.timestamp[row] >= min(cut, *data.timestamp[targets]):
+                yield Found(where, LATE, row, (row,), f"{name} holds row {row}, which is not before the cut")
+            elif protocol.new_users and data.user[row] in asked_users:
+                yield Found(where, OF_ASKED_USERS, row, (row,), f"{name} holds row {row} of a user who is asked about")
+    for row in split.periods["validation"].items.tolist():
+        if row in split.periods["test"].items:
+            sentence = f"row {row} is asked for in the validation and in the test"
+            yield Found("validation questions", ASKED_TWICE, row, (row,), sentence)
 
 
-def _in_order(what, rows, place, whose):
-    for row, following in pairwise(rows):
-        if not _same(whose, row, following):
-            yield f"{what} goes from row {row} to row {following} of somebody else"
-        if place[row] >= place[following]:
-            yield f"{what} goes from row {row} to row {following}, which is not after it"
+def _in_order(rows, place, whose):
+    for pair in pairwise(rows.tolist()):
+        step = f"goes from row {pair[0]} to row {pair[1]}"
+        if not _same(whose, *pair):
+            yield STRANGERS, pair, f"{step} of somebody else"
+        if place[pair[0]] >= place[pair[1]]:
+            yield DISORDER, pair, f"{step}, which is not after it"
 
 
-def _before_targets(what, history, targets, place, whose):
-    for row in history:
-        for target in targets:
+def _before(rows, targets, place, whose):
+    for row in rows.tolist():
+        for target in targets.tolist():
             if not _same(whose, row, target):
-                yield f"{what} holds row {row}, but target row {target} is somebody else's"
+                yield STRANGERS, (row, target), f"holds row {row}, but target row {target} is somebody else's"
             if place[row] >= place[target]:
-                yield f"{what} holds row {row}, which is not before target row {target}"
+                yield NOT_BEFORE_TARGETS, (row, target), f"holds row {row}, which is not before target row {target}"
 
 
 def _same(whose, row, other):
@@ -107,7 +144,7 @@ def leaks_of_cuts(split, chunk):
     at = _places(split)
     found = []
     for history, length, target in zip(histories, lengths, targets, strict=True):
-        found += _before(at, history[:length] - 1, target)
+        found += _before_in_sequence(at, history[:length] - 1, target)
         if history[length:].any():
             found.append(f"a history of {length} items goes on after them: {history}")
     return found
@@ -121,11 +158,11 @@ def leaks_of_windows(split, chunk):
     for history, target in zip(chunk["history"].reshape(-1, length), chunk["target"].reshape(-1, length), strict=True):
         for step in np.flatnonzero(target):
             so_far = history[: step + 1]
-            found += _before(at, so_far[so_far > 0] - 1, target[step] - 1)
+            found += _before_in_sequence(at, so_far[so_far > 0] - 1, target[step] - 1)
     return found
 
 
-def _before(at, history, target):
+def _before_in_sequence(at, history, target):
     """That the rows lie before the target in one training sequence."""
     if target not in at:
         return [f"row {target} is a target and no training row"]

@@ -4,11 +4,23 @@ import dataclasses
 
 import numpy as np
 import pytest
-from leakage import leaks, leaks_of_cuts, leaks_of_windows, rows_with_own_items, with_queries
-from protocol_checks import parts
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from leakage import (
+    check_agreement,
+    leaks,
+    leaks_of_cuts,
+    leaks_of_windows,
+    rows_with_own_items,
+    with_queries,
+)
+from protocol_checks import described, interactions, long_tables, parts
 
 from benchmarks import sampling
+from benchmarks.audit import splits
 from benchmarks.protocols import PROTOCOLS, LeaveKOut, NextItem, SequenceSplit, TimeSplit, UserSplit
+from benchmarks.protocols.base import distinct_per_user
+from datasets.errors import InputError
 
 SEEDS = range(6)
 JUDGED = {"period": "test", "ks": (1,), "primary_metric": "recall@1"}
@@ -29,18 +41,15 @@ CLEAN = [
     NEXT_ITEM,
     dataclasses.replace(NEXT_ITEM, per="user"),
 ]
+LEAKED = dataclasses.replace(NEXT_ITEM, leaked=True)
 every_protocol = pytest.mark.parametrize("protocol", CLEAN, ids=lambda p: f"{p.name}-{getattr(p, 'per', '')}")
 
 
 def audit(protocol, data, split):
-    per_session = isinstance(protocol, NextItem) and protocol.per == "session"
-    return leaks(
-        data,
-        split,
-        whose=data.session if per_session else data.user,
-        cut_in_time=isinstance(protocol, TimeSplit | NextItem),
-        new_users=isinstance(protocol, UserSplit),
-    )
+    """The plain audit's sentences, with which the fast one must agree."""
+    found = leaks(data, split, protocol)
+    check_agreement(splits.leaks(data, split, protocol), found)
+    return [leak.sentence for leak in found]
 
 
 def made(protocol, seed=0):
@@ -60,6 +69,67 @@ def with_history(split, period, place, row):
     history = split.periods[period].history.copy()
     history[place] = row
     return with_queries(split, period, history=history)
+
+
+class TestPromises:
+    """What each protocol is held to."""
+
+    def test_what_is_cut_in_time_trains_before_the_cut(self):
+        data = rows_with_own_items(0)
+        at_day_9 = {"train_until": "1970-01-10", "validation_until": "1970-01-15"}
+        for protocol in CLEAN:
+            in_time = isinstance(protocol, TimeSplit | NextItem)
+            cut = dataclasses.replace(protocol, **at_day_9) if in_time else protocol
+            assert cut.trains_before(data) == (9 * 86_400 if in_time else None)
+        assert TIME_SPLIT.trains_before(data) == np.sort(data.timestamp)[int(0.6 * len(data))]
+
+    def test_only_the_split_by_users_asks_new_users(self):
+        assert {protocol.name for protocol in CLEAN if protocol.new_users} == {"user-split"}
+
+    @every_protocol
+    def test_only_sessions_asked_about_row_by_row_have_pasts_of_their_own(self, protocol):
+        data = rows_with_own_items(0)
+        per_session = protocol == NEXT_ITEM
+        assert (protocol.whose_past(data) == (data.session if per_session else data.user)).all()
+
+    def test_only_the_publications_leak_is_on_purpose(self):
+        assert [protocol.leaks_on_purpose for protocol in CLEAN] == [()] * len(CLEAN)
+        assert LEAKED.leaks_on_purpose == ("leaked",)
+
+    @settings(deadline=None, derandomize=True)
+    @given(st.sampled_from([*CLEAN, LEAKED]), long_tables)
+    @example(TIME_SPLIT, [(-1, 0, 0, 0), *((n % 4, n % 7, 1 + n % 9, n % 5) for n in range(30))])
+    def test_rows_are_cut_whatever_their_items_are(self, protocol, rows):
+        """So what the audit finds in a copy of the data with other items holds of the data."""
+        data = interactions(rows)
+        copy = splits.with_own_items(data)
+        try:
+            split = protocol.split(data)
+        except InputError:
+            with pytest.raises(InputError):
+                protocol.split(copy)
+            return
+        assert described(split) == described(with_items_of(data, copy, protocol.split(copy), split.n_items))
+
+
+def with_items_of(data, copy, split, n_items):
+    """What a protocol made of the copy, with the data's items in place of the copy's."""
+    item = np.empty(len(data), np.int32)
+    item[copy.item] = data.item
+    seen_indptr, seen_items = distinct_per_user(split.user, item[split.item], split.n_users, n_items)
+    return dataclasses.replace(
+        split,
+        n_items=n_items,
+        item=item[split.item],
+        item_counts=np.bincount(item[: split.n_items], split.item_counts, n_items)[:n_items].astype(np.int64),
+        seen_indptr=seen_indptr,
+        seen_items=seen_items,
+        sequence_items=item[split.sequence_items],
+        periods={
+            name: dataclasses.replace(queries, items=item[queries.items], history=item[queries.history])
+            for name, queries in split.periods.items()
+        },
+    )
 
 
 class TestClean:
@@ -130,7 +200,32 @@ class TestPlantedInTraining:
         counts = split.item_counts.copy()
         counts[row] += 1
         found = audit(protocol, data, dataclasses.replace(split, item_counts=counts))
-        assert found == [f"item_counts holds row {row}, which is not before everything that is asked for"]
+        assert found == [f"item_counts holds row {row}, which is not before the cut"]
+
+    def test_a_row_of_the_cut_itself_before_anything_is_asked(self):
+        data = rows_with_own_items(0)
+        row = int(np.argmax(data.user == -1))
+        day = np.where(data.timestamp == 15 * 86_400, 16 * 86_400, data.timestamp)
+        day[row] = 15 * 86_400
+        data = dataclasses.replace(data, timestamp=day)
+        protocol = dataclasses.replace(CLEAN[2], train_until="1970-01-16", validation_until="1970-01-21")
+        split = protocol.split(data)
+        counts = split.item_counts.copy()
+        counts[row] += 1
+        assert audit(protocol, data, split) == []
+        found = audit(protocol, data, dataclasses.replace(split, item_counts=counts))
+        assert found == [f"item_counts holds row {row}, which is not before the cut"]
+
+    def test_nobody_is_not_a_user_who_is_asked_about(self):
+        data, split = made(USER_SPLIT)
+        asked, trained = np.flatnonzero(data.user == -1)[:2]
+        items, counts = split.periods["test"].items.copy(), split.item_counts.copy()
+        items[0] = asked
+        counts[trained] += 1
+        planted = with_queries(dataclasses.replace(split, item_counts=counts), "test", items=items)
+        found = audit(USER_SPLIT, data, planted)
+        assert found
+        assert not any("who is asked about" in sentence for sentence in found)
 
     def test_the_history_of_an_asked_user(self):
         data, split = made(USER_SPLIT)
@@ -164,7 +259,7 @@ class TestPlantedInTraining:
 class TestPlantedInHistories:
     @pytest.mark.parametrize("per", ["session", "user"])
     def test_the_period_that_leaks_on_purpose(self, per):
-        protocol = dataclasses.replace(NEXT_ITEM, per=per, leaked=True)
+        protocol = dataclasses.replace(LEAKED, per=per)
         data, split = made(protocol)
         found = audit(protocol, data, split)
         assert set(found) == {
@@ -242,6 +337,41 @@ def one_cut(split):
 def one_window(split):
     chunk = next(sampling.windows(sampling.generator("audit"), split, 5, 3))
     return {name: array.copy() for name, array in chunk.items()}
+
+
+PLANTED_IN = ("item", "item_counts", "seen_items", "sequence_items", "items", "history", "start", "stop")
+
+
+def plant(data, split, draw):
+    """The split with one value of one array changed; in the histories it may be where they begin or end."""
+    row = draw(st.integers(0, len(data) - 1))
+    name = draw(st.sampled_from(PLANTED_IN))
+    period = draw(st.sampled_from(sorted(split.periods)))
+    part = split if hasattr(split, name) else split.periods[period]
+    array = getattr(part, name).copy()
+    at = draw(st.integers(0, len(array) - 1))
+    if name == "item_counts":
+        array[at] += 1
+    elif name == "start":
+        array[at] = draw(st.integers(0, part.stop[at]))
+    elif name == "stop":
+        array[at] = draw(st.integers(part.start[at], len(part.history)))
+    else:
+        array[at] = row
+    return (
+        dataclasses.replace(split, **{name: array}) if part is split else with_queries(split, period, **{name: array})
+    )
+
+
+class TestPlantedAtRandom:
+    @settings(deadline=None, derandomize=True, max_examples=250)
+    @given(st.data(), st.sampled_from([*CLEAN, LEAKED]), st.sampled_from(SEEDS), st.integers(0, 3))
+    def test_both_audits_find_the_same(self, drawn, protocol, seed, n_planted):
+        data = rows_with_own_items(seed, n_rows=100)
+        split = protocol.split(data)
+        for _ in range(n_planted):
+            split = plant(data, split, drawn.draw)
+        audit(protocol, data, split)
 
 
 class TestPlantedInDraws:

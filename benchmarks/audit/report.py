@@ -1,0 +1,58 @@
+"""What an audit says, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.protocols.base import timestamps
+from datasets.interactions import UNKNOWN_USER, Interactions
+
+LEAK, KNOWN_LEAK, CLEAN = "leak", "known leak", "clean"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence of a report.
+
+    Attributes:
+        verdict: LEAK fails the audit, all others do not.
+        n: how many rows, sequences, queries, users or items it is about.
+    """
+
+    verdict: str
+    n: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one audit found.
+
+    Attributes:
+        audited: the data set and the protocol, or the files.
+        sizes: what was looked at -> how many there are.
+        protocol: its settings as a suite has them; empty for files.
+    """
+
+    audited: str
+    sizes: Mapping[str, int]
+    findings: tuple[Finding, ...]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return all(finding.verdict != LEAK for finding in self.findings)
+
+
+def named(data: Interactions, row: int) -> str:
+    """A row in the words of whoever published it."""
+    of = "nobody" if data.user[row] == UNKNOWN_USER else f"user {data.user_ids[data.user[row]]}"
+    return f"{of}'s item {data.item_ids[data.item[row]]} of {moment(timestamps(data, 'the audit')[row])}"
+
+
+def moment(seconds: Any) -> str:
+    return f"{np.datetime64(int(seconds), 's')}Z"

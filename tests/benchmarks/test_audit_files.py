@@ -1,0 +1,123 @@
+"""The audit of somebody else's split files, held to a plain reading of their rows."""
+
+import itertools
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.audit import files
+from benchmarks.audit.files import LEAK_IN_TIME, LEAK_OF_TIES, NO_LEAK
+from benchmarks.audit.report import CLEAN, LEAK
+from datasets.errors import InputError
+
+row = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6))
+tables = st.lists(row, min_size=1, max_size=8)
+TRAIN = [(0, 0, 0), (0, 1, 1), (1, 0, 2)]
+NAMES = ("train.csv", "validation.csv", "test.csv")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("split")
+
+
+def write(folder, tables):
+    """One CSV a table of (user, item, second), as the paths of train, validation and test, None where there is none."""
+    for name, rows in zip(NAMES, tables, strict=True):
+        if rows is not None:
+            lines = [f"u{user},i{item},{second}" for user, item, second in rows]
+            (folder / name).write_text("\n".join(["user_id,item_id,timestamp", *lines]) + "\n", encoding="utf-8")
+    return [None if rows is None else str(folder / name) for name, rows in zip(NAMES, tables, strict=True)]
+
+
+def audit(folder, train, validation, test):
+    return files.of_files(*write(folder, [train, validation, test]))
+
+
+def expected(train, validation, test):
+    """[(verdict, n)] of all findings, in their order."""
+    asked = [rows for rows in (validation, test) if rows is not None]
+    found = []
+    for one, other in itertools.combinations([train, *asked], 2):
+        found.append((LEAK, sum(row in one for row in other)))
+    for rows in asked:
+        own_first = {user: min(second for u, _, second in rows if u == user) for user, *_ in rows}
+        found += [
+            (LEAK_IN_TIME, sum(second >= min(own_first.values()) for *_, second in train)),
+            (LEAK, sum(second > own_first.get(user, 99) for user, _, second in train)),
+            (LEAK_OF_TIES, sum(second == own_first.get(user, 99) for user, _, second in train)),
+            (NO_LEAK, len({user for user, *_ in rows} - {user for user, *_ in train})),
+            (NO_LEAK, len({item for _, item, _ in rows} - {item for _, item, _ in train})),
+        ]
+    found = [(verdict, n) for verdict, n in found if n]
+    if all(verdict != LEAK for verdict, _ in found):
+        found.insert(0, (CLEAN, len(train) + sum(map(len, asked))))
+    return found
+
+
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(tables, st.none() | tables, tables)
+@example([(0, 0, 0)], [(1, 1, 1)], [(2, 2, 2)])
+@example(TRAIN, [(0, 2, 1)], [(0, 2, 1)])  # the two that are asked about share a row
+def test_findings_are_those_of_a_plain_reading(tmp_path_factory, train, validation, test):
+    report = audit(tmp_path_factory.getbasetemp(), train, validation, test)
+    found = [(finding.verdict, finding.n) for finding in report.findings]
+    assert found == expected(train, validation, test)
+    assert report.is_clean == (LEAK not in dict(found))
+    assert list(report.sizes.values()) == [len(rows) for rows in (train, validation, test) if rows is not None]
+
+
+def sentences(folder, *tables):
+    """{verdict: [sentence]}, the folder left out."""
+    found = {}
+    for finding in audit(folder, *tables).findings:
+        found.setdefault(finding.verdict, []).append(finding.sentence.replace(f"{folder}/", ""))
+    return found
+
+
+class TestSentences:
+    def test_a_row_in_two_files(self, folder):
+        assert sentences(folder, TRAIN, None, [(1, 1, 5), (1, 0, 2)])[LEAK] == [
+            "1 of 2 rows of test.csv (50.00%), such as user u1's item i0 of 1970-01-01T00:00:02Z, stand in train.csv "
+            "too, with the same user, item and timestamp"
+        ]
+
+    def test_rows_from_after_the_first_that_is_asked_for(self, folder):
+        found = sentences(folder, TRAIN, None, [(2, 0, 1)])
+        assert found[LEAK_IN_TIME] == [
+            "2 of 3 rows of train.csv (66.67%), such as user u0's item i1 of 1970-01-01T00:00:01Z, are not before the "
+            "first of test.csv at 1970-01-01T00:00:01Z; they are from 1970-01-01T00:00:01Z to 1970-01-01T00:00:02Z"
+        ]
+        assert LEAK not in found
+
+    def test_rows_from_after_what_the_same_user_is_asked(self, folder):
+        assert sentences(folder, TRAIN, None, [(0, 3, 0)])[LEAK] == [
+            "1 of 3 rows of train.csv (33.33%), such as user u0's item i1 of 1970-01-01T00:00:01Z, are later than the "
+            "first that the same user has in test.csv; users with such rows: 1"
+        ]
+
+    def test_users_and_items_that_nobody_has_trained_on_are_no_leak(self, folder):
+        found = sentences(folder, TRAIN, None, [(0, 2, 5), (3, 2, 6)])
+        assert [said.partition(";")[0] for said in found[NO_LEAK]] == [
+            "1 of 2 rows of test.csv (50.00%), such as user u3's item i2 of 1970-01-01T00:00:06Z, are of users "
+            "without a row in train.csv (1 in all)",
+            "2 of 2 rows of test.csv (100.00%), such as user u0's item i2 of 1970-01-01T00:00:05Z, are of items "
+            "without a row in train.csv (1 in all)",
+        ]
+        assert CLEAN in found
+
+
+class TestReading:
+    def test_files_of_different_kinds_are_one_split(self, folder):
+        (folder / "a.csv").write_text("user_id,item_id,timestamp\n10,5,100\n9,7,50\n", encoding="utf-8")
+        (folder / "b.inter").write_text("item_id:token\tuser_id:token\ttimestamp:float\n5\t10\t100\n", encoding="utf-8")
+        report = files.of_files(str(folder / "a.csv"), None, str(folder / "b.inter"))
+        assert [finding.n for finding in report.findings if "stand in" in finding.sentence] == [1]
+        assert "user 10's item 5 of 1970-01-01T00:01:40Z" in report.findings[0].sentence
+
+    def test_a_file_without_times_is_refused(self, folder):
+        (folder / "timeless.csv").write_text("user_id,item_id\n1,2\n", encoding="utf-8")
+        train, _, _ = write(folder, [TRAIN, None, None])
+        with pytest.raises(InputError, match=r"timeless\.csv has no timestamps, which the audit needs"):
+            files.of_files(train, None, str(folder / "timeless.csv"))
