@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help="instead of all")
     add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="instead of all")
     add.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
+    add.add_argument("--adapter", type=Path, metavar="FILE",
+                     help="a Python file of your own as the adapter of the one model named; only prints")  # fmt: skip
     add.add_argument("--timeout", type=_positive, default=900.0, metavar="S", help="seconds a cell may take")
     _execution(add)
     _common(add, commands.agree)

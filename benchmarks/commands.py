@@ -156,10 +156,10 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
 
 
 def agree(options: argparse.Namespace) -> int:
-    """Climbs the ladder with every adapter, or with the known bugs injected."""
-    from benchmarks.agreement import command
+    """Climbs the ladder with every adapter, with the known bugs injected, or with an adapter of the user's own."""
+    from benchmarks.agreement import command, own
 
-    return command.agree(options)
+    return own.agree(options) if options.adapter else command.agree(options)
 
 
 def report(options: argparse.Namespace) -> int:
