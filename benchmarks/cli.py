@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help="instead of all")
     add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="instead of all")
     add.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
+    add.add_argument("--adapter", type=Path, metavar="FILE",
+                     help="a Python file of your own as the adapter of the one model named; only prints")  # fmt: skip
     add.add_argument("--seeds", nargs="+", default=(), type=_natural, metavar="SEED", help="of the ladder's data")
     add.add_argument("--repeats", type=_count, default=1, metavar="N", help="climb so often: do the bits come again?")
     add.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="workers at a time")

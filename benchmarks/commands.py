@@ -159,9 +159,11 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
 
 
 def agree(options: argparse.Namespace) -> int:
-    """Climbs the ladder with every adapter, or with the known bugs injected, and writes the pages that show it."""
-    from benchmarks.agreement import command
+    """Climbs the ladder with every adapter or the known bugs, and writes the pages; or with a file of the user's."""
+    from benchmarks.agreement import command, own
 
+    if options.adapter:
+        return own.agree(options)
     code = command.agree(options)
     return report(options) or code
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,15 @@ Result: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """One process to be: what goes into its job.json, and an empty folder of its own."""
+    """One process to be: what goes into its job.json, and an empty folder of its own.
+
+    Attributes:
+        listener: is given every line that the process prints, as it comes.
+    """
 
     job: Mapping[str, Any]
     folder: Path
+    listener: Callable[[str], None] | None = None
 
 
 def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
@@ -103,6 +108,7 @@ def _started(task: Task) -> Iterator[_Worker]:
 class _Worker:
     def __init__(self, task: Task) -> None:
         self._folder = task.folder
+        self._listener = task.listener
         self._oom_kills = _oom_kills()
         self._timed_out: float | None = None
         self._ended_s = 0.0
@@ -127,11 +133,11 @@ class _Worker:
     def _listen(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - opened above
         for line in self._process.stdout:
-            self._lines.put(line.strip())
+            self._lines.put(line.rstrip())
         self._lines.put(None)
 
     def hear(self, word: str | None, timeout_s: float) -> None:
-        """Waits for a word, or for the end of the process; whatever else it prints is passed over."""
+        """Waits for a word, or for the end of the process; whatever else it prints is for the listener."""
         deadline = time.monotonic() + timeout_s
         while self._timed_out is None:
             try:
@@ -145,6 +151,8 @@ class _Worker:
                 return
             if line == word:
                 return
+            if self._listener is not None:
+                self._listener(line)
 
     def give_turn(self, timeout_s: float) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -1,0 +1,197 @@
+"""`agree --adapter FILE`: an adapter of the user's own climbs the ladder, and is told rung by rung where it departs.
+
+The file offers the functions of `backends.contract.Adapter` as a backend's adapter does. It is imported in the worker
+alone, in the interpreter of RECALLBENCH_PYTHON_OWN where that is set. Nothing is recorded: the file is no backend of
+the registry, and belongs on no leaderboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import inspect
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from backends.contract import Adapter
+from backends.registry import FAMILIES, FRAMEWORKS
+from benchmarks import specs
+from benchmarks.agreement import ladder, mutants
+from benchmarks.agreement.tolerances import LADDER
+from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
+from benchmarks.harness import executors
+from benchmarks.specs.base import DifferentiableSpec, settings
+from datasets.errors import InputError
+
+BACKEND = "own"
+"""What the worker is told instead of a backend of the registry."""
+CALLED = ("init", "train", "gradients", "embed_users", "embed_items", "export")
+"""The functions of the contract that the ladder calls."""
+UNUSABLE = "unusable"
+"""The status of a worker that could not begin, for a reason that the user can mend."""
+N_FRAMES, N_MISTAKES = 3, 5
+LONGEST = 300
+"""Characters of what an adapter raised."""
+
+
+def agree(options: argparse.Namespace) -> int:
+    """Climbs with the file in every one of the family's specs for the ladder, and returns the exit code.
+
+    Raises:
+        InputError: the options do not fit, or the file is no adapter.
+    """
+    model, path = _model(options), _file(options.adapter)
+    results = []
+    for spec in type(specs.make(model, {})).for_ladder():
+        job = {
+            "kind": "own",
+            "model": model,
+            "settings": settings(spec),
+            "backend": BACKEND,
+            "adapter": str(path),
+            "mode": options.mode or "eager",
+            "device": options.device,
+            "threads": options.threads,
+        }
+        result = _worked(job, options.timeout)
+        if result["status"] == UNUSABLE:
+            raise InputError(result["reason"])
+        if result["status"] != "ok":
+            _say(f"{result['status']:8} {result['reason']}")
+        results.append(result)
+    n_holding = sum(result.get("holds", False) for result in results)
+    n_tried = sum(result["status"] != "skipped" for result in results)
+    _say(f"{options.adapter} holds to the last rung in {n_holding} of {len(results)} variants of {model}")
+    if not n_tried:
+        return NOTHING_MEASURED
+    return FINE if n_holding == n_tried else FAILED
+
+
+def _model(options: argparse.Namespace) -> str:
+    families = [name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)]
+    if options.backends or options.mutants:
+        option = "--backends" if options.backends else "--mutants"
+        raise InputError(f"{option} is about the adapters of this repository; leave it out where --adapter is given.")
+    if len(options.models) != 1 or options.models[0] not in families:
+        given = f"--models {' '.join(options.models)}" if options.models else "no --models"
+        raise InputError(
+            f"--adapter is given with {given}, expected the one model that the file ports; "
+            f"give one of {', '.join(families)}."
+        )
+    return str(options.models[0])
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file() or path.suffix != ".py":
+        raise InputError(f"--adapter {path} is no Python file; give the path of one that ends in .py.")
+    return path.resolve()
+
+
+def _worked(job: dict[str, Any], timeout_s: float) -> executors.Result:
+    """The result of one worker, whose lines are passed on while it works."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = executors.Task(job, Path(folder), _say)
+        ((_, result),) = executors.run([task], 0, timeout_s)
+    return result
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def climb(job: Any) -> None:
+    """The worker's part: imports the file, climbs, and says what it finds, a line a rung as it is reached."""
+    path = Path(job.asked["adapter"])
+    try:
+        adapter = load(path)
+    except InputError as error:
+        job.finish(status=UNUSABLE, reason=str(error))
+        return
+    _say(f"{job.spec.model} ({job.spec.variant}), {job.asked['mode']}, {job.asked['device']}")
+    _say(f"{'':8} {'rung':10}  {'difference':>10}  {'tolerance':>9}  of what, and where it is largest")
+    holds = True
+    for rung, difference in ladder.climbing(adapter, job.spec, job.asked["device"], job.asked["mode"]):
+        holds = rung.holds
+        size = "not finite" if rung.difference is None else f"{rung.difference:.1e}"
+        what = ": ".join(filter(None, (LADDER[rung.rung].meaning, " ".join(rung.where.split())[:LONGEST])))
+        _say(f"{'ok' if rung.holds else 'DEPARTS':8} {rung.rung:10}  {size:>10}  {rung.tolerance:9g}  {what}")
+        if not rung.holds:
+            for line in _explained(path, job.spec, rung.rung, difference):
+                _say(f"{'':8} {line}")
+    job.finish(status="ok", holds=holds)
+
+
+def load(path: Path) -> ModuleType:
+    """The file as a module; whatever lies beside it can be imported by its name, or relatively.
+
+    Raises:
+        InputError: it cannot be imported, or lacks functions of the contract.
+    """
+    package = ModuleType("own_adapter")
+    package.__path__ = [str(path.parent)]
+    sys.modules[package.__name__] = package
+    sys.path.insert(0, str(path.parent))
+    found = importlib.util.spec_from_file_location(f"{package.__name__}.{path.stem}", path)
+    assert found is not None  # noqa: S101 - it ends in .py
+    assert found.loader is not None  # noqa: S101 - the same
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module  # dataclasses look their module up while they are made
+    try:
+        found.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        place = "".join(f" (in {_place(frame)})" for frame in _frames(path, error)[-1:])
+        raise InputError(f"{path} cannot be imported, {reason}{place}; mend that and try again.") from error
+    lacking = [name for name in CALLED if not callable(getattr(module, name, None))]
+    if lacking:
+        functions = " and ".join(map(_signature, lacking))
+        raise InputError(f"{path} lacks {functions}; write what backends/contract.py says that it does.")
+    return module
+
+
+def _signature(name: str) -> str:
+    _, *arguments = inspect.signature(getattr(Adapter, name)).parameters
+    return f"{name}({', '.join(arguments)})"
+
+
+def _frames(path: Path, error: BaseException) -> list[traceback.FrameSummary]:
+    """Those of an error's traceback that are in files beside this one, the innermost last."""
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent]
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    return f"{Path(frame.filename).name}, line {frame.lineno}, {frame.name}: {frame.line}"
+
+
+def _explained(path: Path, spec: DifferentiableSpec, rung: str, difference: ladder.Difference) -> Iterator[str]:
+    """What helps to find the mistake: the lines that raised, the numbers that depart, mistakes that are known."""
+    if difference.error is not None:
+        everything = traceback.extract_tb(difference.error.__traceback__)
+        for frame in _frames(path, difference.error)[-N_FRAMES:] or everything[-1:]:
+            yield f"in {_place(frame)}"
+    for entry in difference.entries:
+        yield f"{entry.place}: {entry.found:.8g}, expected {entry.expected:.8g}"
+    mistakes = known_mistakes(spec, rung)
+    if difference.entries and mistakes:
+        yield "mistakes that are known to show here, of those in benchmarks/agreement/bugs:"
+        yield from (f"- {name}" for name in mistakes)
+
+
+def known_mistakes(spec: DifferentiableSpec, rung: str) -> list[str]:
+    """Up to five injected bugs that are due at a rung: what this spec shows, then its family, then its optimizer."""
+    due = [bug for bug in mutants.bugs() if bug.rung == rung]
+    of_family = [bug for bug in due if bug.model == spec.model]
+    of_spec = [bug for bug in of_family if bug.at(spec.for_ladder()) == spec]
+    of_optimizer = [bug for bug in due if _is_of(spec.optimizer.name, bug)]
+    return list(dict.fromkeys(bug.name for bug in (*of_spec, *of_family, *of_optimizer)))[:N_MISTAKES]
+
+
+def _is_of(optimizer: str, bug: mutants.Bug) -> bool:
+    in_the_optimizer = {edit.module for edit in bug.edits.values()} == {"optimizers"}
+    return in_the_optimizer and specs.make(bug.model, {}).optimizer.name == optimizer
