@@ -81,8 +81,11 @@ def _preparation(seconds: float) -> str:
 
 
 def protocol_settings(protocol: Any) -> dict[str, Any]:
-    """A protocol as a suite writes it: its name and its fields, in JSON's types."""
-    fields = dataclasses.asdict(protocol)
+    """A protocol as a suite writes it: its name and its fields, in JSON's types.
+
+    What is not set is not named, so that a setting which is new leaves finished cells finished.
+    """
+    fields = {name: value for name, value in dataclasses.asdict(protocol).items() if value is not None}
     return {"name": protocol.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
 
 
