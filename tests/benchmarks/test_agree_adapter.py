@@ -175,9 +175,7 @@ def test_what_a_port_returns_amiss_is_shown_at_the_line_of_the_ladder_that_takes
     assert said.rungs == until("loss")
     line, below = said.broken
     assert "ValueError: too many values to unpack" in line or "ValueError: not enough values" in line
-    assert re.fullmatch(
-        r'in ladder\.py, line \d+, loss: self\.state, found = self\._call\("train", self\.first\)', *below
-    )
+    assert re.fullmatch(r'in ladder\.py, line \d+, _train: self\.state, losses = self\._call\("train", chunk\)', *below)
 
 
 def test_init_that_raises_breaks_the_first_rung(agree, port):
