@@ -100,6 +100,7 @@ def _passed(record: store.Record) -> bool:
 def _print_climb(cell: Cell, record: store.Record) -> None:
     """One line: the deepest rung that holds, and the first that breaks, with its difference."""
     name = f"{cell.model:12} {cell.variant:14} {cell.backend:10} {cell.mode:8} {cell.device}"
+    name += f" seed {cell.seed}" if cell.seed else ""
     if record["status"] != "ok":
         sys.stdout.write(f"{record['status']:8} {name}  {record['reason']}\n")
         return

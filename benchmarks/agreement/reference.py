@@ -59,6 +59,9 @@ class Asked:
     stop: npt.NDArray[np.int64]
 
 
+N_DIRECTIONS = 5
+SMOOTH = 1e-7
+"""How near a slope by differences is to the exact one, relative, where there is no kink: 4e-8 and less were seen."""
 N_USERS, N_ITEMS, N_ROWS, N_GROUPS, N_SEQUENCES = 300, 200, 1500, 4, 120
 
 
@@ -225,14 +228,21 @@ class Truth:
     @functools.cached_property
     def slopes(self) -> dict[str, tuple[npt.NDArray[np.float64], float]]:
         """For each parameter that is learnt, a random direction and the first batch's slope by finite differences."""
-        found = {}
-        for name, value in self.gradients.items():
-            direction = sampling.generator("ladder", "direction", name).standard_normal(value.shape)
-            found[name] = (
-                direction,
-                directional_slope(self.spec, self.untrained, self.first, {name: direction}),
-            )
-        return found
+        return {name: self._slope(name, gradient) for name, gradient in self.gradients.items()}
+
+    def _slope(self, name: str, gradient: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+        """Where a kink lies on the way differences are no slope, so that several directions are tried.
+
+        A wrong gradient has no direction in which it is right.
+        """
+        for attempt in range(N_DIRECTIONS):
+            rng = sampling.generator("ladder", "direction", name, *([attempt] if attempt else []))
+            direction = rng.standard_normal(gradient.shape)
+            slope = directional_slope(self.spec, self.untrained, self.first, {name: direction})
+            size = float(np.linalg.norm(gradient) * np.linalg.norm(direction))
+            if abs(slope - float(np.sum(gradient * direction))) <= SMOOTH * size:
+                break
+        return direction, slope
 
     @functools.cached_property
     def after_one(self) -> tuple[float, Float64s]:

@@ -414,6 +414,21 @@ class VectorsWithoutSkill(Sound):
         return vectors.astype(np.float32)
 
 
+def test_direction_over_a_kink_is_passed_over(monkeypatch):
+    spec, true_slope, seen = ladder_spec("mf-bpr"), reference.directional_slope, []
+
+    def slope(spec, parameters, batch, direction):
+        (name,) = direction
+        seen.append(name)
+        return 1e6 if seen.count(name) == 1 else true_slope(spec, parameters, batch, direction)
+
+    monkeypatch.setattr(reference, "directional_slope", slope)
+    truth = reference.Truth(spec, 0)
+    for name, (direction, found) in truth.slopes.items():
+        assert found == pytest.approx(np.sum(truth.gradients[name] * direction), rel=1e-6)
+        assert seen.count(name) == 2
+
+
 WITHOUT_SKILL = [(kind, family) for kind in ("untrained", "random") for family in FAULTED]
 
 
