@@ -782,6 +782,17 @@ def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
         mutants.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
 
 
+def test_climbs_over_seeds_and_once_more_are_told_apart_and_shown_as_one_adapter(tmp_path):
+    options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager", "--seeds", "0", "3", "--repeats", "2")
+    done = agree(tmp_path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 adapters and modes agree with their reference" in done.stdout
+    assert sum("cpu seed 3" in line for line in done.stdout.splitlines()) == 2
+    page = (tmp_path / "results" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| mf-bpr | as_published | paddle | eager | 4 | 8 | metrics | none |" in page
+    assert "| paddle | eager | 2 | 2 | 0 | 0 |" in page  # the same bits again, in two seeds
+
+
 def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
     done = agree(tmp_path, "--device", "gpu", "--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
     if "agrees" in done.stdout:
