@@ -176,7 +176,7 @@ def test_leaderboards_name_every_model_and_framework(finished):
         assert f"| {model} " in page
     for name in (*FRAMEWORKS, *INDEXES):
         assert name in page
-    assert "**Agreement:** 3 agrees, 0 differs, 0 not compared" in page
+    assert "**Agreement:** 3 agrees, 0 differs, 0 undecided, 0 not compared" in page
     assert (finished.results / "leaderboard.html").read_text().startswith("<!doctype html>")
 
 
