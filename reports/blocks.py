@@ -149,6 +149,10 @@ def _cells(*texts: str | Cell) -> tuple[Cell, ...]:
     return tuple(cell if isinstance(cell, Cell) else Cell(cell or text.MISSING) for cell in texts)
 
 
+def _mode(row: AccuracyRow | PairedRow | LadderRow | BitRow | ItemMap) -> str:
+    return row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
+
+
 def _status(status: str, reason: str) -> Cell:
     return Cell(status, reason, "failed")
 
@@ -182,8 +186,7 @@ def _paired_cells(row: PairedRow) -> tuple[Cell, ...]:
     apart = (
         f"{text.signed(d.mean)} ({text.signed(d.low)} – {text.signed(d.high)})" if d else "" for d in row.differences
     )
-    mode = row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
-    return _cells(row.model, row.variant, row.backend, mode, str(row.n_seeds), *apart)
+    return _cells(row.model, row.variant, row.backend, _mode(row), str(row.n_seeds), *apart)
 
 
 def _accuracy_cells(row: AccuracyRow) -> tuple[Cell, ...]:
@@ -199,7 +202,7 @@ def _accuracy_cells(row: AccuracyRow) -> tuple[Cell, ...]:
         row.model + reference,
         row.variant,
         row.backend,
-        row.mode if row.device == "cpu" else f"{row.mode}, {row.device}",
+        _mode(row),
         Cell(text.metric(primary.mean)) if primary else _status(row.status, row.reason),
         interval,
         text.percent(row.oracle_share),
@@ -266,8 +269,7 @@ def _verdict_cell(badge: str, reason: str) -> Cell:
 def _ladder_row(row: LadderRow) -> Row:
     broken = Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
     difference = text.small(row.difference) if row.broken is None or row.difference is not None else "not finite"
-    mode = row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
-    place = (row.model, row.variant, row.backend, mode, str(row.n_climbs), str(row.n_rungs), row.highest)
+    place = (row.model, row.variant, row.backend, _mode(row), str(row.n_climbs), str(row.n_rungs), row.highest)
     return Row(_cells(*place, broken, difference, text.small(row.tolerance), row.where))
 
 
@@ -278,9 +280,8 @@ def _rung_row(row: RungRow) -> Row:
 
 
 def _bit_row(row: BitRow) -> Row:
-    mode = row.mode if row.device == "cpu" else f"{row.mode}, {row.device}"
     counts = (row.n_repeated, row.n_same_again, row.n_rethreaded, row.n_same_threaded)
-    return Row(_cells(row.backend, mode, *map(str, counts)))
+    return Row(_cells(row.backend, _mode(row), *map(str, counts)))
 
 
 def _kill_caption(rows: Sequence[KillRow]) -> str:
@@ -387,7 +388,7 @@ def _item_map_cells(row: ItemMap) -> tuple[Cell, ...]:
         row.model,
         row.variant,
         row.backend,
-        row.mode if row.device == "cpu" else f"{row.mode}, {row.device}",
+        _mode(row),
         str(row.seed),
         Cell(row.method) if row.method else _status(row.status, row.reason),
         f"{len(row.x):,}" if row.x else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +84,17 @@ def _table(records: Sequence[Record]) -> PairedTable | None:
     if not baselines or len(rows) < 2 or metric is None:
         return None
     first = records[0]
+    differences = _differences(rows, baselines)
     return PairedTable(
         first["dataset"],
         first["protocol"],
         metric,
         len(rows[0].values),
         tuple(row.name for row in baselines),
-        tuple(_row(row, baselines) for row in rows),
+        tuple(
+            PairedRow(*_row_key(row.record), row.n_seeds, tuple(of_row))
+            for row, of_row in zip(rows, differences, strict=True)
+        ),
     )
 
 
@@ -103,13 +107,14 @@ def _scored(records: Sequence[Record]) -> _Scored:
     return _Scored(records[0], len(records), values, np.array(records[0]["scores"]["weights"]))
 
 
-def _row(row: _Scored, baselines: Sequence[_Scored]) -> PairedRow:
-    apart = np.stack([row.values - baseline.values for baseline in baselines], axis=1)
-    weights = np.repeat(row.weights[:, None], len(baselines), axis=1)
+def _differences(rows: Sequence[_Scored], baselines: Sequence[_Scored]) -> Iterator[list[Difference | None]]:
+    """Each row's from each baseline; all of them are formed on the same draws of queries."""
+    apart = np.stack([row.values - baseline.values for row in rows for baseline in baselines], axis=1)
+    weights = np.repeat(rows[0].weights[:, None], apart.shape[1], axis=1)
     low, high = interval(resampled(apart, weights, 0, N_RESAMPLES))
-    means = apart.sum(0) / weights.sum(0)
-    differences = (
-        None if baseline is row else Difference(float(means[i]), float(low[i]), float(high[i]))
-        for i, baseline in enumerate(baselines)
-    )
-    return PairedRow(*_row_key(row.record), row.n_seeds, tuple(differences))
+    found = np.stack([apart.sum(0) / weights.sum(0), low, high], axis=1).reshape(len(rows), len(baselines), 3)
+    for row, of_row in zip(rows, found.tolist(), strict=True):
+        yield [
+            None if baseline is row else Difference(*of_pair)
+            for baseline, of_pair in zip(baselines, of_row, strict=True)
+        ]
