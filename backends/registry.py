@@ -6,10 +6,13 @@ To add a model: its spec, its adapters, and one row in `FAMILIES`. Nothing here 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from datasets.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -96,5 +99,14 @@ def interpreter(backend: str) -> str:
     """The Python that runs a backend's cells: RECALLBENCH_PYTHON_<BACKEND> where it is set, else this one.
 
     GPU builds that cannot share an environment each get one that way.
+
+    Raises:
+        InputError: the variable names no program.
     """
-    return os.environ.get(f"RECALLBENCH_PYTHON_{backend.upper()}", sys.executable)
+    variable = f"RECALLBENCH_PYTHON_{backend.upper()}"
+    python = os.environ.get(variable, sys.executable)
+    if shutil.which(python) is None:
+        raise InputError(
+            f"{variable} is {python!r}, expected the path of a Python interpreter; correct it or unset it."
+        )
+    return python

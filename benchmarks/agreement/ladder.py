@@ -6,7 +6,6 @@ to look for the bug, with the parameter or step of the largest difference.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from benchmarks import sampling
 from benchmarks.agreement import reference
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.harness.evaluation import answers
+from benchmarks.hashing import hash_arrays
 from benchmarks.metrics import evaluate
 from benchmarks.specs.base import Arrays, DifferentiableSpec
 
@@ -203,7 +203,8 @@ class _Climber:
     def trajectory(self) -> Difference:
         expected, self.expected = self.truth.trained
         self.losses += [self._train(chunk) for chunk in self.truth.chunks[1:]]
-        self.trained = _hash([*self.losses, *dict(sorted(self.adapter.export(self.state).items())).values()])
+        losses = {"losses": np.concatenate(self.losses)}
+        self.trained = hash_arrays(losses, self.adapter.export(self.state))
         return self._loss_difference("trajectory", expected)
 
     def _train(self, chunk: Arrays) -> npt.NDArray[Any]:
@@ -240,13 +241,6 @@ class _Climber:
 def _copied(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
     """The adapter's own, to do with what it likes: the reference's are held by all climbs."""
     return {name: value.copy() for name, value in arrays.items()}
-
-
-def _hash(arrays: list[npt.NDArray[Any]]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _largest(found: Arrays, expected: Arrays, *, relative: bool = False) -> Difference:

@@ -34,6 +34,8 @@ CALLED = ("init", "train", "gradients", "embed_users", "embed_items", "export")
 """The functions of the contract that the ladder calls."""
 UNUSABLE = "unusable"
 """The status of a worker that could not begin, for a reason that the user can mend."""
+IMPORTED = "imported"
+"""The file by which a worker says that it came past the import: what ends a process there leaves no other word."""
 N_FRAMES, N_MISTAKES = 3, 5
 LONGEST = 300
 """Characters of what an adapter raised."""
@@ -97,6 +99,11 @@ def _worked(job: dict[str, Any], timeout_s: float) -> executors.Result:
     with tempfile.TemporaryDirectory() as folder:
         task = executors.Task(job, Path(folder), _say)
         ((_, result),) = executors.run([task], 0, timeout_s)
+        if result["status"] == "failed" and not (task.folder / IMPORTED).exists():
+            return {
+                "status": UNUSABLE,
+                "reason": f"{job['adapter']} cannot be imported, {result['reason']}; mend that and try again.",
+            }
     return result
 
 
@@ -113,6 +120,7 @@ def climb(job: Any) -> None:
     except InputError as error:
         job.finish(status=UNUSABLE, reason=str(error))
         return
+    (job.folder / IMPORTED).touch()
     _say(f"{job.spec.model} ({job.spec.variant}), {job.asked['mode']}, {job.asked['device']}")
     _say(f"{'':8} {'rung':10}  {'difference':>10}  {'tolerance':>9}  of what, and where it is largest")
     holds = True

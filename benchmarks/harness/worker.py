@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
 import importlib
 import json
 import os
@@ -27,6 +26,7 @@ import numpy as np
 from backends.contract import UnavailableError
 from benchmarks import checkpoints, protocols, sampling, specs
 from benchmarks.harness.evaluation import Judge, answers
+from benchmarks.hashing import ArraysHash, hash_arrays
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
 from datasets.errors import InputError
@@ -71,7 +71,7 @@ class Job:
         table = self.spec.parameters(Sizes(split.n_users, split.n_items, split.user_features, split.item_features))
         with self.clock("draw_s"):
             parameters = sampling.initial_parameters(table, self.key)
-        self.hashes["parameters"] = _hash_arrays(parameters, hashlib.blake2b(digest_size=8)).hexdigest()
+        self.hashes["parameters"] = hash_arrays(parameters)
         with self.clock("import_s"):
             adapter = importlib.import_module(self.asked["adapter"])
         with self.clock("init_s"):
@@ -93,20 +93,13 @@ class Job:
         partial.replace(self.folder / "result.json")
 
 
-def _hash_arrays(arrays: Any, digest: Any) -> Any:
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return digest
-
-
 def train(job: Job) -> None:
     """Trains until the end or until it stops getting better, and leaves vectors and parameters behind."""
     judge = job.judge()
     watched = _watched(job.spec, judge)
     adapter, state, has_parameters = job.start_model(judge.split)
     primary = judge.protocol.primary_metric
-    batches_hash = hashlib.blake2b(digest_size=8)
+    batches_hash = ArraysHash()
     n_steps = n_samples = 0
 
     def point(epoch: int, losses: list[Any]) -> dict[str, Any]:
@@ -121,7 +114,7 @@ def train(job: Job) -> None:
         epoch_losses = []
         for chunk in _clocked(job, "batches_s", job.spec.batches(judge.split, job.key, epoch)):
             with job.clock("hash_s"):
-                _hash_arrays(chunk, batches_hash)
+                batches_hash.update(chunk)
             state, losses = _train_chunk(job, adapter, state, chunk, n_steps)
             n_steps += len(losses)
             n_samples += job.spec.n_samples(chunk)
@@ -226,7 +219,7 @@ def throughput(job: Job) -> None:
     judge = job.judge()
     adapter, state, _ = job.start_model(judge.split)
     batches = {name: values[:N_TIMED_STEPS] for name, values in next(job.spec.batches(judge.split, job.key, 1)).items()}
-    job.hashes["batches"] = _hash_arrays(batches, hashlib.blake2b(digest_size=8)).hexdigest()
+    job.hashes["batches"] = hash_arrays(batches)
     n_samples = job.spec.n_samples(batches)
 
     def call() -> float:

@@ -395,6 +395,18 @@ def test_a_file_that_cannot_be_imported_is_refused_with_its_line(complaint, tmp_
     assert complaint(path) == f"error: {path} cannot be imported, {UNIMPORTABLE[source]}; mend that and try again.\n"
 
 
+@pytest.mark.parametrize(("source", "end"), [("os.abort()", "killed by signal 6"), ("os._exit(3)", "exit status 3")])
+def test_a_file_that_ends_its_process_when_imported_is_refused(complaint, tmp_path, source, end):
+    path = tmp_path / "port.py"
+    path.write_text(f"import os\n{source}\n")
+    assert f"{path} cannot be imported, {end}" in complaint(path)
+
+
+def test_an_interpreter_that_is_none_is_refused(complaint, port, monkeypatch):
+    monkeypatch.setenv("RECALLBENCH_PYTHON_OWN", "/nowhere/python")
+    assert "RECALLBENCH_PYTHON_OWN is '/nowhere/python', expected the path of a Python" in complaint(port())
+
+
 SIGNATURES = {
     "init": "init(spec, parameters, device, mode)",
     "train": "train(state, batches)",
