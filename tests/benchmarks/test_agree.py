@@ -1,0 +1,109 @@
+"""`agree` from the command line: one framework's real adapters climb, and fall where they are broken."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backends.registry import FAMILIES, FRAMEWORKS
+from benchmarks import specs
+from benchmarks.agreement import mutants
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
+
+
+def agree(folder, *options, root=ROOT):
+    command = [sys.executable, "-m", "benchmarks", "agree", "--results", str(folder / "results"), *options]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=500, check=False)
+
+
+def test_real_adapter_climbs_to_the_last_rung(tmp_path):
+    """Of the framework whose bugs are injected below: an adapter that breaks by itself would catch them all."""
+    done = agree(tmp_path, "--mode", "eager", "--backends", "paddle")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("agrees")]
+    n = sum(len(type(specs.make(family, {})).for_ladder()) for family in TRAINABLE)
+    assert len(lines) == n
+    assert all("holds to the last rung, metrics" in line for line in lines)
+    assert f"{n} of {n} adapters and modes agree with their reference" in done.stdout
+
+
+def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
+    done = agree(tmp_path, "--mutants", "--backends", "paddle")
+    assert done.returncode == 0, done.stdout + done.stderr
+    n = sum("paddle" in bug.edits for bug in mutants.bugs())
+    assert f"kill rate: {n} of {n} injected bugs caught (100%)" in done.stdout
+    assert sum(line.startswith("caught") for line in done.stdout.splitlines()) == n
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A copy that may be broken."""
+    for package in ("datasets", "benchmarks", "backends", "reports"):
+        shutil.copytree(ROOT / package, tmp_path / "copy" / package, ignore=shutil.ignore_patterns("*.pyc"))
+    return tmp_path / "copy"
+
+
+def _replace(path, old, new):
+    source = path.read_text(encoding="utf-8")
+    assert source.count(old) == 1
+    path.write_text(source.replace(old, new), encoding="utf-8")
+
+
+def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_path, repository):
+    _replace(repository / "backends" / "paddle" / "mf_bpr.py", "F.softplus(-margin)", "F.softplus(margin)")
+    options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
+    done = agree(tmp_path, *options, root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(
+        r"DIFFERS +mf-bpr +as_published +paddle +eager .* holds to forward; breaks at gradients", done.stdout
+    )
+
+
+def test_adapter_that_dies_in_one_mode_leaves_the_other_its_climb(tmp_path, repository):
+    """Both climb in one process, which dies; then each by itself."""
+    dying = "def initialise(*given):\n    return os._exit(3) if given[-1] == 'compiled' else _initialise(*given)\n\n\n"
+    contract = repository / "backends" / "paddle" / "contract.py"
+    _replace(contract, "def initialise(", f"import os\n\n\n{dying}def _initialise(")
+    done = agree(tmp_path, "--backends", "paddle", "--models", "mf-bpr", root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    last = {words[4]: words[0] for words in map(str.split, done.stdout.splitlines()) if "mf-bpr" in words}
+    assert last == {"eager": "agrees", "compiled": "failed"}
+    assert "1 of 2 adapters and modes agree with their reference" in done.stdout
+
+
+def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
+    bug = next(bug for bug in mutants.bugs() if bug.name == "the pair is reversed")
+    edit = bug.edits["paddle"]
+    (repository / "benchmarks" / "agreement" / "bugs" / "mf_bpr.toml").write_text(
+        f'[[bug]]\nname = "{bug.name}"\nrung = "forward"\n\n'
+        f'[bug.paddle]\nmodule = "{edit.module}"\nold = "{edit.old}"\nnew = "{edit.new}"\n',
+        encoding="utf-8",
+    )
+    done = agree(tmp_path, "--mutants", "--backends", "paddle", "--models", "mf-bpr", root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"SURVIVED paddle .*due by 'forward', broke at 'gradients'", done.stdout)
+    assert "kill rate: 0 of 1 injected bugs caught (0%)" in done.stdout
+
+
+def test_climbs_over_seeds_and_once_more_are_told_apart_and_shown_as_one_adapter(tmp_path):
+    options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager", "--seeds", "0", "3", "--repeats", "2")
+    done = agree(tmp_path, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 adapters and modes agree with their reference" in done.stdout
+    assert sum("cpu seed 3" in line for line in done.stdout.splitlines()) == 2
+    page = (tmp_path / "results" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "| mf-bpr | as_published | paddle | eager | 4 | 8 | metrics | none |" in page
+    assert "| paddle | eager | 2 | 2 | 0 | 0 |" in page  # the same bits again, in two seeds
+
+
+def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
+    done = agree(tmp_path, "--device", "gpu", "--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
+    if "agrees" in done.stdout:
+        pytest.skip("PaddlePaddle has a GPU here")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert re.search(r"skipped +mf-bpr +as_published +paddle +eager +gpu +PaddlePaddle", done.stdout)
