@@ -421,6 +421,22 @@ def test_direction_over_a_kink_is_passed_over(monkeypatch):
         assert seen.count(name) == 2
 
 
+def test_start_on_a_kink_is_passed_over():
+    spec, seed = ladder_spec("mind"), 3  # whose first draw has two interests that tie
+    assert not reference.Truth(spec, seed).is_smooth
+    found = reference.truth(spec, seed)
+    assert found.is_smooth
+    assert any(
+        not np.array_equal(found.start[name], value) for name, value in reference.Truth(spec, seed).start.items()
+    )
+
+
+def test_reference_that_differentiates_wrongly_is_smooth_nowhere(monkeypatch):
+    spec, true_slope = ladder_spec("mf-bpr"), reference.directional_slope
+    monkeypatch.setattr(reference, "directional_slope", lambda *given: 1.001 * true_slope(*given))
+    assert not reference.truth.__wrapped__(spec, 0).is_smooth
+
+
 WITHOUT_SKILL = [(kind, family) for kind in ("untrained", "random") for family in FAULTED]
 
 
