@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -45,14 +46,12 @@ class Index:
         native: the library's own object.
         n_items: number of vectors; item i is row i of what was built from.
         dim: columns of the vectors as the caller passes them.
-        threads: threads of the build and of batch search.
     """
 
     name: str
     native: Any
     n_items: int
     dim: int
-    threads: int
 
 
 class Adapter(Protocol):
@@ -67,8 +66,8 @@ class Adapter(Protocol):
             name: a name in `INDEXES`.
             vectors: float32[n, d].
             parameters: build parameters; those left out take the row's defaults.
-            threads: threads of the build and of batch search. With one thread, equal seeds give
-                equal indexes; what several threads build may depend on their timing.
+            threads: threads of the build. With one, equal seeds give equal indexes; what several
+                threads build may depend on their timing.
             seed: seed of the library's own random choices, >= 0.
 
         Raises:
@@ -77,15 +76,16 @@ class Adapter(Protocol):
         ...
 
     def search(
-        self, index: Index, queries: npt.NDArray[np.float32], k: int, parameters: Mapping[str, int]
+        self, index: Index, queries: npt.NDArray[np.float32], k: int, parameters: Mapping[str, int], threads: int
     ) -> npt.NDArray[np.int32]:
         """Find the items with the largest inner products, best first, for a batch.
 
         Args:
-            index: what `build` returned.
+            index: what `build` or `restore` returned.
             queries: float32[q, d].
             k: items asked for; may exceed the number of items.
             parameters: query parameters; those left out take the row's defaults.
+            threads: threads that share the queries; the answers do not depend on it.
 
         Returns:
             int32[q, k] item numbers; -1 fills an answer that is shorter than k.
@@ -98,11 +98,22 @@ class Adapter(Protocol):
     def search_one(
         self, index: Index, query: npt.NDArray[np.float32], k: int, parameters: Mapping[str, int]
     ) -> npt.NDArray[np.int32]:
-        """Answer one request as a server would: float32[d] -> int32[k]; otherwise like `search`."""
+        """Answer one request as a server would, with one thread: float32[d] -> int32[k]; else like `search`."""
         ...
 
-    def save_bytes(self, index: Index) -> int:
-        """Return the size of the index in bytes as its library serialises it."""
+    def save(self, index: Index, path: Path) -> None:
+        """Write the index into one file, whose size is the index's size."""
+        ...
+
+    def restore(self, name: str, path: Path, n_items: int, dim: int) -> Index:
+        """Read what `save` wrote: an index that answers as the saved one does, and needs no vectors.
+
+        Args:
+            name: the saved index's name, like the next two; a library's file does not tell them all.
+            path: the file.
+            n_items: number of vectors that it was built from.
+            dim: their columns.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import faiss  # the library: imports are absolute
@@ -40,26 +41,31 @@ def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: in
         native.hnsw.rng = faiss.RandomGenerator(seed)  # type: ignore[attr-defined]
     native.train(stored)
     native.add(stored)
-    return Index(name, native, vectors.shape[0], vectors.shape[1], threads)
+    return Index(name, native, vectors.shape[0], vectors.shape[1])
 
 
-def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Items:
+def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int], threads: int) -> Items:
     """Search a batch; see `backends.ann.Adapter`."""
     queries = checked_queries(index, queries, k)
     _set_query(index, settings(INDEXES[index.name].query, parameters))
-    faiss.omp_set_num_threads(index.threads)
+    faiss.omp_set_num_threads(threads)
     _, found = index.native.search(queries_on_sphere(queries) if index.name in ON_SPHERE else queries, k)
     return found.astype(np.int32)
 
 
 def search_one(index: Index, query: Floats, k: int, parameters: Mapping[str, int]) -> Items:
     """Search for one query; see `backends.ann.Adapter`."""
-    return search(index, query[None], k, parameters)[0]
+    return search(index, query[None], k, parameters, threads=1)[0]
 
 
-def save_bytes(index: Index) -> int:
-    """Size of Faiss' own file format in bytes; see `backends.ann.Adapter`."""
-    return int(faiss.serialize_index(index.native).nbytes)
+def save(index: Index, path: Path) -> None:
+    """Write Faiss' own file; see `backends.ann.Adapter`."""
+    faiss.write_index(index.native, str(path))
+
+
+def restore(name: str, path: Path, n_items: int, dim: int) -> Index:
+    """Read Faiss' own file; see `backends.ann.Adapter`."""
+    return Index(name, faiss.read_index(str(path)), n_items, dim)
 
 
 def _inverted_lists(vectors: Floats, nlist: int, seed: int) -> faiss.IndexIVFFlat:

@@ -140,7 +140,7 @@ def name(request):
 def find(name):
     adapter = load(name)
     index = adapter.build(name, Vectors.items, {}, threads=1, seed=0)
-    return lambda queries: adapter.search(index, queries, Vectors.k, {})
+    return lambda queries: adapter.search(index, queries, Vectors.k, {}, threads=1)
 
 
 def test_every_indexes_lists_merge_without_duplicates(find):
@@ -177,7 +177,9 @@ def test_padding_stands_at_the_end_where_the_catalogue_is_small(name):
     query = {"nprobe": 2} if name == "faiss-ivf" else {}
     adapter, items = load(name), Vectors.items[:5]
     index = adapter.build(name, items, build, threads=1, seed=0)
-    found = interests.search(Vectors.users, items, 8, lambda queries: adapter.search(index, queries, 8, query))
+    found = interests.search(
+        Vectors.users, items, 8, lambda queries: adapter.search(index, queries, 8, query, threads=1)
+    )
     assert (np.sort(found[:, :5], axis=1) == np.arange(5)).all()
     assert (found[:, 5:] == -1).all()
 
