@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,10 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
     truth = exact_lists(users, items, k, None)
 
     def search(query: Any) -> Any:
-        return interests.search(users, items, n_asked, lambda vectors: adapter.search(index, vectors, n_asked, query))
+        threads = job.asked["threads"]
+        return interests.search(
+            users, items, n_asked, lambda vectors: adapter.search(index, vectors, n_asked, query, threads)
+        )
 
     def search_one(user: Any, query: Any) -> Any:
         """An index answers one vector at a time; the lists of several interests are merged."""
@@ -67,9 +71,12 @@ def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
                 start = time.perf_counter()
                 search_one(user, result["query"])
                 result["single_s"].append(time.perf_counter() - start)
+    with TemporaryDirectory() as folder:
+        adapter.save(index, Path(folder) / "index")
+        index_bytes = (Path(folder) / "index").stat().st_size
     job.finish(
         status="ok",
-        memory={"index_bytes": adapter.save_bytes(index)},
+        memory={"index_bytes": index_bytes},
         settings={"n_items": len(items), "dim": items.shape[1]},
         answers=[_summary(result) for result in results],
     )
