@@ -1,7 +1,7 @@
 """The one table of what there is: backends, model families, and which implements which.
 
-To add a model: its spec, its adapters, and one row in `FAMILIES` (docs/adding-a-model.md). To add a backend: its folder,
-and one row in `BACKENDS` (docs/adding-a-backend.md). Nothing here imports a framework.
+To add a model: its spec, its adapters, and one row in `FAMILIES` (docs/adding-a-model.md). To add a backend: its
+folder, and one row in `BACKENDS` (docs/adding-a-backend.md). Nothing here imports a framework.
 """
 
 from __future__ import annotations
