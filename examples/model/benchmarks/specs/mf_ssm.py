@@ -35,8 +35,16 @@ class MFSSM:
     @classmethod
     def for_ladder(cls) -> tuple[MFSSM, ...]:
         """Small, with an epsilon and a penalty large enough to be seen where they are misplaced."""
-        small = {"embedding_dim": 8, "n_negatives": 4, "batch_size": 64, "epochs": 9}
-        return (cls(**small, learning_rate=0.03, epsilon=1e-4, l2=1e-4),)
+        small = cls(
+            embedding_dim=8,
+            n_negatives=4,
+            batch_size=64,
+            epochs=9,
+            learning_rate=0.03,
+            epsilon=1e-4,
+            l2=1e-4,
+        )
+        return (small,)
 
     @property
     def optimizer(self) -> Adam:
