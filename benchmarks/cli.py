@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
@@ -85,8 +86,8 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--json", action="store_true", help="a JSON line for each report")
     _common(add, commands.audit)
 
-    add = subcommands.add_parser("report", help="write the leaderboards of a results folder anew")
-    _common(add, commands.report)
+    add = subcommands.add_parser("report", help="write the leaderboards and the site of results folders anew")
+    _common(add, commands.report, several=True)
 
     add = subcommands.add_parser("doctor", help="which backends work here, and why not")
     _common(add, commands.doctor)
@@ -112,8 +113,15 @@ def _execution(add: argparse.ArgumentParser) -> None:
     add.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of every worker (default 1)")
 
 
-def _common(add: argparse.ArgumentParser, command: object) -> None:
-    add.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="default RESULTS")
+def _common(add: argparse.ArgumentParser, command: object, *, several: bool = False) -> None:
+    many: dict[str, Any] = {"nargs": "+", "default": [Path("RESULTS")]} if several else {"default": Path("RESULTS")}
+    add.add_argument(
+        "--results",
+        type=Path,
+        metavar="DIR",
+        help="default RESULTS" + "; a folder of results folders stands for all of them" * several,
+        **many,
+    )
     add.add_argument("--quiet", action="store_true", help="no progress")
     add.add_argument("--debug", action="store_true", help="a traceback with an error")
     add.set_defaults(command=command)

@@ -119,7 +119,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     from reports import render, write
 
     leaderboards = write.load(options.results)
-    written = write.publish(leaderboards, options.results)
+    written = write.publish({options.results: leaderboards})
     reached = verdicts(records)
     if options.json:
         for record in records:
@@ -130,9 +130,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
             sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
         statuses = Counter(record["status"] for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
-        for path in written:
-            if path.suffix in {".html", ".md"}:
-                sys.stdout.write(f"written: {path}\n")
+        sys.stdout.writelines(f"written: {line}\n" for line in _entrances(written))
     if not any(record["status"] == "ok" for record in records):
         return NOTHING_MEASURED
     disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
@@ -165,7 +163,8 @@ def agree(options: argparse.Namespace) -> int:
     if options.adapter:
         return own.agree(options)
     code = command.agree(options)
-    return report(options) or code
+    _report(options, [options.results])
+    return code
 
 
 def audit(options: argparse.Namespace) -> int:
@@ -203,11 +202,20 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Writes the leaderboards of a results folder anew."""
+    """Writes the pages of results folders anew, and one site over all of them."""
+    _report(options, options.results)
+    return FINE
+
+
+def _report(options: argparse.Namespace, folders: Sequence[Path]) -> None:
     from reports import write
 
-    _say(options, *(f"written: {path}" for path in write.write(options.results) if path.suffix in {".html", ".md"}))
-    return FINE
+    _say(options, *(f"written: {line}" for line in _entrances(write.write(folders))))
+
+
+def _entrances(written: Sequence[Path]) -> list[str]:
+    """Of all files of the leaderboards those that a reader opens."""
+    return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -33,23 +33,27 @@ def overview(rows: Sequence[WinsRow]) -> list[blocks.Block]:
     columns = (*_words("question", "index"), *_figures(*(f"recall {_level(w.recall)}" for w in rows[0].wins)))
     body = tuple(blocks.Row(_cells(row.question, row.index, *map(_wins, row.wins))) for row in rows)
     caption = "How often an index wins, of the sets of vectors on which two indexes or more reach the recall"
-    return [blocks.Block("Over all sets of vectors", (blocks.Table(caption, columns, body),), notes=_NOTES)]
+    return [
+        blocks.Block("Over all sets of vectors", (blocks.Table(caption, columns, body, ("wins",), 2),), notes=_NOTES)
+    ]
 
 
 def of_table(answered: TableAnswers) -> tuple[blocks.Table, ...]:
     """The answers for one set of vectors, and Faiss against Annoy; nothing where no two were timed together."""
-    tables = []
+    tables, of = [], answered.table
+    key = (of.dataset, of.protocol, of.source, str(of.seed), of.device, str(of.threads))
+    about = (("model", of.model),)
     if answered.answers:
         columns = (*_figures("index recall"), *_words("question", "index", "build", "query"))
         columns += _figures("figure", "min – max", f"lost {answered.table.task_metric or 'of the task'}")
         columns += (*_words("runner-up"), *_figures("times as good"), *_words("verdict"))
         caption = "Of the indexes that reach an index recall: the best at each question, and the best of the others"
         body = tuple(_answer_row(answer, answered.table) for answer in answered.answers)
-        tables.append(blocks.Table(caption, columns, body))
+        tables.append(blocks.Table(caption, columns, body, (*key, "best"), 2, about))
     heads = (*_figures("index recall"), *_words("Faiss"), *_figures("queries/s"), *_words("Annoy"))
     heads += (*_figures("queries/s", "Faiss ÷ Annoy"), *_words("verdict"))
     caption = "Faiss against Annoy: the fastest of each that reaches an index recall"
-    return (*tables, blocks.Table(caption, heads, tuple(map(_duel_row, answered.duels))))
+    return (*tables, blocks.Table(caption, heads, tuple(map(_duel_row, answered.duels)), (*key, "duel"), 1, about))
 
 
 def name_of(row: IndexRow) -> str:

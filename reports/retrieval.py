@@ -66,6 +66,7 @@ class IndexTable:
 
     dataset: str
     protocol: str
+    model: str
     source: str
     seed: int
     device: str
@@ -125,6 +126,7 @@ def _table(records: Sequence[Record], group: str | None) -> IndexTable:
     return IndexTable(
         dataset=first["dataset"],
         protocol=first["protocol"],
+        model=first["model"],
         source=source_of(first),
         seed=first["seed"],
         device=first["device"],

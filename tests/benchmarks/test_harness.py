@@ -331,8 +331,9 @@ def test_planted_model_appears_in_list_run_and_leaderboards_without_another_edit
     assert re.search(
         r"\| toy \| plain \| classic \| eager \| 0\.\d{4} ", (bench.results / "leaderboard.md").read_text()
     )
-    page = (bench.results / "leaderboard.html").read_text()
-    assert re.search(r">toy</th>\s*<td>plain</td>\s*<td>classic</td>\s*<td>eager</td>\s*<td[^>]*>0\.\d{4}<", page)
+    page = (bench.results / "site" / "accuracy.html").read_text()
+    cells = r">toy <a[^>]*>#</a></th>\s*<td>plain</td>\s*<td>classic</td>\s*<td>eager</td>\s*<td[^>]*>0\.\d{4}<"
+    assert re.search(cells, page)
 
 
 DEEDS = {

@@ -16,6 +16,7 @@ from benchmarks.agreement.verdict import Verdict
 VALIDATOR = jsonschema.Draft202012Validator(
     json.loads(Path("benchmarks/harness/record.schema.json").read_text(encoding="utf-8"))
 )
+HOSTILE = "<script>alert(1)</script>|x`*_[a](b)'\" onload=x"
 MACHINE = {
     "id": "m-1",
     "cpu": "Example CPU at 2.0 GHz",
@@ -192,3 +193,14 @@ def suite_verdicts() -> list[Verdict]:
         verdict("mf-bpr", "differs", "jax is 0.004 below torch.", 0.004),
         verdict("als", "not compared", "It has one backend."),
     ]
+
+
+def hostile_suite() -> tuple[list[dict[str, Any]], list[Verdict]]:
+    """Names and reasons that no page may take for markup."""
+    records = [
+        trained("mf-bpr", 0.15, dataset=HOSTILE, notes=[HOSTILE + "\n# heading"]),
+        timed("torch", "eager", [100.0, 120.0], dataset=HOSTILE, group=HOSTILE),
+        failed("failed", HOSTILE + "\n\x1b[31mred & <b>bold</b>", dataset=HOSTILE, backend="jax"),
+    ]
+    verdicts = [verdict("mf-bpr", "differs", HOSTILE)]
+    return records, verdicts
