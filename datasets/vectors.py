@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -50,12 +51,27 @@ Doubles = npt.NDArray[np.float64]
 VERSION = 1
 """Raised with every change of the numbers, so that vectors which lie in a results folder are made anew."""
 
-ITEM_POPULARITY = (-0.47, 0.44)  # mean and standard deviation along axis 0
-QUERY_POPULARITY = (0.34, 0.09)
-SPECTRUM = (2, 1.0)  # shift and exponent of the items' variances along the others
-QUERY_SHARPNESS = 1.2  # a query's variances are the items' to this power
+
+class _Kind(NamedTuple):
+    """What tells items from queries.
+
+    Attributes:
+        name: what their draws are for.
+        popularity: mean and standard deviation along axis 0.
+        sharpness: along the others, variances are the spectrum to this power.
+        n_groups: groups that a vector lies between.
+    """
+
+    name: str
+    popularity: tuple[float, float]
+    sharpness: float
+    n_groups: int
+
+
+ITEMS = _Kind("items", popularity=(-0.47, 0.44), sharpness=1.0, n_groups=1)
+QUERIES = _Kind("queries", popularity=(0.34, 0.09), sharpness=1.2, n_groups=2)
+SHIFT = 2  # of the rank whose reciprocal the spectrum is
 GROUPED = 0.5  # share of the variance that lies between groups
-GROUPS_OF_QUERY = 2
 
 BLOCK_ROWS = 1 << 16  # drawn at once; the outcome does not depend on it
 # The position is part of each generator's key: append, never reorder.
@@ -111,52 +127,46 @@ def items(settings: Settings, out: Floats | None = None, block_rows: int = BLOCK
         out: where they are written to, perhaps a memory map; None makes an array.
         block_rows: rows that are drawn at once, in double precision; the numbers do not depend on it.
     """
-    centres = _centres(settings)
-    groups = _uniform(settings, "groups of items", (settings.n_items, 1), len(centres))
-    shape = _Shape(settings, ITEM_POPULARITY, 1.0, 1)
     out = np.empty((settings.n_items, settings.dim), np.float32) if out is None else out
-    _draw(_generator(settings, "items"), centres, groups, shape, _rotation(settings), out, block_rows)
+    _draw(settings, ITEMS, out, block_rows)
     return out
 
 
 def queries(settings: Settings, block_rows: int = BLOCK_ROWS) -> Floats:
     """The vectors that are searched for: float32[n_queries, dim]; see `items`."""
-    centres = _centres(settings)
-    groups = _uniform(settings, "groups of queries", (settings.n_queries, GROUPS_OF_QUERY), len(centres))
-    shape = _Shape(settings, QUERY_POPULARITY, QUERY_SHARPNESS, GROUPS_OF_QUERY)
     out = np.empty((settings.n_queries, settings.dim), np.float32)
-    _draw(_generator(settings, "queries"), centres, groups, shape, _rotation(settings), out, block_rows)
+    _draw(settings, QUERIES, out, block_rows)
     return out
 
 
-class _Shape:
-    """Along each axis: the mean, and the standard deviations of what groups share and of what is a vector's own.
+class _Axes(NamedTuple):
+    """What the vectors of one kind are put together from; Numba reads a named tuple as it is.
 
     Attributes:
-        mean, shared, own: float64[dim].
+        centres: float64[groups, dim], of the items' groups.
+        mean: float64[dim].
+        shared, own: float64[dim], the standard deviations of what groups share and of what is a vector's own.
+        rotation: float64[dim, dim].
     """
 
-    def __init__(self, settings: Settings, popularity: tuple[float, float], sharpness: float, n_groups: int) -> None:
-        shift, exponent = SPECTRUM
-        variance = (np.arange(1, settings.dim) + shift) ** (-exponent * sharpness)
-        mean, deviation = popularity
-        variance *= (1 - mean**2 - deviation**2) / variance.sum()
-        self.mean = np.append(mean, np.zeros(settings.dim - 1))
-        self.shared = np.append(0.0, np.sqrt(GROUPED / n_groups * variance))
-        self.own = np.append(deviation, np.sqrt((1 - GROUPED) * variance))
+    centres: Doubles
+    mean: Doubles
+    shared: Doubles
+    own: Doubles
+    rotation: Doubles
 
 
-def _generator(settings: Settings, purpose: str) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[settings.seed, PURPOSES.index(purpose)]))
-
-
-def _centres(settings: Settings) -> Doubles:
-    """float64[groups, dim]."""
-    return _generator(settings, "centres").standard_normal((math.isqrt(settings.n_items), settings.dim))
-
-
-def _uniform(settings: Settings, purpose: str, shape: tuple[int, int], below: int) -> npt.NDArray[np.int64]:
-    return (_generator(settings, purpose).random(shape) * below).astype(np.int64)
+def _axes(settings: Settings, kind: _Kind) -> _Axes:
+    mean, deviation = kind.popularity
+    variance = (np.arange(1, settings.dim) + SHIFT) ** -kind.sharpness
+    variance *= (1 - mean**2 - deviation**2) / variance.sum()
+    return _Axes(
+        centres=_generator(settings, "centres").standard_normal((math.isqrt(settings.n_items), settings.dim)),
+        mean=np.append(mean, np.zeros(settings.dim - 1)),
+        shared=np.append(0.0, np.sqrt(GROUPED / kind.n_groups * variance)),
+        own=np.append(deviation, np.sqrt((1 - GROUPED) * variance)),
+        rotation=_rotation(settings),
+    )
 
 
 def _rotation(settings: Settings) -> Doubles:
@@ -168,23 +178,22 @@ def _rotation(settings: Settings) -> Doubles:
     return np.ascontiguousarray(q * np.sign(np.diag(r)))
 
 
-def _draw(
-    generator: np.random.Generator,
-    centres: Doubles,
-    groups: npt.NDArray[np.int64],
-    shape: _Shape,
-    rotation: Doubles,
-    out: Floats,
-    block_rows: int,
-) -> None:
+def _generator(settings: Settings, purpose: str) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[settings.seed, PURPOSES.index(purpose)]))
+
+
+def _draw(settings: Settings, kind: _Kind, out: Floats, block_rows: int) -> None:
+    axes = _axes(settings, kind)
+    uniform = _generator(settings, f"groups of {kind.name}").random((len(out), kind.n_groups))
+    groups = (uniform * len(axes.centres)).astype(np.int32)
+    generator = _generator(settings, kind.name)
     for start in range(0, len(out), block_rows):
-        stop = min(start + block_rows, len(out))
-        noise = generator.standard_normal((stop - start, out.shape[1]))
-        _fill(groups[start:stop], noise, centres, shape.mean, shape.shared, shape.own, rotation, out[start:stop])
+        block = out[start : start + block_rows]
+        _fill(groups[start : start + block_rows], generator.standard_normal(block.shape), axes, block)
 
 
 @numba.njit(cache=True)
-def _fill(groups, noise, centres, mean, shared, own, rotation, out):  # type: ignore[no-untyped-def]
+def _fill(groups, noise, axes, out):  # type: ignore[no-untyped-def]
     # The sums run in a fixed order, where a BLAS would order them by the size of the block and by the machine.
     dim = out.shape[1]
     turned = np.empty(dim)
@@ -193,9 +202,9 @@ def _fill(groups, noise, centres, mean, shared, own, rotation, out):  # type: ig
         for axis in range(dim):
             centre = 0.0
             for group in groups[row]:
-                centre += centres[group, axis]
-            value = mean[axis] + shared[axis] * centre + own[axis] * noise[row, axis]
+                centre += axes.centres[group, axis]
+            value = axes.mean[axis] + axes.shared[axis] * centre + axes.own[axis] * noise[row, axis]
             for column in range(dim):
-                turned[column] += value * rotation[axis, column]
+                turned[column] += value * axes.rotation[axis, column]
         for column in range(dim):
             out[row, column] = turned[column]

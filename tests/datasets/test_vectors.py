@@ -36,7 +36,7 @@ def catalogue():
 
 class TestTheNumbers:
     def test_they_are_pinned(self):
-        """What makes other numbers raises `VERSION`, so that nobody goes on with vectors that lie in a results folder."""
+        """What makes other numbers raises `VERSION`, so that nobody goes on with those in a results folder."""
         assert (vectors.VERSION, digest(vectors.items(SMALL)), digest(vectors.queries(SMALL))) == (
             1,
             "8c15ea70f2d8d498",
