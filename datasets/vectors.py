@@ -52,6 +52,10 @@ VERSION = 1
 """Raised with every change of the numbers, so that vectors which lie in a results folder are made anew."""
 
 
+PREFIX = "vectors-"
+"""What the names of made-up vectors begin with."""
+
+
 class _Kind(NamedTuple):
     """What tells items from queries.
 
@@ -110,8 +114,8 @@ class Settings:
         """Such as "vectors-100k"."""
         for size, suffix in ((1_000_000, "m"), (1_000, "k")):
             if self.n_items % size == 0:
-                return f"vectors-{self.n_items // size}{suffix}"
-        return f"vectors-{self.n_items}"
+                return f"{PREFIX}{self.n_items // size}{suffix}"
+        return f"{PREFIX}{self.n_items}"
 
     @property
     def variant(self) -> str:
