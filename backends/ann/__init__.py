@@ -33,7 +33,21 @@ INDEXES: Mapping[str, Row] = {
     "faiss-flat": Row("backends.ann.faiss", build={}, query={}),
     "faiss-ivf": Row("backends.ann.faiss", build={"nlist": 64}, query={"nprobe": 8}),
     "faiss-hnsw": Row("backends.ann.faiss", build={"M": 16, "efConstruction": 100}, query={"efSearch": 100}),
+    "faiss-sq8": Row("backends.ann.faiss", build={}, query={}),
+    "faiss-ivfsq8": Row("backends.ann.faiss", build={"nlist": 64}, query={"nprobe": 8}),
+    "faiss-ivfpq": Row("backends.ann.faiss", build={"nlist": 64, "M": 16, "nbits": 8}, query={"nprobe": 8}),
+    "faiss-ivfpq-rerank": Row(
+        "backends.ann.faiss", build={"nlist": 64, "M": 16, "nbits": 8}, query={"nprobe": 8, "k_factor": 4}
+    ),
+    "faiss-fastscan": Row("backends.ann.faiss", build={"nlist": 64, "M": 16}, query={"nprobe": 8}),
+    "faiss-fastscan-rerank": Row(
+        "backends.ann.faiss", build={"nlist": 64, "M": 16}, query={"nprobe": 8, "k_factor": 8}
+    ),
     "annoy": Row("backends.ann.annoy", build={"n_trees": 10}, query={"search_k": -1}),  # -1: n_trees * k
+    "hnswlib": Row("backends.ann.hnswlib", build={"M": 16, "ef_construction": 100}, query={"ef": 100}),
+    "usearch": Row(
+        "backends.ann.usearch", build={"connectivity": 16, "expansion_add": 100}, query={"expansion_search": 100}
+    ),
 }
 
 

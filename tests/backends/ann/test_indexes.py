@@ -17,16 +17,40 @@ K = 20
 # Build and query parameters, and the share of the exact top 20 that must be found with them. Over ten
 # seeds of the vectors below the worst was 0.970 (IVF), 0.992 (HNSW) and 0.990 (Annoy). Raw inner
 # products in place of the reduction, or Annoy's "dot", reach 0.96, 0.79 and 0.86 at best in three seeds.
+# The worst of the others: 0.987 (SQ8), 0.976 (IVF-SQ8), 0.961 (IVF-PQ), 0.886 (fast scan), 0.980 (both
+# re-ranked), 0.993 (hnswlib and USearch).
 SETTINGS = {
     "exact": ({}, {}, 1.0),
     "faiss-flat": ({}, {}, 1.0),
     "faiss-ivf": ({"nlist": 32}, {"nprobe": 8}, 0.96),
     "faiss-hnsw": ({"M": 16, "efConstruction": 100}, {"efSearch": 100}, 0.97),
+    "faiss-sq8": ({}, {}, 0.97),
+    "faiss-ivfsq8": ({"nlist": 32}, {"nprobe": 8}, 0.96),
+    "faiss-ivfpq": ({"nlist": 32, "M": 16, "nbits": 8}, {"nprobe": 8}, 0.94),
+    "faiss-ivfpq-rerank": ({"nlist": 32, "M": 8, "nbits": 8}, {"nprobe": 8, "k_factor": 4}, 0.96),
+    "faiss-fastscan": ({"nlist": 32, "M": 16}, {"nprobe": 8}, 0.86),
+    "faiss-fastscan-rerank": ({"nlist": 32, "M": 16}, {"nprobe": 8, "k_factor": 8}, 0.96),
     "annoy": ({"n_trees": 20}, {"search_k": 2_000}, 0.96),
+    "hnswlib": ({"M": 16, "ef_construction": 100}, {"ef": 100}, 0.97),
+    "usearch": ({"connectivity": 16, "expansion_add": 100}, {"expansion_search": 100}, 0.97),
 }
 ROOT = Path(__file__).resolve().parents[3]
-RESTORED_ELSEWHERE = ["exact", "faiss-ivf", "annoy"]  # one of each library
-LESS = {"faiss-ivf": {"nprobe": 1}, "faiss-hnsw": {"efSearch": 1}, "annoy": {"search_k": 20}}
+RESTORED_ELSEWHERE = ["exact", "faiss-fastscan-rerank", "annoy", "hnswlib", "usearch"]  # one of each library
+LESS = {
+    "faiss-ivf": {"nprobe": 1},
+    "faiss-hnsw": {"efSearch": 1},
+    "faiss-ivfsq8": {"nprobe": 1},
+    "faiss-ivfpq": {"nprobe": 1},
+    "faiss-ivfpq-rerank": {"nprobe": 1, "k_factor": 1},
+    "faiss-fastscan": {"nprobe": 1},
+    "faiss-fastscan-rerank": {"nprobe": 1, "k_factor": 1},
+    "annoy": {"search_k": 20},
+    "hnswlib": {"ef": 1},
+    "usearch": {"expansion_search": 1},
+}
+SEEDED = [name for name in LESS if name != "usearch"]  # which takes no seed
+COMPRESSED = ["faiss-sq8", "faiss-ivfsq8", "faiss-ivfpq", "faiss-fastscan"]  # and so only roughly in order
+LEARNT_CODES = {"faiss-ivfpq": 8, "faiss-ivfpq-rerank": 8, "faiss-fastscan": 4, "faiss-fastscan-rerank": 4}
 
 
 class Vectors(NamedTuple):
@@ -49,6 +73,11 @@ def clustered(seed, n=2_000, n_queries=100, dim=16):
 
 def brute_force(items, queries, k):
     return np.argsort(-(queries.astype(np.float64) @ items.T.astype(np.float64)), axis=1, kind="stable")[:, :k]
+
+
+def small(name):
+    """Build parameters for a few vectors: few lists and short codes."""
+    return {**SETTINGS[name][0], **{parameter: 2 for parameter in SETTINGS[name][0] if parameter in ("nlist", "nbits")}}
 
 
 @pytest.fixture(scope="module")
@@ -96,31 +125,37 @@ def test_the_bound_is_out_of_reach_without_skill(name, vectors):
         assert recall(control.astype(np.int32), vectors) < SETTINGS[name][2] - 0.4
 
 
-@pytest.mark.parametrize("name", ["exact", "faiss-flat"], scope="module")
+@pytest.mark.parametrize("name", ["exact", "faiss-flat"], scope="module", indirect=True)
 def test_exact_indexes_equal_brute_force(adapter, index, vectors):
     found = adapter.search(index, vectors.queries, K, {}, threads=1)
     np.testing.assert_array_equal(found, brute_force(*vectors, K))
 
 
-@pytest.mark.parametrize("name", ["faiss-ivf"], scope="module")
+@pytest.mark.parametrize("name", ["faiss-ivf"], scope="module", indirect=True)
 def test_lists_all_probed_are_exact(adapter, index, vectors):
     found = adapter.search(index, vectors.queries, K, {"nprobe": 32}, threads=1)
     assert recall(found, vectors) == 1.0
 
 
-@pytest.mark.parametrize("name", list(LESS), scope="module")
+def test_every_query_setting_can_be_less():
+    assert {name: set(less) for name, less in LESS.items()} == {n: set(r.query) for n, r in INDEXES.items() if r.query}
+
+
+@pytest.mark.parametrize("name", list(LESS), scope="module", indirect=True)
 def test_one_build_serves_many_query_settings(adapter, index, name, vectors):
-    more, less = SETTINGS[name][1], LESS[name]
+    more = SETTINGS[name][1]
     first = adapter.search(index, vectors.queries, K, more, threads=1)
-    worse = adapter.search(index, vectors.queries, K, less, threads=1)
-    assert recall(worse, vectors) < recall(first, vectors)
-    np.testing.assert_array_equal(adapter.search(index, vectors.queries, K, more, threads=1), first)
+    for parameter, less in LESS[name].items():
+        worse = adapter.search(index, vectors.queries, K, {**more, parameter: less}, threads=1)
+        assert recall(worse, vectors) < recall(first, vectors), parameter
+        np.testing.assert_array_equal(adapter.search(index, vectors.queries, K, more, threads=1), first)
 
 
 def test_answers_come_best_first_and_once(adapter, index, name, vectors):
     found = adapter.search(index, vectors.queries, K, SETTINGS[name][1], threads=1)
     scores = np.einsum("qd,qkd->qk", vectors.queries, vectors.items[found])
-    assert (np.diff(scores, axis=1) <= 1e-4).all()
+    falling = np.diff(scores, axis=1) <= 1e-4
+    assert falling.mean() > 0.55 if name in COMPRESSED else falling.all()
     assert all(len(set(row)) == K for row in found.tolist())
 
 
@@ -141,11 +176,12 @@ def test_equal_seeds_give_equal_indexes(adapter, index, name, vectors, tmp_path)
     assert (tmp_path / "again").read_bytes() == (tmp_path / "index").read_bytes()
 
 
-@pytest.mark.parametrize("name", list(LESS), scope="module")
-def test_the_seed_reaches_the_library(adapter, index, name, vectors):
+@pytest.mark.parametrize("name", SEEDED, scope="module", indirect=True)
+def test_the_seed_reaches_the_library(adapter, index, name, vectors, tmp_path):
     other = adapter.build(name, vectors.items, SETTINGS[name][0], threads=1, seed=1)
-    ours, theirs = (adapter.search(each, vectors.queries, K, LESS[name], threads=1) for each in (index, other))
-    assert (ours != theirs).any()
+    for each, file in ((index, "index"), (other, "other")):
+        adapter.save(each, tmp_path / file)
+    assert (tmp_path / "index").read_bytes() != (tmp_path / "other").read_bytes()
 
 
 @pytest.mark.parametrize("n_queries", [100, 7])
@@ -167,7 +203,8 @@ def test_a_restored_index_answers_as_the_saved_one_does(adapter, name, vectors, 
     before = adapter.search(index, vectors.queries, K, query, threads=1)
     adapter.save(index, path)
     assert list(tmp_path.iterdir()) == [path]
-    assert vectors.items.nbytes <= path.stat().st_size < 8 * vectors.items.nbytes
+    assert (path.stat().st_size < 0.7 * vectors.items.nbytes) == (name in COMPRESSED)
+    assert 0.2 * vectors.items.nbytes < path.stat().st_size < 8 * vectors.items.nbytes
     restored = adapter.restore(name, path, *vectors.items.shape)
     assert (restored.name, restored.n_items, restored.dim) == (name, *vectors.items.shape)
     for each in (index, restored):
@@ -179,7 +216,7 @@ def test_a_restored_index_answers_as_the_saved_one_does(adapter, name, vectors, 
     np.testing.assert_array_equal(adapter.search(index, vectors.queries, K, query, threads=1), before)
 
 
-@pytest.mark.parametrize("name", RESTORED_ELSEWHERE, scope="module")
+@pytest.mark.parametrize("name", RESTORED_ELSEWHERE, scope="module", indirect=True)
 def test_another_process_restores_the_same_index(adapter, index, name, vectors, tmp_path):
     query = LESS.get(name, {})
     adapter.save(index, tmp_path / "index")
@@ -199,13 +236,44 @@ np.save(folder / "found.npy", found)
 
 
 def test_a_short_answer_is_filled(adapter, name, vectors):
-    build = {parameter: min(value, 2) for parameter, value in SETTINGS[name][0].items()}
-    index = adapter.build(name, vectors.items[:3], build, threads=1, seed=0)
-    query = {"nprobe": 2} if name == "faiss-ivf" else {}
-    found = adapter.search(index, vectors.queries, 5, query, threads=1)
-    assert (np.sort(found, axis=1) == [-1, -1, 0, 1, 2]).all()
-    assert (found[:, 3:] == -1).all()
-    np.testing.assert_array_equal(adapter.search_one(index, vectors.queries[0], 5, query), found[0])
+    index = adapter.build(name, vectors.items[:20], small(name), threads=1, seed=0)
+    for queries in (vectors.queries, vectors.queries[:1]):
+        found = adapter.search(index, queries, 23, {}, threads=1)
+        assert (np.sort(found[:, :20], axis=1) == np.arange(20)).all()
+        assert (found[:, 20:] == -1).all()
+        np.testing.assert_array_equal(adapter.search_one(index, queries[0], 23, {}), found[0])
+
+
+@pytest.mark.parametrize("name", [name for name in INDEXES if name not in LEARNT_CODES], scope="module", indirect=True)
+def test_a_single_item(adapter, name, vectors):
+    build = {"nlist": 1} if "nlist" in INDEXES[name].build else {}
+    index = adapter.build(name, vectors.items[:1], build, threads=1, seed=0)
+    assert adapter.search(index, vectors.queries[:2], 3, {}, threads=1).tolist() == [[0, -1, -1]] * 2
+
+
+@pytest.mark.parametrize("name", list(LEARNT_CODES), scope="module", indirect=True)
+def test_codes_take_vectors_to_learn_from_and_columns_to_stand_for(adapter, name, vectors):
+    bits = LEARNT_CODES[name]
+    build = {**SETTINGS[name][0], "nlist": 2}
+    with pytest.raises(InputError, match=f"Codes of {bits} bits take {2**bits} vectors to learn from"):
+        adapter.build(name, vectors.items[: 2**bits - 1], build, threads=1, seed=0)
+    adapter.build(name, vectors.items[: 2**bits], build, threads=1, seed=0)
+    with pytest.raises(InputError, match="M is 19, but there are only 18 columns"):
+        adapter.build(name, vectors.items, {**build, "M": 19}, threads=1, seed=0)
+
+
+def test_nothing_is_said_of_small_catalogues(adapter, name, vectors, capfd):
+    adapter.build(name, vectors.items[:500], SETTINGS[name][0], threads=1, seed=0)
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_does_not_change_what_it_is_given(adapter, name, vectors):
+    items, queries = vectors.items.copy(), vectors.queries.copy()
+    index = adapter.build(name, items, SETTINGS[name][0], threads=1, seed=0)
+    adapter.search(index, queries, K, {}, threads=1)
+    adapter.search_one(index, queries[0], K, {})
+    np.testing.assert_array_equal(items, vectors.items)
+    np.testing.assert_array_equal(queries, vectors.queries)
 
 
 def test_no_queries_no_answers(adapter, index, vectors):
@@ -222,10 +290,36 @@ def test_tied_items_are_as_good_as_each_other(adapter, name, vectors):
 
 
 def test_vectors_that_are_all_zero_still_answer(adapter, name):
-    build = {parameter: min(value, 2) for parameter, value in SETTINGS[name][0].items()}
-    index = adapter.build(name, np.zeros((50, 4), dtype=np.float32), build, threads=1, seed=0)
-    found = adapter.search(index, np.ones((1, 4), dtype=np.float32), 3, SETTINGS[name][1], threads=1)
-    assert len(set(found[0].tolist())) == 3
+    index = adapter.build(name, np.zeros((50, 16), dtype=np.float32), small(name), threads=1, seed=0)
+    for query in (np.ones((1, 16)), np.zeros((1, 16))):
+        found = adapter.search(index, query.astype(np.float32), 3, SETTINGS[name][1], threads=1)
+        assert len(set(found[0].tolist()) - {-1}) == 3
+
+
+def test_a_graph_in_pieces_answers_with_the_piece_it_is_in(adapter, name):
+    """Among many equal vectors a graph's edges lead nowhere else; hnswlib raises where it finds fewer than k."""
+    generator = np.random.default_rng(0)
+    items = generator.standard_normal((2_000, 16)).astype(np.float32)
+    items[generator.permutation(2_000)[:1_900]] = 1.0
+    build = {parameter: 4 for parameter in INDEXES[name].build if parameter in ("M", "connectivity")}
+    index = adapter.build(name, items, build, threads=1, seed=0)
+    queries = generator.standard_normal((5, 16)).astype(np.float32)
+    found = adapter.search(index, queries, 1_000, {}, threads=1)
+    there = found >= 0
+    assert there[:, 0].all()
+    assert (np.diff(there.astype(int), axis=1) <= 0).all(), "items after the first -1"
+    assert found.max() < len(items)
+    assert all(len(set(row[row >= 0].tolist())) == (row >= 0).sum() for row in found)
+    np.testing.assert_array_equal(np.stack([adapter.search_one(index, query, 1_000, {}) for query in queries]), found)
+    np.testing.assert_array_equal(adapter.search(index, queries, 1_000, {}, threads=2), found)
+
+
+@pytest.mark.parametrize("name", ["hnswlib", "usearch", "faiss-hnsw"], scope="module", indirect=True)
+def test_such_a_graph_does_come_in_pieces(adapter, name):
+    build = {parameter: 4 for parameter in INDEXES[name].build if parameter in ("M", "connectivity")}
+    index = adapter.build(name, np.ones((2_000, 16), dtype=np.float32), build, threads=1, seed=0)
+    found = adapter.search(index, np.ones((1, 16), dtype=np.float32), 1_000, {}, threads=1)
+    assert 10 < (found >= 0).sum() < 1_000
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
