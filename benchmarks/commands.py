@@ -26,7 +26,7 @@ from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
-from benchmarks.harness.run import prepare as prepare_split
+from benchmarks.harness.run import prepare as prepare_block
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def prepare(options: argparse.Namespace) -> int:
     blocks = suites.for_datasets(tuple(options.datasets), options.suite)
     with store.locked(options.results):
         for block in blocks:
-            prepared = prepare_split(block.dataset, protocols.make(block.protocol), options.results, options.data_dir)
-            _say(options, *prepared.notes)
+            _say(options, *prepare_block(block, options.results, options.data_dir).notes)
     return FINE
 
 
@@ -189,7 +188,8 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
     written = " ".join(f"--{name} {path}" for name, path in given.items() if path)
     if not written:
         blocks = suites.for_datasets(tuple(options.datasets), options.suite)
-        for dataset, protocol in dict.fromkeys((block.dataset, protocols.make(block.protocol)) for block in blocks):
+        cut = [block for block in blocks if block.vectors is None]
+        for dataset, protocol in dict.fromkeys((block.dataset, protocols.make(block.protocol)) for block in cut):
             yield splits.of_protocol(datasets.load(dataset, options.data_dir), protocol)
     elif options.suite or options.datasets:
         raise InputError(

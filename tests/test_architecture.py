@@ -29,7 +29,7 @@ LIBRARIES = {
     "backends/paddle": {"paddle"},
     "backends/tensorflow": {"tensorflow", "keras"},
     "backends/jax": {"jax", "flax", "optax"},
-    "backends/ann": {"faiss", "annoy"},
+    "backends/ann": {"faiss", "annoy", "hnswlib", "usearch"},
     "backends/classic": {"implicit"},
 }
 EVERY_LIBRARY = set().union(*LIBRARIES.values())

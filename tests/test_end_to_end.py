@@ -39,7 +39,15 @@ indexes = [
     {{ name = "faiss-flat" }},
     {{ name = "faiss-ivf", build = [{{ nlist = 4 }}], query = [{{ nprobe = 1 }}, {{ nprobe = 4 }}] }},
     {{ name = "faiss-hnsw", build = [{{ M = 8, efConstruction = 40 }}], query = [{{ efSearch = 50 }}] }},
+    {{ name = "faiss-sq8" }},
+    {{ name = "faiss-ivfsq8", build = [{{ nlist = 4 }}], query = [{{ nprobe = 4 }}] }},
+    {{ name = "faiss-ivfpq", build = [{{ nlist = 4, M = 8, nbits = 4 }}], query = [{{ nprobe = 4 }}] }},
+    {{ name = "faiss-ivfpq-rerank", build = [{{ nlist = 4, M = 8, nbits = 4 }}], query = [{{ nprobe = 4, k_factor = 2 }}] }},
+    {{ name = "faiss-fastscan", build = [{{ nlist = 4, M = 8 }}], query = [{{ nprobe = 4 }}] }},
+    {{ name = "faiss-fastscan-rerank", build = [{{ nlist = 4, M = 8 }}], query = [{{ nprobe = 4, k_factor = 2 }}] }},
     {{ name = "annoy", build = [{{ n_trees = 5 }}], query = [{{ search_k = 500 }}] }},
+    {{ name = "hnswlib", build = [{{ M = 8, ef_construction = 40 }}], query = [{{ ef = 50 }}] }},
+    {{ name = "usearch", build = [{{ connectivity = 8, expansion_add = 40 }}], query = [{{ expansion_search = 50 }}] }},
 ]
 
 [[block]]

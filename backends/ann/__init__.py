@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -32,7 +33,21 @@ INDEXES: Mapping[str, Row] = {
     "faiss-flat": Row("backends.ann.faiss", build={}, query={}),
     "faiss-ivf": Row("backends.ann.faiss", build={"nlist": 64}, query={"nprobe": 8}),
     "faiss-hnsw": Row("backends.ann.faiss", build={"M": 16, "efConstruction": 100}, query={"efSearch": 100}),
+    "faiss-sq8": Row("backends.ann.faiss", build={}, query={}),
+    "faiss-ivfsq8": Row("backends.ann.faiss", build={"nlist": 64}, query={"nprobe": 8}),
+    "faiss-ivfpq": Row("backends.ann.faiss", build={"nlist": 64, "M": 16, "nbits": 8}, query={"nprobe": 8}),
+    "faiss-ivfpq-rerank": Row(
+        "backends.ann.faiss", build={"nlist": 64, "M": 16, "nbits": 8}, query={"nprobe": 8, "k_factor": 4}
+    ),
+    "faiss-fastscan": Row("backends.ann.faiss", build={"nlist": 64, "M": 16}, query={"nprobe": 8}),
+    "faiss-fastscan-rerank": Row(
+        "backends.ann.faiss", build={"nlist": 64, "M": 16}, query={"nprobe": 8, "k_factor": 8}
+    ),
     "annoy": Row("backends.ann.annoy", build={"n_trees": 10}, query={"search_k": -1}),  # -1: n_trees * k
+    "hnswlib": Row("backends.ann.hnswlib", build={"M": 16, "ef_construction": 100}, query={"ef": 100}),
+    "usearch": Row(
+        "backends.ann.usearch", build={"connectivity": 16, "expansion_add": 100}, query={"expansion_search": 100}
+    ),
 }
 
 
@@ -45,14 +60,12 @@ class Index:
         native: the library's own object.
         n_items: number of vectors; item i is row i of what was built from.
         dim: columns of the vectors as the caller passes them.
-        threads: threads of the build and of batch search.
     """
 
     name: str
     native: Any
     n_items: int
     dim: int
-    threads: int
 
 
 class Adapter(Protocol):
@@ -67,8 +80,8 @@ class Adapter(Protocol):
             name: a name in `INDEXES`.
             vectors: float32[n, d].
             parameters: build parameters; those left out take the row's defaults.
-            threads: threads of the build and of batch search. With one thread, equal seeds give
-                equal indexes; what several threads build may depend on their timing.
+            threads: threads of the build. With one, equal seeds give equal indexes; what several
+                threads build may depend on their timing.
             seed: seed of the library's own random choices, >= 0.
 
         Raises:
@@ -77,15 +90,16 @@ class Adapter(Protocol):
         ...
 
     def search(
-        self, index: Index, queries: npt.NDArray[np.float32], k: int, parameters: Mapping[str, int]
+        self, index: Index, queries: npt.NDArray[np.float32], k: int, parameters: Mapping[str, int], threads: int
     ) -> npt.NDArray[np.int32]:
         """Find the items with the largest inner products, best first, for a batch.
 
         Args:
-            index: what `build` returned.
+            index: what `build` or `restore` returned.
             queries: float32[q, d].
             k: items asked for; may exceed the number of items.
             parameters: query parameters; those left out take the row's defaults.
+            threads: threads that share the queries; the answers do not depend on it.
 
         Returns:
             int32[q, k] item numbers; -1 fills an answer that is shorter than k.
@@ -98,11 +112,22 @@ class Adapter(Protocol):
     def search_one(
         self, index: Index, query: npt.NDArray[np.float32], k: int, parameters: Mapping[str, int]
     ) -> npt.NDArray[np.int32]:
-        """Answer one request as a server would: float32[d] -> int32[k]; otherwise like `search`."""
+        """Answer one request as a server would, with one thread: float32[d] -> int32[k]; else like `search`."""
         ...
 
-    def save_bytes(self, index: Index) -> int:
-        """Return the size of the index in bytes as its library serialises it."""
+    def save(self, index: Index, path: Path) -> None:
+        """Write the index into one file, whose size is the index's size."""
+        ...
+
+    def restore(self, name: str, path: Path, n_items: int, dim: int) -> Index:
+        """Read what `save` wrote: an index that answers as the saved one does, and needs no vectors.
+
+        Args:
+            name: the saved index's name, like the next two; a library's file does not tell them all.
+            path: the file.
+            n_items: number of vectors that it was built from.
+            dim: their columns.
+        """
         ...
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -36,10 +35,10 @@ def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: in
     for item, vector in enumerate(stored.tolist()):
         native.add_item(item, vector)
     native.build(chosen["n_trees"], n_jobs=threads)
-    return Index(name, native, vectors.shape[0], vectors.shape[1], threads)
+    return Index(name, native, vectors.shape[0], vectors.shape[1])
 
 
-def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Items:
+def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int], threads: int) -> Items:
     """Search a batch; see `backends.ann.Adapter`.
 
     Annoy has no batch query. A loop it is, over lists: one `tolist` is cheaper than Annoy reading
@@ -52,15 +51,15 @@ def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int])
     found = np.full((len(queries), k), -1, dtype=np.int32)
 
     def answer(start: int) -> None:
-        for at in range(start, len(vectors), index.threads):
+        for at in range(start, len(vectors), threads):
             items = nearest(vectors[at], k, search_k)
             found[at, : len(items)] = items
 
-    if index.threads == 1:
+    if threads == 1:
         answer(0)
     else:
-        with ThreadPoolExecutor(index.threads) as pool:
-            list(pool.map(answer, range(index.threads)))
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(answer, range(threads)))
     return found
 
 
@@ -72,12 +71,16 @@ def search_one(index: Index, query: Floats, k: int, parameters: Mapping[str, int
     return np.array(items + [-1] * (k - len(items)), dtype=np.int32)
 
 
-def save_bytes(index: Index) -> int:
-    """Size of Annoy's own file in bytes; see `backends.ann.Adapter`.
+def save(index: Index, path: Path) -> None:
+    """Write Annoy's own file; see `backends.ann.Adapter`.
 
-    Annoy goes on with a memory map of the file that it saved; the map outlives the file.
+    Annoy gives up its own memory and goes on with a map of the file; the map outlives the file.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "index.annoy"
-        index.native.save(str(path))
-        return path.stat().st_size
+    index.native.save(str(path))
+
+
+def restore(name: str, path: Path, n_items: int, dim: int) -> Index:
+    """Map the file into memory, where its pages are read when a search first needs them; see `backends.ann.Adapter`."""
+    native = AnnoyIndex(dim + 1, METRIC)  # the column of the reduction
+    native.load(str(path))
+    return Index(name, native, n_items, dim)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -27,14 +28,14 @@ def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: in
     """Keep the vectors; see `backends.ann.Adapter`."""
     vectors = checked_items(vectors)
     settings(INDEXES[name].build, parameters)
-    return Index(name, vectors, vectors.shape[0], vectors.shape[1], threads)
+    return Index(name, vectors, vectors.shape[0], vectors.shape[1])
 
 
-def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Items:
+def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int], threads: int) -> Items:
     """Search a batch; see `backends.ann.Adapter`."""
     queries = checked_queries(index, queries, k)
     settings(INDEXES[index.name].query, parameters)
-    return top_k(queries, index.native, k, None, index.threads)
+    return top_k(queries, index.native, k, None, threads)
 
 
 def search_one(index: Index, query: Floats, k: int, parameters: Mapping[str, int]) -> Items:
@@ -44,9 +45,15 @@ def search_one(index: Index, query: Floats, k: int, parameters: Mapping[str, int
     return top_k(queries, index.native, k, None)[0]
 
 
-def save_bytes(index: Index) -> int:
-    """Size of the vectors in bytes; see `backends.ann.Adapter`."""
-    return int(index.native.nbytes)
+def save(index: Index, path: Path) -> None:
+    """Write the vectors as NumPy does, whatever the file's name ends in; see `backends.ann.Adapter`."""
+    with path.open("wb") as file:
+        np.save(file, index.native)
+
+
+def restore(name: str, path: Path, n_items: int, dim: int) -> Index:
+    """Read the vectors; see `backends.ann.Adapter`."""
+    return Index(name, np.load(path), n_items, dim)
 
 
 def top_k(users: Floats, items: Floats, k: int, exclude: Exclusions | None = None, threads: int = 1) -> Items:

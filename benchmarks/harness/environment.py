@@ -18,7 +18,7 @@ from benchmarks.specs.base import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS_PACKAGES = ("numpy", "numba")
-INDEX_PACKAGES = ("faiss-cpu", "annoy")
+INDEX_PACKAGES = ("faiss-cpu", "annoy", "hnswlib", "usearch")
 INFLUENCES = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_", "TF_ENABLE_", "TF_XLA_", "JAX_", "TORCH", "KMP_")
 """Beginnings of environment variables that change how fast a worker is: where they are set, results say so."""
 

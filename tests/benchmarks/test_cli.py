@@ -359,7 +359,7 @@ class TestDryRun:
 def test_the_module_ends_with_the_exit_code_and_loads_no_framework(tmp_path):
     code = (
         "import sys; from benchmarks.cli import main; code = main(sys.argv[1:]); "
-        f"print([name for name in {[*FRAMEWORKS, 'faiss', 'annoy']} if name in sys.modules]); "
+        f"print([name for name in {[*FRAMEWORKS, 'faiss', 'annoy', 'hnswlib', 'usearch']} if name in sys.modules]); "
         "sys.exit(code)"
     )
     (tmp_path / "shop.csv").write_text(table(), encoding="utf-8")

@@ -126,8 +126,8 @@ class Vectors:
     """Without ties: the order of equal scores is an index's own affair where it cuts its list."""
 
     generator = np.random.default_rng(0)
-    items = generator.standard_normal((500, 8)).astype(np.float32)
-    users = generator.standard_normal((40, 3, 8)).astype(np.float32)
+    items = generator.standard_normal((500, 16)).astype(np.float32)
+    users = generator.standard_normal((40, 3, 16)).astype(np.float32)
     k = 30
 
 
@@ -140,7 +140,7 @@ def name(request):
 def find(name):
     adapter = load(name)
     index = adapter.build(name, Vectors.items, {}, threads=1, seed=0)
-    return lambda queries: adapter.search(index, queries, Vectors.k, {})
+    return lambda queries: adapter.search(index, queries, Vectors.k, {}, threads=1)
 
 
 def test_every_indexes_lists_merge_without_duplicates(find):
@@ -149,10 +149,10 @@ def test_every_indexes_lists_merge_without_duplicates(find):
     assert all(len(set(row)) == Vectors.k for row in found.tolist())
     assert found.min() >= 0
     scores = np.einsum("qid,qkd->iqk", Vectors.users, Vectors.items[found]).max(0)
-    assert (np.diff(scores, axis=1) < 1e-4).mean() > 0.99  # an approximate index may miss an item's nearest interest
+    assert (np.diff(scores, axis=1) < 1e-4).mean() > 0.98  # an approximate index may miss an item's nearest interest
 
 
-@pytest.mark.parametrize("name", ["exact", "faiss-flat"], scope="module")
+@pytest.mark.parametrize("name", ["exact", "faiss-flat"], scope="module", indirect=True)
 def test_exact_indexes_equal_brute_force(find):
     found = interests.search(Vectors.users, Vectors.items, Vectors.k, find)
     scores = np.einsum("qid,nd->qin", Vectors.users.astype(np.float64), Vectors.items.astype(np.float64)).max(1)
@@ -173,13 +173,14 @@ def test_the_list_of_one_interest_is_left_as_the_index_gave_it():
 
 
 def test_padding_stands_at_the_end_where_the_catalogue_is_small(name):
-    build = {parameter: min(value, 2) for parameter, value in INDEXES[name].build.items()}
-    query = {"nprobe": 2} if name == "faiss-ivf" else {}
-    adapter, items = load(name), Vectors.items[:5]
+    build = {parameter: 2 for parameter in INDEXES[name].build if parameter in ("nlist", "nbits")}
+    adapter, items = load(name), Vectors.items[:20]
     index = adapter.build(name, items, build, threads=1, seed=0)
-    found = interests.search(Vectors.users, items, 8, lambda queries: adapter.search(index, queries, 8, query))
-    assert (np.sort(found[:, :5], axis=1) == np.arange(5)).all()
-    assert (found[:, 5:] == -1).all()
+    found = interests.search(
+        Vectors.users, items, 23, lambda queries: adapter.search(index, queries, 23, {}, threads=1)
+    )
+    assert (np.sort(found[:, :20], axis=1) == np.arange(20)).all()
+    assert (found[:, 20:] == -1).all()
 
 
 def test_the_index_is_asked_once_and_the_candidates_vectors_are_never_held_together():
