@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reports import text
+from reports import answer_blocks, text
 from reports.accuracy import AccuracyRow, AccuracyTable
 from reports.agreement import BitRow, BugRow, KillRow, LadderRow, RungRow
+from reports.answers import TableAnswers
 from reports.drawing import Chart
 from reports.item_maps import ItemMap, ItemMapTable
 from reports.leaderboard import Environment, FailureRow, Leaderboards
 from reports.paired import PairedRow, PairedTable
-from reports.retrieval import Duel, IndexRow, IndexTable
+from reports.retrieval import IndexRow, IndexTable
 from reports.throughput import OverheadRow, ThroughputRow, ThroughputTable
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def sections(leaderboards: Leaderboards, charts: Sequence[Chart]) -> tuple[Secti
     boards = leaderboards
     accuracy = [_accuracy(table, boards.paired, pictures(table)) for table in boards.accuracy]
     throughput = [_throughput(table, pictures(table)) for table in boards.throughput]
-    retrieval = [_retrieval(table, pictures(table)) for table in boards.retrieval]
+    retrieval = answer_blocks.overview(boards.wins)
+    retrieval += [_retrieval(answered, pictures(answered.table)) for answered in boards.answers]
     maps = [_item_maps(table, pictures(table)) for table in boards.item_maps]
     # Few suites ask for maps: where none does, the page says nothing of them.
     items = [_section("items", "Item vectors", _ITEMS_LEAD, maps)] if maps else []
@@ -328,7 +330,8 @@ def _throughput_cells(row: ThroughputRow) -> tuple[Cell, ...]:
     )
 
 
-def _retrieval(table: IndexTable, charts: tuple[Chart, ...]) -> Block:
+def _retrieval(answered: TableAnswers, charts: tuple[Chart, ...]) -> Block:
+    table = answered.table
     size = f"{table.n_items or text.MISSING} items × {table.dim or text.MISSING}"
     threads = f"{table.threads} thread{'s' if table.threads > 1 else ''}"
     where = f"vectors of {table.source}, seed {table.seed}, on {table.dataset}, {table.protocol}; {size}"
@@ -338,15 +341,10 @@ def _retrieval(table: IndexTable, charts: tuple[Chart, ...]) -> Block:
     columns += _figures("min – max", "ratio to exact", table.task_metric or "task metric")
     columns += _figures("p50, ms", "p95, ms", "p99, ms", "build, s", "index, MiB")
     rows = [Row(_index_cells(row), "" if row.status == "ok" else "failed") for row in table.rows]
-    heads = (*_figures("index recall"), *_words("Faiss"), *_figures("queries/s"), *_words("Annoy"))
-    duels = Table(
-        "Faiss against Annoy: the fastest of each that reaches an index recall",
-        (*heads, *_figures("queries/s", "Faiss ÷ Annoy")),
-        tuple(map(_duel_row, table.duels)),
-    )
     notes = tuple(f"{_name(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok")
     title = f"{table.source} on {table.dataset}"
-    return Block(title, (duels, Table(f"All indexes: {where}", columns, tuple(rows))), charts, notes)
+    tables = (*answer_blocks.of_table(answered), Table(f"All indexes: {where}", columns, tuple(rows)))
+    return Block(title, tables, charts, notes)
 
 
 def _index_cells(row: IndexRow) -> tuple[Cell, ...]:
@@ -365,13 +363,6 @@ def _index_cells(row: IndexRow) -> tuple[Cell, ...]:
         text.number(row.build_s),
         text.mebibytes(row.index_bytes),
     )
-
-
-def _duel_row(duel: Duel) -> Row:
-    cells = [f"≥ {duel.recall:g}"]
-    for row in (duel.faiss, duel.annoy):
-        cells += [_name(row), text.both(row.qps, text.rate)] if row else ["none reaches it", ""]
-    return Row(_cells(*cells, text.both(duel.ratio, text.ratio)))
 
 
 def _item_maps(table: ItemMapTable, charts: tuple[Chart, ...]) -> Block:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backends.registry import FRAMEWORKS
 from reports import agreement
 from reports.accuracy import AccuracyTable, accuracy_tables
+from reports.answers import TableAnswers, WinsRow, table_answers, wins_rows
 from reports.item_maps import ItemMapTable, item_map_tables
 from reports.paired import PairedTable, paired_tables
 from reports.records import Record, grouped, prepare
@@ -89,6 +90,8 @@ class Leaderboards:
     bugs: tuple[agreement.BugRow, ...]
     throughput: tuple[ThroughputTable, ...]
     retrieval: tuple[IndexTable, ...]
+    answers: tuple[TableAnswers, ...]
+    wins: tuple[WinsRow, ...]
     item_maps: tuple[ItemMapTable, ...]
     overhead: tuple[OverheadRow, ...]
     failures: tuple[FailureRow, ...]
@@ -112,6 +115,8 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
     """
     chosen = prepare(records)
     judged = _judged(verdicts)
+    retrieval = index_tables(chosen)
+    answers = table_answers(retrieval)
     return Leaderboards(
         headline=_headline(chosen, judged),
         accuracy=accuracy_tables(chosen, judged),
@@ -123,7 +128,9 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
         kills=agreement.kill_rows(chosen),
         bugs=agreement.bug_rows(chosen),
         throughput=throughput_tables(chosen),
-        retrieval=index_tables(chosen),
+        retrieval=retrieval,
+        answers=answers,
+        wins=wins_rows(answers),
         item_maps=item_map_tables(chosen),
         overhead=overhead_rows(chosen),
         failures=_failures(chosen),

@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from reports import text
 from reports.accuracy import AccuracyTable
+from reports.answers import TableAnswers
 from reports.blocks import sections
 from reports.drawing import Chart
 from reports.leaderboard import Leaderboards
-from reports.retrieval import IndexTable
 from reports.throughput import ThroughputTable
 
-_SUMMARY_RECALL = 0.95  # one of retrieval.RECALL_LEVELS
+_SUMMARY_RECALL = 0.95  # one of answers.RECALL_LEVELS
 _LINES_A_SECTION = 6  # with three heads and the counts at most 25
 
 
@@ -37,7 +37,7 @@ def summary(leaderboards: Leaderboards) -> str:
     """The three leaderboards in short, at most 25 lines of plain text."""
     accuracy = [line for table in leaderboards.accuracy for line in _accuracy_lines(table)]
     throughput = [line for table in leaderboards.throughput for line in _throughput_lines(table)]
-    retrieval = [line for table in leaderboards.retrieval for line in _retrieval_lines(table)]
+    retrieval = [line for answered in leaderboards.answers for line in _retrieval_lines(answered)]
     parts = [
         ("Accuracy: range over frameworks, agreement", accuracy),
         ("Training throughput: ratio to the slowest, smallest and largest window", throughput),
@@ -114,13 +114,14 @@ def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:
     return [(table.dataset, f"{table.model} {table.variant}", f"{fastest.backend} {fastest.mode}", rate, against)]
 
 
-def _retrieval_lines(table: IndexTable) -> list[tuple[str, ...]]:
+def _retrieval_lines(answered: TableAnswers) -> list[tuple[str, ...]]:
     lines = []
-    for duel in table.duels:
+    for duel in answered.duels:
         if duel.recall == _SUMMARY_RECALL:
             sides = [
                 f"{row.name} {text.median(row.qps, text.rate)}" if row else f"no {family}"
                 for family, row in (("faiss", duel.faiss), ("annoy", duel.annoy))
             ]
-            lines.append((table.dataset, table.source, *sides, text.both(duel.ratio, text.ratio)))
+            table = answered.table
+            lines.append((table.dataset, table.source, *sides, text.both(duel.lead.ratio, text.ratio)))
     return lines
