@@ -18,7 +18,6 @@ from reports.advice import (
     dim_factor,
     items_factor,
 )
-from reports.answer_blocks import lost
 from reports.retrieval import IndexRow, IndexTable
 from reports.spread import Spread, spread_of
 
@@ -132,7 +131,8 @@ def _figures(candidate: Candidate, needs: Needs, table: IndexTable) -> str:
     figures += [f"a p95 of {seconds(row.p95_s)}"] if row.p95_s is not None else []
     figures += [f"{n_bytes(candidate.n_bytes)} of memory"] if candidate.n_bytes is not None else []
     figures += [f"{seconds(row.build_s)} to build"] if row.build_s is not None else []
-    figures += [f"{lost(row.lost)} of {table.task_metric} lost"] if row.lost else []
+    if row.lost:
+        figures.append(f"{text.difference(row.lost.value, row.lost.low, row.lost.high)} of {table.task_metric} lost")
     return ", ".join(figures)
 
 
