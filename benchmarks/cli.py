@@ -1,6 +1,7 @@
 """The command line.
 
-Exit codes: 0 fine, 1 a verdict or a cell failed, 2 wrong usage or input, 3 nothing was measured.
+Exit codes: 0 fine, 1 a verdict or a cell failed or nothing meets the needs, 2 wrong usage or input, 3 nothing was
+measured.
 """
 
 from __future__ import annotations

@@ -313,3 +313,19 @@ def test_recall_of_one_is_reached_by_exact_search_alone():
     assert advice(records, recall=1.0).choice.row.name == "exact"
     assert math.isclose(advice(records, recall=1.0).relaxed[0].lead.ratio.median, 10)
     assert advice(records[1:], recall=1.0).outcome == NOTHING_FITS
+
+
+def test_what_has_no_rate_at_the_threads_asked_for_is_not_even_a_near_miss():
+    small = searched("annoy", 0.97, [9.0, 9.0], memory={"index_bytes": 200, "resident_bytes": 200})
+    del small["timings"]["batch_qps_all"]
+    records = [small, searched("faiss-hnsw", 0.97, [9.0, 9.0])]
+    assert advice(records, memory_bytes=100, all_threads=True).choice.row.name == "faiss-hnsw"
+
+
+def test_relaxing_is_offered_only_where_it_is_clearly_faster():
+    choice = searched("faiss-hnsw", 0.97, [300.0, 290.0, 310.0])
+    close = searched("annoy", 0.92, [299.0, 310.0, 320.0])
+    assert advice([choice, close]).relaxed == ()
+    faster = searched("faiss-ivf", 0.92, [400.0, 390.0, 410.0])
+    (relaxed,) = advice([choice, close, faster]).relaxed
+    assert (relaxed.need, relaxed.value, relaxed.candidate.row.name) == ("recall", 0.9, "faiss-ivf")

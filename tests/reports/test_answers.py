@@ -221,6 +221,8 @@ def test_made_up_vectors_have_no_task_to_lose():
     assert (table.task_metric, table.recall_metric, table.rows[0].lost) == (None, "index_recall@10", None)
     assert (table.n_queries, table.n_interests, table.threads_all, table.search_threads) == (1000, 1, 2, 1)
     assert (table.rows[0].resident_bytes, table.rows[0].load_s.median) == (310_000_000, 0.5)
+    (two,) = index_tables(prepare([searched("annoy", 0.96, [200.0], threads=2)]))
+    assert (two.threads, two.search_threads) == (2, 1)
 
 
 def test_older_records_ran_their_batches_on_the_workers_threads():
