@@ -218,6 +218,38 @@ def _entrances(written: Sequence[Path]) -> list[str]:
     return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
 
 
+def advise(options: argparse.Namespace) -> int:
+    """Recommends an index for given needs from measured records, and says which."""
+    from reports import advice, advice_text
+
+    folders = options.results or _folders_with_records()
+    needs = advice.Needs(
+        recall=options.recall,
+        n_items=options.items,
+        dim=options.dim,
+        memory_bytes=options.memory,
+        build_s=options.build_time,
+        latency_s=options.latency,
+        all_threads=options.threads == "all",
+    )
+    given = advice.advise(advice.measured(store.read(folder) for folder in folders), needs)
+    if options.json:
+        sys.stdout.write(json.dumps(advice_text.as_json(given), indent=2, allow_nan=False) + "\n")
+    else:
+        said = advice_text.lines(given)
+        sys.stdout.writelines(f"{line}\n" for line in (said[:1] if options.quiet else said))
+    return {advice.RECOMMENDED: FINE, advice.NOTHING_FITS: FAILED, advice.CANNOT_TELL: NOTHING_MEASURED}[given.outcome]
+
+
+PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
+
+
+def _folders_with_records() -> list[Path]:
+    """The published ones, and that of one's own runs."""
+    folders = [*sorted(PUBLISHED.glob("*")), Path("RESULTS")]
+    return [folder for folder in folders if (folder / store.FILE_NAME).exists()]
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Trains a minute model in every backend and mode, on the CPU and on the GPU, and says what worked."""
     blocks = suites.for_datasets((), "doctor")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from reports import answers, blocks, text
 from reports.answers import Answer, Duel, Lead, TableAnswers, WinsRow
-from reports.retrieval import IndexRow, IndexTable, Lost
+from reports.retrieval import IndexRow, IndexTable
 from reports.spread import Spread
 
 _TITLES = {
@@ -61,15 +61,9 @@ def name_of(row: IndexRow) -> str:
     return " ".join(part for part in (row.name, row.build, row.query) if part)
 
 
-def lost(value: Lost | None) -> str:
-    """What the index loses of the task's metric, with its interval where there is one."""
-    if value is None or value.low is None or value.high is None:
-        return text.signed(value.value) if value else text.MISSING
-    return f"{text.signed(value.value)} ({text.signed(value.low)} – {text.signed(value.high)})"
-
-
 def _answer_row(answer: Answer, table: IndexTable) -> blocks.Row:
     winner, form = answer.winner, _FORMS[answer.question.name]
+    lost = winner.lost if winner else None
     return blocks.Row(
         _cells(
             _level(answer.recall),
@@ -79,7 +73,7 @@ def _answer_row(answer: Answer, table: IndexTable) -> blocks.Row:
             winner.query if winner else "",
             text.median(answer.figure, form),
             text.extent(answer.figure, form) if answer.figure and answer.figure.n > 1 else "",
-            lost(winner.lost if winner else None),
+            text.difference(lost.value, lost.low, lost.high) if lost else "",
             name_of(answer.runner_up) if answer.runner_up else "",
             _times(answer.lead.ratio),
             _verdict(answer.lead),

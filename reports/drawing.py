@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from reports.svg import INK, for_page, key_of
 
-# Colours that keep a contrast of 3 and more on white and on near black.
+# Colours that keep a contrast of 3 and more on white and on near black; what is of one kind differs in its marker.
 COLOURS = {
     "torch": "#d9541e",
     "paddle": "#2f81c7",
@@ -24,10 +24,12 @@ COLOURS = {
     "faiss-flat": "#2f81c7",
     "faiss-ivf": "#0a9a72",
     "faiss-hnsw": "#8a63d2",
-    "faiss-ivfpq": "#b88400",
-    "faiss-ivfpq-rerank": "#d6408f",
     "faiss-sq8": "#1592a5",
-    "faiss-fastscan": "#6b8e1e",
+    "faiss-ivfsq8": "#1592a5",
+    "faiss-ivfpq": "#b88400",
+    "faiss-ivfpq-rerank": "#b88400",
+    "faiss-fastscan": "#d6408f",
+    "faiss-fastscan-rerank": "#d6408f",
     "annoy": "#d9541e",
     "hnswlib": "#a5693f",
     "usearch": "#c93a3a",
@@ -41,10 +43,12 @@ MARKERS = {
     "faiss-flat": "s",
     "faiss-ivf": "o",
     "faiss-hnsw": "^",
+    "faiss-sq8": "h",
+    "faiss-ivfsq8": "p",
     "faiss-ivfpq": "v",
     "faiss-ivfpq-rerank": "P",
-    "faiss-sq8": "h",
-    "faiss-fastscan": "X",
+    "faiss-fastscan": "d",
+    "faiss-fastscan-rerank": "X",
     "annoy": "D",
     "hnswlib": "<",
     "usearch": ">",

@@ -117,7 +117,8 @@ def _protocol_settings(record: Record) -> Record:
 
 def spec_settings(record: Record) -> Record:
     """What the model was asked to be: not what was found while it ran, nor how it was judged."""
-    others = {"protocol", "primary_metric", "source", "n_items", "dim", "n_queries", "n_interests", "threads_all"}
+    others = {"protocol", "primary_metric", "source", "n_items", "dim", "n_queries", "n_interests"}
+    others |= {"threads_all", "batch_queries"}
     return {key: value for key, value in record["settings"].items() if key not in others}
 
 

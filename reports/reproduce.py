@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import shlex
@@ -14,6 +15,7 @@ from benchmarks import protocols, specs, suites
 from benchmarks.harness.run import protocol_settings
 from benchmarks.specs.base import settings
 from benchmarks.suites import Block, ModelRow
+from datasets import vectors
 from datasets.errors import InputError
 from reports.records import Record, spec_settings
 
@@ -70,7 +72,7 @@ def mutants(model: str, backend: str = "") -> str:
 
 
 def _run(record: Record, fit: _Fit) -> str:
-    words = [f"{PROGRAM} run {fit.narrowed} --models {record['model']}"]
+    words = [f"{PROGRAM} run {fit.narrowed}" + f" --models {record['model']}" * (fit.block.vectors is None)]
     # Rates are compared within one run, so that a throughput row is measured with all others of its table.
     if record["backend"] in FRAMEWORKS and record["kind"] != "throughput":
         words.append(f"--backends {record['backend']} --mode {record['mode']}")
@@ -127,6 +129,8 @@ def _blocks(name: str) -> tuple[Block, ...]:
 
 
 def _describes(block: Block, record: Record) -> bool:
+    if block.vectors is not None:
+        return _searches(block, block.vectors, record)
     if _protocol(json.dumps(dict(block.protocol))) != record["settings"].get("protocol"):
         return False
     rows = [row for row in block.models if row.model == record["model"] and _same_spec(row, record)]
@@ -137,6 +141,12 @@ def _describes(block: Block, record: Record) -> bool:
         "map": block.item_maps,
     }
     return bool(rows) and measured[record["kind"]]
+
+
+def _searches(block: Block, made_up: vectors.Settings, record: Record) -> bool:
+    """Whether a block's made-up vectors are those that the record's index was asked about."""
+    same = all(record["settings"].get(name) == value for name, value in dataclasses.asdict(made_up).items())
+    return same and dict(block.protocol) == record["settings"].get("protocol") and _sweeps(block, record)
 
 
 def _sweeps(block: Block, record: Record) -> bool:

@@ -32,6 +32,7 @@ class IndexRow:
     """
 
     cell: str
+    run_id: str
     name: str
     build: str
     query: str
@@ -161,6 +162,7 @@ def _row(
     rates, rates_all = samples(record, "batch_qps"), samples(record, "batch_qps_all")
     return IndexRow(
         cell=record["cell"],
+        run_id=record["run_id"],
         name=index["name"],
         build=_settings(index["build"]),
         query=_settings(index["query"]),

@@ -73,7 +73,7 @@ def _cells(row: IndexRow) -> tuple[Cell, ...]:
         text.both(row.qps_all, text.rate),
         text.metric(row.exact),
         text.metric(row.task),
-        answer_blocks.lost(row.lost),
+        text.difference(row.lost.value, row.lost.low, row.lost.high) if row.lost else "",
         text.milliseconds(row.p50_s),
         text.milliseconds(row.p95_s),
         text.milliseconds(row.p99_s),
