@@ -1,6 +1,7 @@
 """The command line.
 
-Exit codes: 0 fine, 1 a verdict or a cell failed, 2 wrong usage or input, 3 nothing was measured.
+Exit codes: 0 fine, 1 a verdict or a cell failed or nothing meets the needs, 2 wrong usage or input, 3 nothing was
+measured.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
-from benchmarks import commands, suites
+from benchmarks import commands, quantities, suites
 from benchmarks.exit_codes import INTERRUPTED, WRONG_INPUT
 from datasets.errors import InputError
 
@@ -85,8 +86,17 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--json", action="store_true", help="a JSON line for each report")
     _common(add, commands.audit)
 
-    add = subcommands.add_parser("report", help="write the leaderboards of a results folder anew")
-    _common(add, commands.report)
+    add = subcommands.add_parser("report", help="write the leaderboards and the site of results folders anew")
+    add.add_argument("--results", nargs="+", default=[Path("RESULTS")], type=Path, metavar="DIR",
+                     help="default RESULTS; a folder of results folders stands for all of them")  # fmt: skip
+    _always(add, commands.report)
+
+    add = subcommands.add_parser("advise", help="which index to take for given needs, from measured records alone")
+    _needs(add)
+    add.add_argument("--results", nargs="+", default=(), type=Path, metavar="DIR",
+                     help="results folders, or folders of them (default: the published ones, and RESULTS)")  # fmt: skip
+    add.add_argument("--json", action="store_true", help="as JSON")
+    _always(add, commands.advise, quiet="the recommendation only, in one sentence")
 
     add = subcommands.add_parser("doctor", help="which backends work here, and why not")
     _common(add, commands.doctor)
@@ -112,9 +122,25 @@ def _execution(add: argparse.ArgumentParser) -> None:
     add.add_argument("--threads", type=_count, default=1, metavar="N", help="threads of every worker (default 1)")
 
 
+def _needs(add: argparse.ArgumentParser) -> None:
+    add.add_argument(
+        "--recall", type=quantities.share, required=True, metavar="R", help="of exact search, such as 0.95"
+    )
+    add.add_argument("--items", type=quantities.n_items, required=True, metavar="N", help="in the catalogue: 1e6")
+    add.add_argument("--dim", type=quantities.n_items, required=True, metavar="D", help="of a vector: 64")
+    add.add_argument("--memory", type=quantities.n_bytes, metavar="BYTES", help="the index may take: 2GB, 1.5GiB")
+    add.add_argument("--build-time", type=quantities.seconds, metavar="TIME", help="a build may take: 10min")
+    add.add_argument("--latency", type=quantities.seconds, metavar="TIME", help="95 %% of single queries may take: 5ms")
+    add.add_argument("--threads", choices=("1", "all"), default="1", help="of a batch of queries (default 1)")
+
+
 def _common(add: argparse.ArgumentParser, command: object) -> None:
     add.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="default RESULTS")
-    add.add_argument("--quiet", action="store_true", help="no progress")
+    _always(add, command)
+
+
+def _always(add: argparse.ArgumentParser, command: object, quiet: str = "no progress") -> None:
+    add.add_argument("--quiet", action="store_true", help=quiet)
     add.add_argument("--debug", action="store_true", help="a traceback with an error")
     add.set_defaults(command=command)
 

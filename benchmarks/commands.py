@@ -26,7 +26,7 @@ from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
-from benchmarks.harness.run import prepare as prepare_split
+from benchmarks.harness.run import prepare as prepare_block
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def prepare(options: argparse.Namespace) -> int:
     blocks = suites.for_datasets(tuple(options.datasets), options.suite)
     with store.locked(options.results):
         for block in blocks:
-            prepared = prepare_split(block.dataset, protocols.make(block.protocol), options.results, options.data_dir)
-            _say(options, *prepared.notes)
+            _say(options, *prepare_block(block, options.results, options.data_dir).notes)
     return FINE
 
 
@@ -119,7 +118,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     from reports import render, write
 
     leaderboards = write.load(options.results)
-    written = write.publish(leaderboards, options.results)
+    written = write.publish({options.results: leaderboards})
     reached = verdicts(records)
     if options.json:
         for record in records:
@@ -130,9 +129,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
             sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
         statuses = Counter(record["status"] for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
-        for path in written:
-            if path.suffix in {".html", ".md"}:
-                sys.stdout.write(f"written: {path}\n")
+        sys.stdout.writelines(f"written: {line}\n" for line in _entrances(written))
     if not any(record["status"] == "ok" for record in records):
         return NOTHING_MEASURED
     disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
@@ -165,7 +162,8 @@ def agree(options: argparse.Namespace) -> int:
     if options.adapter:
         return own.agree(options)
     code = command.agree(options)
-    return report(options) or code
+    _report(options, [options.results])
+    return code
 
 
 def audit(options: argparse.Namespace) -> int:
@@ -190,7 +188,8 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
     written = " ".join(f"--{name} {path}" for name, path in given.items() if path)
     if not written:
         blocks = suites.for_datasets(tuple(options.datasets), options.suite)
-        for dataset, protocol in dict.fromkeys((block.dataset, protocols.make(block.protocol)) for block in blocks):
+        cut = [block for block in blocks if block.vectors is None]
+        for dataset, protocol in dict.fromkeys((block.dataset, protocols.make(block.protocol)) for block in cut):
             yield splits.of_protocol(datasets.load(dataset, options.data_dir), protocol)
     elif options.suite or options.datasets:
         raise InputError(
@@ -203,11 +202,53 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Writes the leaderboards of a results folder anew."""
+    """Writes the pages of results folders anew, and one site over all of them."""
+    _report(options, options.results)
+    return FINE
+
+
+def _report(options: argparse.Namespace, folders: Sequence[Path]) -> None:
     from reports import write
 
-    _say(options, *(f"written: {path}" for path in write.write(options.results) if path.suffix in {".html", ".md"}))
-    return FINE
+    _say(options, *(f"written: {line}" for line in _entrances(write.write(folders))))
+
+
+def _entrances(written: Sequence[Path]) -> list[str]:
+    """Of all files of the leaderboards those that a reader opens."""
+    return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
+
+
+def advise(options: argparse.Namespace) -> int:
+    """Recommends an index for given needs from measured records, and says which."""
+    from reports import advice, advice_text
+
+    given = options.results or [folder for folder in (PUBLISHED, Path("RESULTS")) if _has_records(folder)]
+    folders = [inside for folder in given for inside in store.folders(folder)]
+    needs = advice.Needs(
+        recall=options.recall,
+        n_items=options.items,
+        dim=options.dim,
+        memory_bytes=options.memory,
+        build_s=options.build_time,
+        latency_s=options.latency,
+        all_threads=options.threads == "all",
+    )
+    reached = advice.advise(advice.measured(store.read(folder) for folder in folders), needs)
+    if options.json:
+        sys.stdout.write(json.dumps(advice_text.as_json(reached), indent=2, allow_nan=False) + "\n")
+    else:
+        said = advice_text.lines(reached)
+        sys.stdout.writelines(f"{line}\n" for line in (said[:1] if options.quiet else said))
+    return {advice.RECOMMENDED: FINE, advice.NOTHING_FITS: FAILED, advice.CANNOT_TELL: NOTHING_MEASURED}[
+        reached.outcome
+    ]
+
+
+PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
+
+
+def _has_records(folder: Path) -> bool:
+    return any((inside / store.FILE_NAME).exists() for inside in store.folders(folder))
 
 
 def doctor(options: argparse.Namespace) -> int:

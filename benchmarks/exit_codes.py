@@ -1,7 +1,7 @@
 """How a command ends: its exit code."""
 
 FINE = 0
-FAILED = 1  # a verdict or a cell
+FAILED = 1  # a verdict, a cell, or needs that nothing meets
 WRONG_INPUT = 2
 NOTHING_MEASURED = 3
 INTERRUPTED = 130  # what shells report of a program that Ctrl-C ended

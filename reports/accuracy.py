@@ -80,6 +80,7 @@ class AccuracyRow:
     published: Published | None
     badge: Badge
     curve: tuple[CurvePoint, ...]
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ def _row(
         published=_published(records[0], metric),
         badge=_badge(records[0], verdicts),
         curve=_curve(finished, metric),
+        cells=tuple(record["cell"] for record in (*finished, *failed)),
     )
 
 
@@ -230,6 +232,7 @@ def _missing_popularity(variant: str, n_further: int) -> AccuracyRow:
         published=None,
         badge=Badge("not compared", "not run"),
         curve=(),
+        cells=(),
     )
 
 

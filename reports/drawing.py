@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import escape
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Colours that keep a contrast of 3 and more on white and on near black.
+from reports.svg import INK, for_page, key_of
+
+# Colours that keep a contrast of 3 and more on white and on near black; what is of one kind differs in its marker.
 COLOURS = {
     "torch": "#d9541e",
     "paddle": "#2f81c7",
@@ -22,7 +24,15 @@ COLOURS = {
     "faiss-flat": "#2f81c7",
     "faiss-ivf": "#0a9a72",
     "faiss-hnsw": "#8a63d2",
+    "faiss-sq8": "#1592a5",
+    "faiss-ivfsq8": "#1592a5",
+    "faiss-ivfpq": "#b88400",
+    "faiss-ivfpq-rerank": "#b88400",
+    "faiss-fastscan": "#d6408f",
+    "faiss-fastscan-rerank": "#d6408f",
     "annoy": "#d9541e",
+    "hnswlib": "#a5693f",
+    "usearch": "#c93a3a",
 }
 MARKERS = {
     "torch": "o",
@@ -33,10 +43,17 @@ MARKERS = {
     "faiss-flat": "s",
     "faiss-ivf": "o",
     "faiss-hnsw": "^",
+    "faiss-sq8": "h",
+    "faiss-ivfsq8": "p",
+    "faiss-ivfpq": "v",
+    "faiss-ivfpq-rerank": "P",
+    "faiss-fastscan": "d",
+    "faiss-fastscan-rerank": "X",
     "annoy": "D",
+    "hnswlib": "<",
+    "usearch": ">",
 }
 GREY = "#8a8f98"
-INK = "#010203"  # replaced by currentColor, so that a picture takes the text colour of its page
 STYLE: dict[str, Any] = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",
@@ -64,19 +81,43 @@ _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 @dataclass(frozen=True)
+class Place:
+    """What a reader may ask of a picture: the words, and the points, in the units of these axes, that they are of."""
+
+    axes: Axes
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A picture: `name` for its file and ids, `table` what it shows the rows of, `svg` to stand inside HTML."""
+    """A picture, and what can be read off it.
+
+    Attributes:
+        name: for its file and its ids.
+        table: what it shows the rows of.
+        svg: the drawing, to stand inside HTML.
+        model: the one model that it is about, "" where it is of several.
+        points: a label each, and the x, y, x, y, ... in the drawing's own coordinates where it holds.
+    """
 
     name: str
     table: object
     title: str
     description: str
     svg: str
+    model: str = ""
+    points: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     @property
     def file_text(self) -> str:
         """The picture as a file of its own, which has no page to take its colours from."""
         return self.svg.replace("<svg ", '<svg style="color: #1f2328; background: #ffffff" ', 1)
+
+    def inside(self, page: str) -> str:
+        """The drawing for a page on which others of the same name may stand; `page` tells them apart."""
+        return self.svg.replace(key_of(self.name), key_of(f"{page}/{self.name}"))
 
 
 def figure_of(height: float) -> tuple[Figure, Axes]:
@@ -90,22 +131,22 @@ def chart_of(
     table: object,
     title: str,
     description: str,
+    *,
+    model: str = "",
+    places: Sequence[Place] = (),
 ) -> Chart:
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(file, format="svg", metadata=_METADATA)
-    return Chart(name, table, title, description, _for_page(file.getvalue(), name, title, description))
+    drawn = for_page(file.getvalue(), name, title, description)
+    # Only now has the layout been made that says where the axes are.
+    return Chart(name, table, title, description, drawn, model, tuple(_point(figure, place) for place in places))
 
 
-def _for_page(svg: str, name: str, title: str, description: str) -> str:
-    """The svg element alone, in the page's font and colour, with its own ids, a title and a description."""
-    svg = svg[svg.index("<svg") :].rstrip() + "\n"
-    svg = svg.replace(INK, "currentColor")
-    svg = re.sub(r"'DejaVu Sans'|&quot;DejaVu Sans&quot;", "system-ui, sans-serif", svg)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}.\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}.\1)", svg)
-    svg = re.sub(r'xlink:href="#([^"]+)"', rf'xlink:href="#{name}.\1"', svg)
-    head = f'<svg role="img" aria-labelledby="{name}.title {name}.desc" '
-    texts = f'<title id="{name}.title">{escape(title)}</title>\n<desc id="{name}.desc">{escape(description)}</desc>\n'
-    start, opening, rest = svg.replace("<svg ", head, 1).partition(">\n")
-    return start + opening + texts + rest
+def _point(figure: Figure, place: Place) -> tuple[str, tuple[float, ...]]:
+    """The points in the drawing's coordinates: 72 an inch, from the top left."""
+    on_screen = place.axes.transData.transform(np.column_stack([place.x, place.y]))
+    share = figure.transFigure.inverted().transform(on_screen[np.isfinite(on_screen).all(axis=1)])
+    width, height = 72 * figure.get_size_inches()
+    at = np.column_stack([share[:, 0] * width, (1 - share[:, 1]) * height])
+    return place.label, tuple(at.round(1).ravel().tolist())

@@ -36,6 +36,7 @@ class ItemMap:
     categories: tuple[str, ...]
     share: float | None
     chance: float | None
+    cell: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def item_map_tables(records: Sequence[Record]) -> tuple[ItemMapTable, ...]:
 
 def _row(record: Record) -> ItemMap:
     drawn = record.get("map") or {"method": None, "x": (), "y": (), "category": None, "categories": None}
-    names = ("model", "variant", "backend", "mode", "device", "seed", "status")
+    names = ("model", "variant", "backend", "mode", "device", "seed", "status", "cell")
     return ItemMap(
         **{name: record[name] for name in names},
         reason=record["reason"] or "",

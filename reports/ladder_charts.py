@@ -14,9 +14,11 @@ from matplotlib.path import Path
 
 from reports import text
 from reports.agreement import LadderRow, RungRow
-from reports.drawing import COLOURS, GREY, INK, Chart, chart_of
+from reports.drawing import COLOURS, GREY, Chart, Place, chart_of
+from reports.svg import INK
 
 _STEPS = 60  # of a training's divergence are drawn
+_READINGS = 4  # of them can be read off
 _COLUMNS = 4
 _LEVELS = (  # how much of its tolerance a rung takes up, and its colour
     (0.0, "nothing", "#d6ece5"),
@@ -42,11 +44,14 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
     figure = Figure(figsize=(11, 1.9 + 0.26 * len(families)), layout="constrained")
     axes = figure.add_subplot()
     squares: dict[str, list[tuple[float, float]]] = {}
+    readings = []
     for row in rows:
         top = families.index((row.model, row.variant))
         for rung, share in row.shares:
             left = rungs.index(rung) * (len(adapters) + 0.8) + adapters.index((row.backend, row.mode, row.device))
             squares.setdefault(_colour(share), []).append((left, top))
+            words = f"{_adapter(row.backend, row.mode, row.device)}, {row.model} {row.variant}, {rung}: {_share(share)}"
+            readings.append(Place(axes, text.plain(words), [left + 0.5], [top + 0.5]))
     for colour, places in squares.items():
         axes.add_patch(PathPatch(_squares(places), facecolor=colour, linewidth=0))
     middles = [place * (len(adapters) + 0.8) + len(adapters) / 2 for place in range(len(rungs))]
@@ -66,7 +71,7 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
     n_broken = sum(row.broken is not None for row in rows)
     description += f"{len(rows) - n_broken} of {len(rows)} adapters and modes hold to the last rung."
     figure.suptitle(f"{title}\nwithin a rung: {columns}", x=0.01, ha="left", fontsize=9)
-    return chart_of(figure, "ladder-rungs", rows, title, description)
+    return chart_of(figure, "ladder-rungs", rows, title, description, places=readings)
 
 
 def _families(rows: Sequence[LadderRow]) -> list[tuple[str, str]]:
@@ -75,6 +80,10 @@ def _families(rows: Sequence[LadderRow]) -> list[tuple[str, str]]:
 
 def _adapter(backend: str, mode: str, device: str) -> str:
     return text.plain(f"{backend} {mode}" + ("" if device == "cpu" else f" {device}"))
+
+
+def _share(share: float) -> str:
+    return "breaks" if math.isinf(share) else f"{100 * share:.2g} %"
 
 
 def _colour(share: float) -> str:
@@ -94,8 +103,9 @@ def _divergences(rows: Sequence[LadderRow], tolerance: float | None) -> Chart:
     n_lines = math.ceil(len(families) / _COLUMNS)
     figure = Figure(figsize=(11, 0.9 + 1.75 * n_lines), layout="constrained")
     panels = figure.subplots(n_lines, _COLUMNS, sharey=True, squeeze=False).ravel()
+    readings = []
     for axes, family in zip(panels, families, strict=False):
-        _panel(axes, family, [row for row in drawn if (row.model, row.variant) == family])
+        readings += _panel(axes, family, [row for row in drawn if (row.model, row.variant) == family])
         if tolerance is not None:
             axes.axhline(tolerance, color=INK, linestyle=":", linewidth=1)
     for axes in panels[len(families) :]:
@@ -109,20 +119,27 @@ def _divergences(rows: Sequence[LadderRow], tolerance: float | None) -> Chart:
     title = "Divergence from the float64 reference: the largest relative difference of the losses, by step"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     worst = (f"{' '.join(family)} {text.small(largest)}" for family, largest in _largest(drawn))
-    return chart_of(figure, "ladder-divergence", rows, title, f"Largest of all: {', '.join(worst)}.")
+    description = f"Largest of all: {', '.join(worst)}."
+    return chart_of(figure, "ladder-divergence", rows, title, description, places=readings)
 
 
-def _panel(axes: Axes, family: tuple[str, str], rows: Sequence[LadderRow]) -> None:
+def _panel(axes: Axes, family: tuple[str, str], rows: Sequence[LadderRow]) -> list[Place]:
+    readings = []
     for row in sorted(rows, key=lambda row: (row.backend, row.mode)):
         every = max(1, len(row.divergence) // _STEPS)
         steps = range(0, len(row.divergence), every)
         axes.plot(
             [step + 1 for step in steps], [row.divergence[step] for step in steps], **_line(row.backend, row.mode)
         )
+        name = f"{_adapter(row.backend, row.mode, row.device)}, {' '.join(family)}"
+        for step in range(len(row.divergence) - 1, -1, -max(1, len(row.divergence) // _READINGS)):
+            words = f"{name}, step {step + 1}: {text.small(row.divergence[step])}"
+            readings.append(Place(axes, text.plain(words), [step + 1], [row.divergence[step]]))
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
     axes.set_title(text.plain(" ".join(family)), fontsize="small")
     axes.tick_params(labelsize="x-small")
+    return readings
 
 
 def _line(backend: str, mode: str) -> dict[str, Any]:

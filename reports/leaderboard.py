@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from backends.registry import FRAMEWORKS
 from reports import agreement
 from reports.accuracy import AccuracyTable, accuracy_tables
+from reports.answers import TableAnswers, WinsRow, table_answers, wins_rows
+from reports.cells import CellRow, cell_rows
 from reports.item_maps import ItemMapTable, item_map_tables
+from reports.overview import OverviewRow, overview_rows
 from reports.paired import PairedTable, paired_tables
 from reports.records import Record, grouped, prepare
+from reports.reproduce import Commands, commands
 from reports.retrieval import IndexTable, index_tables, source_of
 from reports.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
 
@@ -36,6 +40,7 @@ class FailureRow:
     seed: int
     status: str
     reason: str
+    cell: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Leaderboards:
     """Everything that a report shows."""
 
     headline: Headline
+    overview: tuple[OverviewRow, ...]
     accuracy: tuple[AccuracyTable, ...]
     paired: tuple[PairedTable, ...]
     verdicts: tuple[Verdict, ...]
@@ -89,10 +95,14 @@ class Leaderboards:
     bugs: tuple[agreement.BugRow, ...]
     throughput: tuple[ThroughputTable, ...]
     retrieval: tuple[IndexTable, ...]
+    answers: tuple[TableAnswers, ...]
+    wins: tuple[WinsRow, ...]
     item_maps: tuple[ItemMapTable, ...]
     overhead: tuple[OverheadRow, ...]
     failures: tuple[FailureRow, ...]
     environment: Environment
+    commands: Commands
+    cells: tuple[CellRow, ...]
 
 
 def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboards:
@@ -112,9 +122,14 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
     """
     chosen = prepare(records)
     judged = _judged(verdicts)
+    retrieval = index_tables(chosen)
+    answers = table_answers(retrieval)
+    found = commands(chosen)
+    accuracy, throughput = accuracy_tables(chosen, judged), throughput_tables(chosen)
     return Leaderboards(
         headline=_headline(chosen, judged),
-        accuracy=accuracy_tables(chosen, judged),
+        overview=overview_rows(accuracy, throughput),
+        accuracy=accuracy,
         paired=paired_tables(chosen),
         verdicts=judged,
         ladder=agreement.ladder_rows(chosen),
@@ -122,12 +137,16 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
         bits=agreement.bit_rows(chosen),
         kills=agreement.kill_rows(chosen),
         bugs=agreement.bug_rows(chosen),
-        throughput=throughput_tables(chosen),
-        retrieval=index_tables(chosen),
+        throughput=throughput,
+        retrieval=retrieval,
+        answers=answers,
+        wins=wins_rows(answers),
         item_maps=item_map_tables(chosen),
         overhead=overhead_rows(chosen),
         failures=_failures(chosen),
         environment=_environment(chosen),
+        commands=found,
+        cells=cell_rows(chosen, found.of_cell),
     )
 
 
@@ -156,7 +175,20 @@ def _headline(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Headlin
 
 
 def _failures(records: Sequence[Record]) -> tuple[FailureRow, ...]:
-    same = ("kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "status", "reason")
+    same = (
+        "kind",
+        "model",
+        "variant",
+        "backend",
+        "mode",
+        "device",
+        "dataset",
+        "protocol",
+        "seed",
+        "status",
+        "reason",
+        "cell",
+    )
     failed = [record for record in records if record["status"] != "ok"]
     rows = [FailureRow(**{name: record[name] for name in same}, index=_index_name(record)) for record in failed]
     return tuple(sorted(rows, key=lambda r: (r.dataset, r.protocol, r.kind, r.model, r.variant, r.backend, repr(r))))

@@ -90,7 +90,7 @@ def _told_apart(records: Sequence[Record]) -> list[Record]:
         labelled += _labelled(of_protocol, "protocol", _protocol_settings)
     told = []
     for _, of_variant in grouped(labelled, lambda r: (r["dataset"], r["protocol"], r["model"], r["variant"])):
-        told += _labelled(of_variant, "variant", _spec_settings)
+        told += _labelled(of_variant, "variant", spec_settings)
     # Grouping has sorted them by name; what comes later still has to count.
     return sorted(told, key=lambda record: record["run_id"])
 
@@ -115,9 +115,10 @@ def _protocol_settings(record: Record) -> Record:
     return dict(record["settings"].get("protocol", {}))
 
 
-def _spec_settings(record: Record) -> Record:
+def spec_settings(record: Record) -> Record:
     """What the model was asked to be: not what was found while it ran, nor how it was judged."""
-    others = {"protocol", "primary_metric", "source", "n_items", "dim"}
+    others = {"protocol", "primary_metric", "source", "n_items", "dim", "n_queries", "n_interests"}
+    others |= {"threads_all", "batch_queries"}
     return {key: value for key, value in record["settings"].items() if key not in others}
 
 

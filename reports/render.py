@@ -1,4 +1,4 @@
-"""Leaderboards to text: a Markdown page, a self-contained HTML page and a short summary for the terminal."""
+"""Leaderboards to text: a Markdown page, and a short summary for the terminal."""
 
 from __future__ import annotations
 
@@ -7,37 +7,42 @@ from itertools import groupby
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from reports import text
 from reports.accuracy import AccuracyTable
-from reports.blocks import sections
+from reports.answers import TableAnswers
 from reports.drawing import Chart
 from reports.leaderboard import Leaderboards
-from reports.retrieval import IndexTable
+from reports.sections import sections
 from reports.throughput import ThroughputTable
 
-_SUMMARY_RECALL = 0.95  # one of retrieval.RECALL_LEVELS
+_SUMMARY_RECALL = 0.95  # one of answers.RECALL_LEVELS
 _LINES_A_SECTION = 6  # with three heads and the counts at most 25
 
 
 def markdown(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
     """The page for a repository; its pictures are expected in `charts/` beside it."""
-    # Whatever a template prints is escaped; only what stands in the template itself is Markdown.
-    return _page("leaderboard.md.j2", leaderboards, charts, jinja2.Environment(finalize=text.markdown))  # noqa: S701
-
-
-def html(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
-    """The page for a browser: one file that asks for nothing else."""
-    environment = jinja2.Environment(autoescape=True, finalize=_harmless)
-    return _page("leaderboard.html.j2", leaderboards, charts, environment)
+    environment = jinja2.Environment(  # noqa: S701
+        # Whatever the template prints is escaped; only what stands in the template itself is Markdown.
+        finalize=text.markdown,
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("leaderboard.md.j2").render(
+        headline=leaderboards.headline,
+        commits=leaderboards.environment.commits,
+        machine=leaderboards.environment.machine,
+        sections=sections(leaderboards, charts),
+    )
 
 
 def summary(leaderboards: Leaderboards) -> str:
     """The three leaderboards in short, at most 25 lines of plain text."""
     accuracy = [line for table in leaderboards.accuracy for line in _accuracy_lines(table)]
     throughput = [line for table in leaderboards.throughput for line in _throughput_lines(table)]
-    retrieval = [line for table in leaderboards.retrieval for line in _retrieval_lines(table)]
+    retrieval = [line for answered in leaderboards.answers for line in _retrieval_lines(answered)]
     parts = [
         ("Accuracy: range over frameworks, agreement", accuracy),
         ("Training throughput: ratio to the slowest, smallest and largest window", throughput),
@@ -47,24 +52,6 @@ def summary(leaderboards: Leaderboards) -> str:
     for title, rows in parts:
         lines += ["", title, *_columns(rows)] if rows else []
     return "\n".join(lines) + "\n"
-
-
-def _page(template: str, leaderboards: Leaderboards, charts: Sequence[Chart], environment: jinja2.Environment) -> str:
-    environment.loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
-    environment.undefined = jinja2.StrictUndefined
-    environment.trim_blocks = environment.lstrip_blocks = True
-    page = environment.get_template(template)
-    return page.render(
-        headline=leaderboards.headline,
-        commits=leaderboards.environment.commits,
-        machine=leaderboards.environment.machine,
-        sections=sections(leaderboards, charts),
-        svg=lambda chart: Markup(chart.svg),  # noqa: S704 - our own picture; its texts were escaped when it was drawn
-    )
-
-
-def _harmless(value: object) -> object:
-    return value if isinstance(value, Markup) else text.plain(value)
 
 
 def _counts(leaderboards: Leaderboards) -> str:
@@ -114,13 +101,14 @@ def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:
     return [(table.dataset, f"{table.model} {table.variant}", f"{fastest.backend} {fastest.mode}", rate, against)]
 
 
-def _retrieval_lines(table: IndexTable) -> list[tuple[str, ...]]:
+def _retrieval_lines(answered: TableAnswers) -> list[tuple[str, ...]]:
     lines = []
-    for duel in table.duels:
+    for duel in answered.duels:
         if duel.recall == _SUMMARY_RECALL:
             sides = [
                 f"{row.name} {text.median(row.qps, text.rate)}" if row else f"no {family}"
                 for family, row in (("faiss", duel.faiss), ("annoy", duel.annoy))
             ]
-            lines.append((table.dataset, table.source, *sides, text.both(duel.ratio, text.ratio)))
+            table = answered.table
+            lines.append((table.dataset, table.source, *sides, text.both(duel.lead.ratio, text.ratio)))
     return lines

@@ -44,6 +44,13 @@ def signed(value: float | None) -> str:
     return MISSING if value is None else f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
 
 
+def difference(value: float | None, low: float | None, high: float | None) -> str:
+    """A signed value, with its interval where there is one."""
+    if value is None or low is None or high is None:
+        return signed(value)
+    return f"{signed(value)} ({signed(low)} – {signed(high)})"
+
+
 def percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.1f} %"
 

@@ -25,6 +25,7 @@ class ThroughputRow:
     first_step_s: float | None
     compile_s: float | None
     peak_rss_bytes: int | None
+    cell: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def _row(record: Record, slowest: Record | None, reference: Record | None, compa
         first_step_s=single(record, "first_step_s"),
         compile_s=single(record, "compile_s"),
         peak_rss_bytes=record["memory"].get("peak_rss_bytes"),
+        cell=record["cell"],
     )
 
 

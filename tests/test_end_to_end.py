@@ -176,7 +176,7 @@ def pages(results):
 
 
 def _is_page(path):
-    return path.suffix in {".md", ".html", ".svg"} and path.is_file()
+    return path.suffix in {".md", ".html", ".svg", ".csv", ".parquet"} and path.is_file()
 
 
 def test_leaderboards_name_every_model_and_framework(finished):
@@ -186,12 +186,12 @@ def test_leaderboards_name_every_model_and_framework(finished):
     for name in (*FRAMEWORKS, *INDEXES):
         assert name in page
     assert "**Agreement:** 3 agrees, 0 differs, 0 undecided, 0 not compared" in page
-    assert (finished.results / "leaderboard.html").read_text().startswith("<!doctype html>")
+    assert (finished.results / "site" / "index.html").read_text().startswith("<!doctype html>")
 
 
 def test_report_writes_the_same_bytes_again(finished):
     before = pages(finished.results)
-    assert {path.suffix for path in before} == {".md", ".html", ".svg"}
+    assert {path.suffix for path in before} == {".md", ".html", ".svg", ".csv", ".parquet"}
     for path in before:
         (finished.results / path).unlink()
     done = benchmarks("report", "--results", finished.results)

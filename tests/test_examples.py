@@ -40,8 +40,8 @@ class Followed(NamedTuple):
     def records(self, results):
         return store.read(self.tree / "RESULTS" / results)
 
-    def page(self, results, suffix="md"):
-        return (self.tree / "RESULTS" / results / f"leaderboard.{suffix}").read_text(encoding="utf-8")
+    def page(self, results, name="leaderboard.md"):
+        return (self.tree / "RESULTS" / results / name).read_text(encoding="utf-8")
 
     def call(self, *command):
         done = subprocess.run([sys.executable, *command], cwd=self.tree, capture_output=True, text=True, check=False)
@@ -125,8 +125,8 @@ class TestModel:
     def test_it_stands_on_the_leaderboard(self, done):
         for name in FRAMEWORKS:
             assert re.search(rf"\| mf-ssm \| small \| {name} \| eager \| 0\.\d{{4}} ", done.page("ssm"))
-        cells = r">mf-ssm</th>\s*<td>small</td>\s*<td>torch</td>\s*<td>eager</td>\s*<td[^>]*>0\.\d{4}<"
-        assert re.search(cells, done.page("ssm", "html"))
+        cells = r">mf-ssm <a[^>]*>#</a></th>\s*<td>small</td>\s*<td>torch</td>\s*<td>eager</td>\s*<td[^>]*>0\.\d{4}<"
+        assert re.search(cells, done.page("ssm", "site/accuracy.html"))
 
 
 class TestDataSet:
@@ -199,7 +199,7 @@ class TestIndex:
 
     def test_it_stands_on_the_leaderboard(self, done):
         assert "| hyperplanes | " in done.page("hyperplanes")
-        assert "hyperplanes" in done.page("hyperplanes", "html")
+        assert "hyperplanes" in done.page("hyperplanes", "site/retrieval.html")
 
 
 class TestBackend:

@@ -129,9 +129,13 @@ class Judge:
 
 
 def exact_lists(
-    users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], k: int, exclude: Exclusions | None
+    users: npt.NDArray[np.float32],
+    items: npt.NDArray[np.float32],
+    k: int,
+    exclude: Exclusions | None,
+    threads: int = 1,
 ) -> Items:
     """int32[q, k] by exact search, for float32[q, dim] or, merged, float32[q, interests, dim]."""
     if exclude is not None and users.ndim == 3:
         exclude = interests.repeated(exclude, users.shape[1])
-    return interests.search(users, items, k, lambda vectors: exact.top_k(vectors, items, k, exclude))
+    return interests.search(users, items, k, lambda vectors: exact.top_k(vectors, items, k, exclude, threads))

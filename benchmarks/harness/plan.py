@@ -14,16 +14,20 @@ from benchmarks import specs
 from benchmarks.harness import environment, item_map
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
+from datasets import vectors
+
+MADE_UP = "made-up-vectors"
+"""The model of index cells that search vectors which nothing was trained for."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set cut by a protocol, as files that workers read."""
+    """A data set cut by a protocol, or made-up vectors, as files that workers read."""
 
     dataset: str
     protocol: Mapping[str, Any]
     folder: Path
-    hashes: Mapping[str, str]  # of the data set and of the split
+    hashes: Mapping[str, str]  # of the data set and of the split, or of the vectors
     notes: tuple[str, ...]
 
 
@@ -58,7 +62,7 @@ class Cell:
 
     @property
     def adapter(self) -> str:
-        """The module that is to be run; only for cells without a refusal."""
+        """The module that is to be run; only for cells of a model, and without a refusal."""
         adapter = FAMILIES[self.model].adapters[self.backend]
         assert isinstance(adapter, str)  # noqa: S101 - a refused cell is never run
         return adapter
@@ -93,10 +97,13 @@ class Options:
 def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
     """All cells of one block of a suite, each once: training, then throughput, then indexes, then maps."""
     seeds = tuple(dict.fromkeys(options.seeds or block.seeds))
+    if block.vectors is not None:
+        made_up = [] if options.models else [_made_up(block.vectors, prepared, options, seed) for seed in seeds[:1]]
+        return [cell for source in made_up for cell in _index_cells(block, options, source, prepared.folder.name)]
     train = [cell for seed in seeds for cell in _model_cells("train", block, prepared, options, seed)]
     throughput = list(_model_cells("throughput", block, prepared, options, seeds[0]))
     sources = _sources(cell for cell in train if cell.seed == seeds[0])
-    index = [cell for source in sources for cell in _index_cells(block, options, source)]
+    index = [cell for source in sources for cell in _index_cells(block, options, source, source.key)]
     maps = [_map_cell(source) for source in sources] if block.item_maps else []
     return list({cell.key: cell for cell in (*train, *throughput, *index, *maps)}.values())
 
@@ -109,7 +116,7 @@ def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, 
         timed = tuple(mode for mode in block.throughput if mode in options.modes or not options.modes)
         modes = timed if kind == "throughput" else options.modes or row.modes or block.modes
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):
-            if not _is_asked(kind, mode, backend, modes, options):
+            if not _is_asked(kind, mode, backend, modes, options.backends or block.backends):
                 continue
             adapter = FAMILIES[row.model].adapters[backend]
             device = options.device if options.device in BACKENDS[backend].devices else "cpu"
@@ -124,22 +131,18 @@ def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, 
                 seed=seed,
                 dataset=prepared.dataset,
                 protocol=prepared.protocol,
-                inputs={
-                    **prepared.hashes,
-                    "versions": environment.versions(backend),
-                    "machine": environment.machine()["id"],
-                },
+                inputs=_inputs(backend, prepared),
                 refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
             )
 
 
-def _is_asked(kind: str, mode: str, backend: str, modes: Sequence[str], options: Options) -> bool:
+def _is_asked(kind: str, mode: str, backend: str, modes: Sequence[str], backends: Sequence[str]) -> bool:
     """Classic models train in their one mode, whatever modes and backends are asked for; they have no throughput."""
     if mode not in BACKENDS[backend].modes:
         return False
     if not BACKENDS[backend].trains:
         return kind == "train"
-    return mode in modes and (not options.backends or backend in options.backends)
+    return mode in modes and (not backends or backend in backends)
 
 
 def _sources(train: Iterable[Cell]) -> list[Cell]:
@@ -151,7 +154,33 @@ def _sources(train: Iterable[Cell]) -> list[Cell]:
     return list(first.values())
 
 
-def _index_cells(block: Block, options: Options, source: Cell) -> Iterator[Cell]:
+def _made_up(made_from: vectors.Settings, prepared: Prepared, options: Options, seed: int) -> Cell:
+    """What the index cells over made-up vectors have in common; as a training it is never run."""
+    return Cell(
+        kind="index",
+        model=MADE_UP,
+        settings={"variant": made_from.variant, **dataclasses.asdict(made_from)},
+        backend="classic",
+        mode="eager",
+        device="cpu",
+        threads=options.threads,
+        seed=seed,
+        dataset=prepared.dataset,
+        protocol=prepared.protocol,
+        inputs=_inputs("classic", prepared),
+    )
+
+
+def _inputs(backend: str, prepared: Prepared) -> dict[str, Any]:
+    return {
+        **prepared.hashes,
+        "versions": environment.versions(backend),
+        "machine": environment.machine()["id"],
+    }
+
+
+def _index_cells(block: Block, options: Options, source: Cell, vectors_of: str) -> Iterator[Cell]:
+    """Every setting of every index over the vectors in the folder of that name."""
     for row in block.indexes:
         if options.indexes and row.name not in options.indexes:
             continue
@@ -160,7 +189,7 @@ def _index_cells(block: Block, options: Options, source: Cell) -> Iterator[Cell]
                 source,
                 kind="index",
                 index={"name": row.name, "build": build, "query": query},
-                inputs={**source.inputs, "source": source.key, "indexes": environment.index_versions()},
+                inputs={**source.inputs, "source": vectors_of, "indexes": environment.index_versions()},
             )
 
 

@@ -9,17 +9,20 @@ import resource
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import protocols, specs
 from benchmarks.harness import environment, executors, item_map, store
-from benchmarks.harness.plan import Cell, Options, Prepared, cells
+from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells
+from benchmarks.hashing import hash_arrays
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
-from datasets import load
+from datasets import load, vectors
 from datasets.errors import InputError
 from datasets.interactions import Interactions
 
@@ -50,15 +53,46 @@ class Group:
         return tuple(cell for process in self.processes for cell in process)
 
 
-def prepare(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
+def prepare(block: Block, results: Path, data_dir: Path | None) -> Prepared:
+    """What a block's cells read: the files of a split, or those of made-up vectors."""
+    if block.vectors is not None:
+        return prepare_vectors(block.vectors, block.protocol, results)
+    return prepare_split(block.dataset, protocols.make(block.protocol), results, data_dir)
+
+
+def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], results: Path) -> Prepared:
+    """Draws made-up vectors into the files that a training would leave, once, and completely or not at all."""
+    start = time.perf_counter()
+    folder = results / "vectors" / digest([vectors.VERSION, dataclasses.asdict(made_from)])
+    if not folder.exists():
+        partial = _partial(folder)
+        partial.mkdir(parents=True)
+        shape = (made_from.n_items, made_from.dim)
+        items = np.lib.format.open_memmap(partial / "items.npy", "w+", np.float32, shape)
+        vectors.items(made_from, out=items)
+        items.flush()
+        users = vectors.queries(made_from)
+        np.save(partial / "users.npy", users)
+        (partial / "hash").write_text(hash_arrays({"items": items, "users": users}), encoding="ascii")
+        (partial / "preparation").write_text(f"drawn {_cost(time.perf_counter() - start)}", encoding="utf-8")
+        partial.rename(folder)
+    what = f"{made_from.n_items:,} items and {made_from.n_queries:,} queries of {made_from.dim} columns"
+    notes = (
+        f"{made_from.name}: {what}, made up, seed {made_from.seed}",
+        f"{made_from.name}: {(folder / 'preparation').read_text(encoding='utf-8')}",
+    )
+    hashes = {"dataset": (folder / "hash").read_text(encoding="ascii")}
+    return Prepared(made_from.name, protocol, folder, hashes, notes)
+
+
+def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
     start = time.perf_counter()
     data = load(dataset, data_dir)
     described = protocol_settings(protocol)
     folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
     if not folder.exists():
-        partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = _partial(folder)
         split = protocol.split(data)
         if not len(split.period(protocol.period)):
             raise InputError(
@@ -68,16 +102,24 @@ def prepare(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -
         split.save(partial)
         item_map.save_categories(data, partial)
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
-        (partial / "preparation").write_text(_preparation(time.perf_counter() - start), encoding="utf-8")
+        preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
+        (partial / "preparation").write_text(preparation, encoding="utf-8")
         partial.rename(folder)
     hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
     preparation = f"{data.name}, {protocol.name}: {(folder / 'preparation').read_text(encoding='utf-8')}"
     return Prepared(data.name, described, folder, hashes, (*_notes(data), preparation))
 
 
-def _preparation(seconds: float) -> str:
+def _partial(folder: Path) -> Path:
+    """Where a folder is filled before it is given its name; empty of what a killed run left."""
+    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    return partial
+
+
+def _cost(seconds: float) -> str:
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return f"loaded, cut and written in {seconds:.1f} s, in at most {peak_rss_bytes / 2**30:.2f} GiB of memory"
+    return f"in {seconds:.1f} s, in at most {peak_rss_bytes / 2**30:.2f} GiB of memory"
 
 
 def protocol_settings(protocol: Any) -> dict[str, Any]:
@@ -100,7 +142,7 @@ def plan(
     return [
         (prepared, cells(block, prepared, options))
         for block in blocks
-        for prepared in [prepare(block.dataset, protocols.make(block.protocol), results, data_dir)]
+        for prepared in [prepare(block, results, data_dir)]
     ]
 
 
@@ -178,7 +220,7 @@ class Run:
             shutil.rmtree(task.folder, ignore_errors=True)
 
     def _refusal(self, cell: Cell) -> str | None:
-        if "source" in cell.inputs:
+        if "source" in cell.inputs and cell.model != MADE_UP:
             source = self.records.get(cell.inputs["source"])
             if source is None or source["status"] != "ok":
                 use = "searches" if cell.kind == "index" else "maps"
@@ -195,15 +237,18 @@ class Run:
             "model": cell.model,
             "settings": cell.settings,
             "backend": cell.backend,
-            "adapter": cell.adapter,
             "mode": cell.mode,
             "device": cell.device,
             "threads": cell.threads,
             "seed": cell.seed,
             "protocol": cell.protocol,
-            "split": str(prepared.folder.resolve()),
-            "split_hash": prepared.hashes["split"],
         }
+        if cell.model != MADE_UP:
+            job |= {
+                "adapter": cell.adapter,
+                "split": str(prepared.folder.resolve()),
+                "split_hash": prepared.hashes["split"],
+            }
         if "source" in cell.inputs:
             job["vectors"] = str(self._vectors(cell.inputs["source"]).resolve())
         if cell.kind == "agreement":

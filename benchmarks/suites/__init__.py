@@ -2,7 +2,11 @@
 
 A suite is a list of blocks; a block is one data set under one protocol, with the models, modes, seeds and indexes that
 are run on it. To add a model to a suite, add a `[[block.models]]` row. Settings that rows have in common stand once, in
-a table `[settings.NAME]` that the rows name as their `base`.
+a table `[settings.NAME]` that the rows name as their `base`; indexes that blocks have in common stand once, as
+`[sweeps] NAME = [...]`, and a block names them, `indexes = "NAME"`.
+
+A block with `vectors = { n_items = 100_000, dim = 64 }` (datasets/vectors.py) in place of a data set, a protocol and
+models trains nothing: its indexes search made-up vectors, for 50 items or `protocol = { name = "search", k = 10 }`.
 """
 
 from __future__ import annotations
@@ -11,20 +15,24 @@ import dataclasses
 import difflib
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from backends.ann import INDEXES
 from backends.ann import settings as index_settings
+from backends.registry import FRAMEWORKS
 from benchmarks.settings import with_tuples
+from datasets import vectors
 from datasets.errors import InputError
 
 FOLDER = Path(__file__).parent
 DEFAULT = "quick"
 OWN_DATA = "own-data"
 MODES = ("eager", "compiled")
+SEARCH = {"name": "search", "k": 50}
+"""What is asked of made-up vectors, unless a block says otherwise: the items of largest inner product."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,11 @@ class Block:
 
     Attributes:
         protocol: its name and its settings (benchmarks/protocols).
+        backends: frameworks that train; empty leaves all.
         modes: modes that are trained.
         throughput: modes whose training throughput is measured, by turns; empty measures none.
         item_maps: whether each model's item vectors are drawn, as a map of the most popular items.
+        vectors: what is searched where nothing is trained; `dataset` is its name then, and there are no models.
     """
 
     dataset: str
@@ -74,9 +84,11 @@ class Block:
     models: tuple[ModelRow, ...]
     indexes: tuple[IndexRow, ...] = ()
     seeds: tuple[int, ...] = (0,)
+    backends: tuple[str, ...] = ()
     modes: tuple[str, ...] = ("eager", "compiled")
     throughput: tuple[str, ...] = ()
     item_maps: bool = False
+    vectors: vectors.Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,13 @@ class Suite:
     name: str
     title: str
     blocks: tuple[Block, ...]
+
+
+class Shared(NamedTuple):
+    """What a suite writes once and names where it is wanted: settings of models, and rows of indexes."""
+
+    settings: Mapping[str, Mapping[str, Any]]
+    sweeps: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def names() -> list[str]:
@@ -103,8 +122,8 @@ def load(name: str) -> Suite:
         raise InputError(f"unknown suite {name!r}, expected one of {', '.join(names())} or a .toml file{hint}")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        bases = content.get("settings", {})
-        blocks = tuple(_block(block, bases) for block in content["block"])
+        shared = Shared(content.get("settings", {}), content.get("sweeps", {}))
+        blocks = tuple(_block(block, shared) for block in content["block"])
         return Suite(path.stem, str(content.get("title", path.stem)), blocks)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -116,7 +135,8 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
     """The blocks that a run is made of.
 
     With a suite, its blocks, of which `datasets` keeps some. Without one, each data set's own suite, the one of its
-    name; synthetic data of any size get the default suite, and one's own data the suite made for them.
+    name; synthetic data of any size get the default suite, made-up vectors the suites that search them, and one's own
+    data the suite made for them.
 
     Raises:
         InputError: if the suite has no block for a data set that was asked for.
@@ -135,6 +155,8 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
 
 
 def _own_blocks(dataset: str) -> list[Block]:
+    if dataset.startswith(vectors.PREFIX):
+        return _searching(dataset)
     own = [block for block in load(dataset).blocks if block.dataset == dataset] if dataset in names() else []
     if own:
         return own
@@ -142,13 +164,55 @@ def _own_blocks(dataset: str) -> list[Block]:
     return [dataclasses.replace(block, dataset=dataset) for block in blocks]
 
 
-def _block(content: Mapping[str, Any], bases: Mapping[str, Any]) -> Block:
+def _searching(dataset: str) -> list[Block]:
+    made_up = [block for name in names() for block in load(name).blocks if block.vectors is not None]
+    found = [block for block in made_up if block.dataset == dataset]
+    if not found:
+        known = ", ".join(dict.fromkeys(block.dataset for block in made_up))
+        raise InputError(
+            f"no suite searches {dataset!r}, only {known}; write one of your own, with vectors = {{ n_items = … }}."
+        )
+    return found
+
+
+def _block(content: Mapping[str, Any], shared: Shared) -> Block:
     rest = dict(content)
-    models = tuple(_model_row(row, bases) for row in rest.pop("models"))
-    indexes = tuple(IndexRow(**with_tuples(row)) for row in rest.pop("indexes", ()))
-    block = Block(models=models, indexes=indexes, **with_tuples(rest))
+    indexes = tuple(IndexRow(**with_tuples(row)) for row in _swept(rest.pop("indexes", ()), shared.sweeps))
+    if "vectors" in rest:
+        block = _block_of_vectors(rest, indexes)
+    else:
+        models = tuple(_model_row(row, shared.settings) for row in rest.pop("models"))
+        block = Block(models=models, indexes=indexes, **with_tuples(rest))
     _check(block)
     return block
+
+
+def _swept(named: Any, sweeps: Mapping[str, Any]) -> Any:
+    if not isinstance(named, str):
+        return named
+    if named not in sweeps:
+        raise InputError(f"unknown sweep {named!r}, expected one of {', '.join(sweeps)}; correct it in the suite.")
+    return sweeps[named]
+
+
+def _block_of_vectors(content: Mapping[str, Any], indexes: tuple[IndexRow, ...]) -> Block:
+    rest = dict(content)
+    made_from = vectors.Settings(**rest.pop("vectors"))
+    protocol = {**SEARCH, **rest.pop("protocol", {})}
+    seeds = tuple(rest.pop("seeds", (0,)))
+    if rest:
+        raise InputError(
+            f"a block of made-up vectors has {', '.join(rest)}, expected protocol, seeds and indexes beside vectors; "
+            "correct it in the suite."
+        )
+    k = protocol["k"]
+    if set(protocol) != set(SEARCH) or protocol["name"] != SEARCH["name"] or not isinstance(k, int) or k < 1:
+        raise InputError(
+            f"the protocol of made-up vectors is {protocol}, expected {SEARCH} or another k from 1; "
+            "correct it in the suite."
+        )
+    protocol["primary_metric"] = f"index_recall@{k}"
+    return Block(made_from.name, protocol, models=(), indexes=indexes, seeds=seeds, vectors=made_from)
 
 
 def _model_row(content: Mapping[str, Any], bases: Mapping[str, Any]) -> ModelRow:
@@ -165,11 +229,15 @@ def _check(block: Block) -> None:
     """Refuses what would otherwise end as no cell, or as a failure of every cell.
 
     Raises:
-        InputError: for an unknown mode, seed or index setting, and for rows that nobody could tell apart.
+        InputError: for an unknown mode, backend, seed or index setting, and for rows that nobody could tell apart.
     """
-    for mode in (*block.modes, *block.throughput, *(mode for row in block.models for mode in row.modes)):
-        if mode not in MODES:
-            raise InputError(f"unknown mode {mode!r}, expected one of {', '.join(MODES)}; correct it in the suite.")
+    modes = (*block.modes, *block.throughput, *(mode for row in block.models for mode in row.modes))
+    for what, given, known in (("mode", modes, MODES), ("backend", block.backends, FRAMEWORKS)):
+        for word in given:
+            if word not in known:
+                raise InputError(
+                    f"unknown {what} {word!r}, expected one of {', '.join(known)}; correct it in the suite."
+                )
     for seed in block.seeds:
         if not isinstance(seed, int) or seed < 0:
             raise InputError(f"{seed!r} is no seed, expected a whole number from 0; correct it in the suite.")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from threadpoolctl import threadpool_limits
 
-from benchmarks import commands, protocols
+from benchmarks import commands
 from benchmarks.harness import environment, item_map, store
 from benchmarks.harness.plan import Options, cells
 from benchmarks.harness.run import Run, groups, prepare
@@ -246,7 +246,7 @@ class Bench:
 
     def __init__(self, results):
         self.results = results
-        self.prepared = prepare(BLOCK.dataset, protocols.make(PROTOCOL), results, None)
+        self.prepared = prepare(BLOCK, results, None)
         self.cells = cells(BLOCK, self.prepared, Options())
         self.train = next(cell for cell in self.cells if cell.kind == "train" and cell.model == "als")
         (self.map,) = (cell for cell in self.cells if cell.kind == "map")

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.ann import exact
+from backends import ann
+from backends.ann import INDEXES, bare, exact
+from benchmarks.harness import retrieval
 from benchmarks.harness.evaluation import Judge, exact_lists
-from benchmarks.harness.retrieval import N_SINGLE_QUERIES, _summary, drop_seen, measure, n_to_ask
+from benchmarks.harness.retrieval import drop_seen, measure, n_to_ask
+from benchmarks.metrics import retrieved_recall
 from benchmarks.protocols import LeaveKOut
 from benchmarks.protocols.base import Queries, Split
 
@@ -81,16 +84,20 @@ def test_nothing_more_is_asked_for_where_seen_items_stay():
 
 
 def test_latencies_become_percentiles():
-    single = [0.001 * n for n in range(101)]
-    summary = _summary({"query": {"nprobe": 4}, "metrics": {"recall@5": 0.5}, "single_s": single, "batch_qps": [2.0]})
+    measured = retrieval._Setting({"nprobe": 4}, {"recall@5": 0.5}, {"lost/recall@5": (0.0, 0.1)})
+    measured.single_s = [0.001 * n for n in range(101)]
+    measured.rate("batch_qps", 2.0)
+    summary = measured.summary([0.25])
     assert summary["query"] == {"nprobe": 4}
     assert summary["metrics"] == {"recall@5": 0.5}
-    assert {name: round(value, 9) for name, value in summary["timings"].items() if name != "batch_qps"} == {
+    assert summary["intervals"] == {"lost/recall@5": (0.0, 0.1)}
+    assert {name: np.round(value, 9).tolist() for name, value in summary["timings"].items()} == {
         "p50_s": 0.05,
         "p95_s": 0.095,
         "p99_s": 0.099,
+        "load_s": [0.25],
+        "batch_qps": [2.0],
     }
-    assert summary["timings"]["batch_qps"] == [2.0]
 
 
 N_QUERIES, N_ITEMS, K, N_TURNS = 30, 40, 5, 2
@@ -127,23 +134,45 @@ def judge():
 class Job:
     """What `measure` asks of a worker's job, and what it was told in the end."""
 
-    def __init__(self, judge, folder, index, queries, *, filter_seen):
+    def __init__(self, judge, folder, index, queries, *, filter_seen=False):
+        self.folder = folder
         self.judge = lambda: judge
         self.spec = SimpleNamespace(asks="histories", answers_empty=False, filter_seen=filter_seen)
         self.asked = {"vectors": str(folder), "index": index, "build": {}, "queries": queries, "threads": 1, "seed": 0}
-        self.clock = lambda _: contextlib.nullcontext()
+        if judge is None:
+            self.asked["protocol"] = {"name": "search", "k": K, "primary_metric": f"index_recall@{K}"}
+        else:
+            self.asked |= {"protocol": {"primary_metric": f"recall@{K}"}, "split": "a folder"}
+        self.timings = {}
+
+    @contextlib.contextmanager
+    def clock(self, name):
+        yield
+        self.timings[name] = 0.125
 
     def finish(self, **result):
         self.result = result
 
 
-def written_vectors(folder, shape):
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr(retrieval, "WINDOW_S", 0.002)
+    monkeypatch.setattr(retrieval, "SINGLE_QUERIES", (4, 8))
+
+
+def written_vectors(folder, shape, n_items=N_ITEMS):
     """Random vectors of users, of this shape, and of items, as a training leaves them."""
     rng = np.random.default_rng(1)
-    users, items = (rng.standard_normal(size).astype(np.float32) for size in (shape, (N_ITEMS, shape[-1])))
+    users, items = (rng.standard_normal(size).astype(np.float32) for size in (shape, (n_items, shape[-1])))
     np.save(folder / "users.npy", users)
     np.save(folder / "items.npy", items)
     return users, items
+
+
+def measured(judge, folder, index="exact", queries=({},), **spec):
+    job = Job(judge, folder, index, list(queries), **spec)
+    measure(job, lambda: iter(range(N_TURNS)))
+    return job
 
 
 @pytest.mark.parametrize("filter_seen", [False, True])
@@ -151,17 +180,128 @@ def written_vectors(folder, shape):
 @pytest.mark.parametrize("shape", [(N_QUERIES, 4), (N_QUERIES, 1, 4), (N_QUERIES, 3, 4)])
 def test_an_exact_index_is_worth_what_exact_search_is(judge, tmp_path, shape, index, filter_seen):
     users, items = written_vectors(tmp_path, shape)
-    job = Job(judge, tmp_path, index, [{}], filter_seen=filter_seen)
-    measure(job, lambda: iter(range(N_TURNS)))
+    job = measured(judge, tmp_path, index, filter_seen=filter_seen)
     (result,) = job.result["answers"]
     asked = judge.asked(job.spec, "test")
     lists = exact_lists(users, items, K, asked.seen if filter_seen else None)
     expected = judge.judge(judge.spread(lists, asked), "test").metrics
-    assert result["metrics"] == {**expected, f"index_recall@{K}": 1.0}
+    own = {f"index_recall@{K}": 1.0, f"exact/recall@{K}": expected[f"recall@{K}"], f"lost/recall@{K}": 0.0}
+    assert result["metrics"] == {**expected, **own}
+    assert result["intervals"] == {f"lost/recall@{K}": (0.0, 0.0)}
     assert (asked.place == -1).any(), "no query is without a history"
-    assert (job.result["status"], job.result["settings"]) == ("ok", {"n_items": N_ITEMS, "dim": 4})
-    assert len(result["timings"]["batch_qps"]) == N_TURNS
-    assert 0 < result["timings"]["p50_s"] <= result["timings"]["p99_s"]
+    assert job.result["status"] == "ok"
+
+
+def test_what_an_index_loses_is_exact_search_less_its_own_query_by_query(judge, tmp_path):
+    users, items = written_vectors(tmp_path, (N_QUERIES, 4))
+    queries = [{"nprobe": 1}, {"nprobe": 3}]
+    job = Job(judge, tmp_path, "faiss-ivf", queries)
+    job.asked["build"] = {"nlist": 8}
+    measure(job, lambda: iter(range(N_TURNS)))
+    asked = judge.asked(job.spec, "test")
+    adapter = ann.load("faiss-ivf")
+    index = adapter.build("faiss-ivf", items, {"nlist": 8}, threads=1, seed=0)
+    truth = exact_lists(users, items, K, None)
+
+    def hits(lists):
+        """Of each query with a target: whether it is among the K."""
+        spread = judge.spread(lists, asked)
+        targets = judge.split.period("test").items
+        return np.array([target in row for target, row in zip(targets, spread, strict=True)], float)
+
+    of_exact = hits(truth)
+    for query, answer in zip(queries, job.result["answers"], strict=True):
+        found = adapter.search(index, users, K, query, 1)
+        lost = of_exact - hits(found)
+        metrics = answer["metrics"]
+        assert metrics[f"exact/recall@{K}"] == pytest.approx(of_exact.mean())
+        assert metrics[f"lost/recall@{K}"] == pytest.approx(lost.mean())
+        assert metrics[f"index_recall@{K}"] == retrieved_recall(found, truth, users, items) < 1
+        draws = np.random.default_rng(0).integers(len(lost), size=(20_000, len(lost)))
+        expected = np.quantile(lost[draws].mean(1), [0.025, 0.975])
+        assert np.allclose(answer["intervals"][f"lost/recall@{K}"], expected, atol=0.04)
+
+
+def test_everything_that_a_record_of_an_index_holds(tmp_path):
+    n_items = 20_000
+    written_vectors(tmp_path, (N_QUERIES, 16), n_items)
+    job = measured(None, tmp_path, "faiss-hnsw", [{"efSearch": 10}, {"efSearch": 20}])
+    settings = job.result["settings"]
+    cores = settings.pop("threads_all")
+    assert settings.pop("batch_queries") == 128 * max(2, cores)
+    assert settings == {"n_items": n_items, "dim": 16, "n_queries": N_QUERIES, "n_interests": 1}
+    assert set(job.timings) == {"build_s", "save_s"}
+    memory = job.result["memory"]
+    assert memory["index_bytes"] > n_items * 16 * 4
+    assert 0.7 < memory["resident_bytes"] / memory["index_bytes"] < 2
+    for answer in job.result["answers"]:
+        timings = answer["timings"]
+        assert 0 < timings["p50_s"] <= timings["p95_s"] <= timings["p99_s"]
+        for name in ("load_s", "batch_qps", "batch_qps_all", "bare_qps"):
+            assert len(timings[name]) == N_TURNS
+            assert min(timings[name]) > 0
+        shares = 1 - np.array(timings["batch_qps"]) / np.array(timings["bare_qps"])
+        assert np.allclose(timings["call_overhead"], shares)
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("shape", [(N_QUERIES, 4), (N_QUERIES, 3, 4)])
+def test_every_index_is_measured_on_made_up_vectors_which_have_no_task(tmp_path, index, shape):
+    written_vectors(tmp_path, shape, n_items=600)
+    job = measured(None, tmp_path, index)
+    (answer,) = job.result["answers"]
+    assert set(answer["metrics"]) == {f"index_recall@{K}"}
+    assert answer["metrics"][f"index_recall@{K}"] > 0.2
+    assert answer["intervals"] == {}
+    assert ("bare_qps" in answer["timings"]) == ("call_overhead" in answer["timings"]) == (len(shape) == 2)
+    assert job.result["settings"]["n_interests"] == (1 if len(shape) == 2 else 3)
+
+
+def test_what_is_measured_was_read_from_the_file(judge, tmp_path, monkeypatch):
+    written_vectors(tmp_path, (N_QUERIES, 4))
+    restored, searched = [], []
+    restore, search = exact.restore, exact.search
+    monkeypatch.setattr(exact, "restore", lambda *given: restored.append(restore(*given)) or restored[-1])
+    monkeypatch.setattr(exact, "search", lambda *given, **named: searched.append(given[0]) or search(*given, **named))
+    measured(judge, tmp_path)
+    built, *rest = searched
+    assert len(restored) == 1 + N_TURNS
+    assert built is not restored[0]
+    assert all(index is restored[0] for index in rest)
+
+
+def test_batches_are_searched_with_one_thread_and_with_all_and_single_queries_with_one(judge, tmp_path, monkeypatch):
+    written_vectors(tmp_path, (N_QUERIES, 4))
+    monkeypatch.setattr(retrieval, "_all_threads", lambda: 3)
+    batches = []
+    search = exact.search
+    monkeypatch.setattr(
+        exact, "search", lambda index, queries, *given, **named: (
+            batches.append((len(queries), given[-1] if given[2:] else named["threads"]))
+            or search(index, queries, *given, **named)
+        ),
+    )  # fmt: skip
+    measured(judge, tmp_path)
+    assert {(n, threads) for n, threads in batches if n > N_QUERIES} == {(384, 1), (384, 3)}
+
+
+def test_a_batch_is_the_same_for_every_index_and_a_fast_one_answers_it_more_often(judge, tmp_path):
+    written_vectors(tmp_path, (N_QUERIES, 4))
+    clocks = []
+    for seconds in (0.0001, 0.5):
+        job = Job(judge, tmp_path, "exact", [{}])
+        task = retrieval._Task.of(job, *(np.load(tmp_path / f"{name}.npy") for name in ("users", "items")))
+        served, _ = retrieval._serve(job, task)
+        clock = retrieval._Clock(task, served)
+        clock._batch_s = lambda *_, seconds=seconds: seconds
+        setting = retrieval._Setting({})
+        clock.calibrate(setting)
+        clocks.append((clock, setting))
+    (fast, often), (slow, once) = clocks
+    assert np.array_equal(fast.batch, slow.batch)
+    assert often.calls[:2] == (20, 20)  # of 0.1 ms in 2 ms
+    assert once.calls[:2] == (1, 1)
+    assert all(4 <= setting.calls[2] <= 8 for setting in (often, once))
 
 
 def test_a_single_query_of_several_interests_asks_the_index_for_each(judge, tmp_path, monkeypatch):
@@ -169,7 +309,26 @@ def test_a_single_query_of_several_interests_asks_the_index_for_each(judge, tmp_
     one_by_one = []
     search_one = exact.search_one
     monkeypatch.setattr(exact, "search_one", lambda *given: one_by_one.append(given[1]) or search_one(*given))
-    measure(Job(judge, tmp_path, "exact", [{}], filter_seen=False), lambda: iter(range(N_TURNS)))
-    assert len(one_by_one) == 3 * N_SINGLE_QUERIES * N_TURNS
+    measured(judge, tmp_path)
+    assert len(one_by_one) % 3 == 0
+    assert len(one_by_one) >= 3 * 4 * N_TURNS
     asked = np.array(one_by_one).reshape(-1, 3, 4)
     assert all(any(np.array_equal(query, user) for user in users) for query in asked[:20])
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_direct_calls_of_a_library_find_what_the_adapter_does(index):
+    rng = np.random.default_rng(0)
+    items, queries = (rng.standard_normal((n, 8)).astype(np.float32) for n in (600, 20))
+    adapter = ann.load(index)
+    built = adapter.build(index, items, {}, threads=1, seed=0)
+    answer = bare.call(built, queries, K, {})()
+    if index == "annoy":
+        assert answer is None  # a loop over single queries
+        return
+    found = answer[1] if isinstance(answer, tuple) else answer
+    assert np.array_equal(found, adapter.search(built, queries, K, {}, threads=1))
+
+
+def test_every_library_has_its_direct_call():
+    assert set(bare.CALLS) == {row.module.rpartition(".")[2] for row in INDEXES.values()}

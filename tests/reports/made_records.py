@@ -16,6 +16,7 @@ from benchmarks.agreement.verdict import Verdict
 VALIDATOR = jsonschema.Draft202012Validator(
     json.loads(Path("benchmarks/harness/record.schema.json").read_text(encoding="utf-8"))
 )
+HOSTILE = "<script>alert(1)</script>|x`*_[a](b)'\" onload=x"
 MACHINE = {
     "id": "m-1",
     "cpu": "Example CPU at 2.0 GHz",
@@ -103,6 +104,7 @@ def timed(backend: str, mode: str, windows: list[float], **changes: Any) -> dict
 def indexed(name: str, recall: float, rates: list[float], query: dict[str, Any] | None = None, **changes: Any) -> Any:
     """An index record over the vectors of mf-bpr."""
     timings = {"build_s": 1.5, "p50_s": 0.0002, "p95_s": 0.0004, "p99_s": 0.0009, "batch_qps": rates}
+    timings |= changes.pop("timings", {})
     changes = {
         "settings": {"primary_metric": "precision@5", "protocol": PROTOCOL, "n_items": 4059, "dim": 129},
         "metrics": {"index_recall@5": recall, "precision@5": 0.15 * recall},
@@ -111,6 +113,40 @@ def indexed(name: str, recall: float, rates: list[float], query: dict[str, Any] 
         "index": {"name": name, "build": {}, "query": query or {}},
     } | changes
     return record(kind="index", model="mf-bpr", mode="compiled", timings=timings, **changes)
+
+
+def searched(name: str, recall: float, rates: list[float], **changes: Any) -> Any:
+    """An index record over made-up vectors, with all that newer records tell; `changes` go into its dictionaries."""
+    made: dict[str, Any] = {
+        "settings": {
+            "primary_metric": "index_recall@10",
+            "n_items": 1_000_000,
+            "dim": 64,
+            "n_queries": 1000,
+            "n_interests": 1,
+            "threads_all": 2,
+        },
+        "metrics": {"index_recall@10": recall},
+        "timings": {
+            "build_s": 60.0,
+            "save_s": 1.0,
+            "load_s": [0.5, 0.4, 0.6],
+            "p50_s": 0.0002,
+            "p95_s": 0.0004,
+            "p99_s": 0.0009,
+            "batch_qps": rates,
+            "batch_qps_all": [1.8 * rate for rate in rates],
+            "bare_qps": [1.01 * rate for rate in rates],
+            "call_overhead": [1 - 1 / 1.01] * len(rates),
+        },
+        "memory": {"index_bytes": 300_000_000, "resident_bytes": 310_000_000},
+        "index": {"name": name, "build": {}, "query": {}},
+    }
+    for part in made:
+        made[part] |= changes.pop(part, {})
+    vectors = {"model": "made-up-vectors", "variant": "64-d, 1,000,000 items", "backend": "classic"}
+    place = {"dataset": "vectors-1m", "protocol": "search", "group": "g-9"}
+    return record(**{"kind": "index", **vectors, **place, **made, **changes})
 
 
 def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> dict[str, Any]:
@@ -192,3 +228,14 @@ def suite_verdicts() -> list[Verdict]:
         verdict("mf-bpr", "differs", "jax is 0.004 below torch.", 0.004),
         verdict("als", "not compared", "It has one backend."),
     ]
+
+
+def hostile_suite() -> tuple[list[dict[str, Any]], list[Verdict]]:
+    """Names and reasons that no page may take for markup."""
+    records = [
+        trained("mf-bpr", 0.15, dataset=HOSTILE, notes=[HOSTILE + "\n# heading"]),
+        timed("torch", "eager", [100.0, 120.0], dataset=HOSTILE, group=HOSTILE),
+        failed("failed", HOSTILE + "\n\x1b[31mred & <b>bold</b>", dataset=HOSTILE, backend="jax"),
+    ]
+    verdicts = [verdict("mf-bpr", "differs", HOSTILE)]
+    return records, verdicts

@@ -9,7 +9,10 @@ import matplotlib as mpl
 import pytest
 from made_records import indexed, suite, suite_verdicts, timed, trained
 
+from backends.ann import INDEXES
+from backends.registry import FRAMEWORKS
 from reports.charts import draw
+from reports.drawing import COLOURS, MARKERS
 from reports.leaderboard import build
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -57,6 +60,31 @@ def test_ids_of_two_pictures_on_one_page_never_meet(charts):
     for chart in charts:
         for target in re.findall(r'(?:url\(|xlink:href=")#([^)"]+)', chart.svg):
             assert f'id="{target}"' in chart.svg
+
+
+def test_every_framework_and_index_looks_like_no_other():
+    names = {*FRAMEWORKS, *INDEXES}
+    assert names <= set(COLOURS)
+    assert set(COLOURS) == set(MARKERS)
+    for kind in (FRAMEWORKS, INDEXES):
+        assert len({(COLOURS[name], MARKERS[name]) for name in kind}) == len(kind)
+
+
+def contrast(colour, other):
+    """WCAG 2.2's ratio of two colours' relative luminances."""
+
+    def luminance(rgb):
+        parts = [int(rgb[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(colour), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#0f1318"])
+def test_colours_can_be_seen_on_light_and_on_dark(background):
+    assert {name: c for name, c in COLOURS.items() if contrast(c, background) < 3} == {}
 
 
 def test_a_users_own_style_does_not_show(charts):

@@ -237,13 +237,9 @@ def test_a_failed_timing_stands_in_its_models_table_without_a_ratio():
     assert table.rows[1].to_slowest is None
 
 
-def test_pareto_front_and_the_fastest_of_each_family():
+def test_pareto_front_and_order_of_indexes():
     (table,) = build(suite(), []).retrieval
     assert {row.name for row in table.rows if row.on_front} == {"faiss-flat", "faiss-hnsw", "faiss-ivf"}
-    by_level = {duel.recall: duel for duel in table.duels}
-    assert (by_level[0.9].faiss.query, by_level[0.9].annoy.query) == ("nprobe=4", "search_k=1000")
-    assert by_level[0.95].faiss.name == "faiss-hnsw"
-    assert by_level[0.99].ratio.median == pytest.approx(21 / 1.8)
     assert table.rows[0].name == "exact"
     assert table.recall_metric == "index_recall@5"
 

@@ -1,0 +1,54 @@
+"""The first page: every model in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports import text
+from reports.blocks import Block, Cell, Row, Table, cells, figures, status, verdict, words
+from reports.drawing import Chart
+from reports.leaderboard import Leaderboards
+from reports.overview import OverviewRow
+
+ANCHOR = "overview"
+TITLE = "Overview"
+LEAD = (
+    "A line a model: the range of its metric over all frameworks, what its worst framework is above the better "
+    "popularity, what was published, whether the frameworks agree from the same initial parameters and batches, and "
+    "which of them trains fastest, as a ratio to the slowest in the same interleaved run."
+)
+_COLUMNS = (
+    *words("model", "variant", "data", "protocol", "metric"),
+    *figures("measured", "above popularity", "published"),
+    *words("frameworks", "fastest"),
+    *figures("times the slowest"),
+)
+
+
+def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
+    rows = tuple(map(_row, leaderboards.overview))
+    return [Block("", (Table("Every model in a line", _COLUMNS, rows, ("overview",), 4),))] if rows else []
+
+
+def _row(row: OverviewRow) -> Row:
+    measured: str | Cell = status(row.status, "")
+    if row.low is not None:
+        low, high = text.metric(row.low), text.metric(row.high)
+        measured = low if low == high else f"{low} – {high}"
+    agreement = verdict(row.badge.verdict, row.badge.reason) if row.role == "model" else Cell("reference")
+    return Row(
+        cells(
+            row.model,
+            row.variant,
+            row.dataset,
+            row.protocol,
+            row.metric or "",
+            measured,
+            text.signed(row.above),
+            f"{row.published.value:g}" if row.published else "",
+            agreement,
+            row.fastest or "",
+            text.ratio(row.ratio.median) if row.ratio else "",
+        ),
+        row.role if row.low is not None else "failed",
+    )
