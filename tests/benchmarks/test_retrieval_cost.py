@@ -240,18 +240,17 @@ def test_everything_that_a_record_of_an_index_holds(tmp_path):
         for name in ("load_s", "batch_qps", "batch_qps_all", "bare_qps"):
             assert len(timings[name]) == N_TURNS
             assert min(timings[name]) > 0
-        shares = 1 - np.array(timings["batch_qps"]) / np.array(timings["bare_qps"])
-        assert np.allclose(timings["call_overhead"], shares)
+        assert len(timings["call_overhead"]) == N_TURNS
 
 
 @pytest.mark.parametrize("index", INDEXES)
-@pytest.mark.parametrize("shape", [(N_QUERIES, 4), (N_QUERIES, 3, 4)])
+@pytest.mark.parametrize("shape", [(N_QUERIES, 32), (N_QUERIES, 3, 32)])
 def test_every_index_is_measured_on_made_up_vectors_which_have_no_task(tmp_path, index, shape):
     written_vectors(tmp_path, shape, n_items=600)
     job = measured(None, tmp_path, index)
     (answer,) = job.result["answers"]
     assert set(answer["metrics"]) == {f"index_recall@{K}"}
-    assert answer["metrics"][f"index_recall@{K}"] > 0.2
+    assert answer["metrics"][f"index_recall@{K}"] > 0.1
     assert answer["intervals"] == {}
     assert ("bare_qps" in answer["timings"]) == ("call_overhead" in answer["timings"]) == (len(shape) == 2)
     assert job.result["settings"]["n_interests"] == (1 if len(shape) == 2 else 3)
@@ -304,6 +303,30 @@ def test_a_batch_is_the_same_for_every_index_and_a_fast_one_answers_it_more_ofte
     assert all(4 <= setting.calls[2] <= 8 for setting in (often, once))
 
 
+def test_overhead_is_of_the_shortest_call_through_the_adapter_and_the_shortest_direct_one(judge, tmp_path, monkeypatch):
+    written_vectors(tmp_path, (N_QUERIES, 4))
+    job = Job(judge, tmp_path, "exact", [{}])
+    task = retrieval._Task.of(job, *(np.load(tmp_path / f"{name}.npy") for name in ("users", "items")))
+    clock = retrieval._Clock(task, retrieval._serve(job, task)[0])
+    taken = {"ours": iter([0.5, 0.25, 0.75]), "theirs": iter([0.2, 1.0, 0.3])}
+    order = []
+
+    def clocked(whose):
+        order.append(whose)
+        return next(taken[whose])
+
+    clock._batch_s = lambda *_: clocked("ours")
+    monkeypatch.setattr(retrieval, "_seconds", lambda _: clocked("theirs"))
+    setting = retrieval._Setting({})
+    clock._one_thread(setting, 3)
+    assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
+    assert setting.rates == {
+        "batch_qps": [3 * len(clock.batch) / 1.5],
+        "bare_qps": [3 * len(clock.batch) / 1.5],
+        "call_overhead": [pytest.approx(0.2)],
+    }
+
+
 def test_a_single_query_of_several_interests_asks_the_index_for_each(judge, tmp_path, monkeypatch):
     users, _ = written_vectors(tmp_path, (N_QUERIES, 3, 4))
     one_by_one = []
@@ -316,18 +339,27 @@ def test_a_single_query_of_several_interests_asks_the_index_for_each(judge, tmp_
     assert all(any(np.array_equal(query, user) for user in users) for query in asked[:20])
 
 
+ITEMS_OF = {  # where in a library's own answer the items are; Annoy's is a loop over single queries
+    "exact": lambda answer: answer,
+    "faiss": lambda answer: answer[1],
+    "hnswlib": lambda answer: answer[0],
+    "usearch": lambda answer: answer.keys,
+    "annoy": None,
+}
+
+
 @pytest.mark.parametrize("index", INDEXES)
 def test_direct_calls_of_a_library_find_what_the_adapter_does(index):
     rng = np.random.default_rng(0)
-    items, queries = (rng.standard_normal((n, 8)).astype(np.float32) for n in (600, 20))
+    items, queries = (rng.standard_normal((n, 32)).astype(np.float32) for n in (600, 20))
     adapter = ann.load(index)
     built = adapter.build(index, items, {}, threads=1, seed=0)
     answer = bare.call(built, queries, K, {})()
-    if index == "annoy":
-        assert answer is None  # a loop over single queries
-        return
-    found = answer[1] if isinstance(answer, tuple) else answer
-    assert np.array_equal(found, adapter.search(built, queries, K, {}, threads=1))
+    items_of = ITEMS_OF[INDEXES[index].module.rpartition(".")[2]]
+    if items_of is None:
+        assert answer is None
+    else:
+        assert np.array_equal(items_of(answer), adapter.search(built, queries, K, {}, threads=1))
 
 
 def test_every_library_has_its_direct_call():
