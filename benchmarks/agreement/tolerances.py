@@ -25,18 +25,20 @@ class Tolerance:
 LADDER: Mapping[str, Tolerance] = MappingProxyType(
     {
         "round trip": Tolerance(0.0, 0.0, "export(init(p)) - p, absolute"),
-        "forward": Tolerance(1e-6, 3.6e-7, "user and item vectors, relative to the largest element"),
-        "gradients": Tolerance(5e-6, 1.6e-6, "relative to the parameter's largest gradient; slopes to their norms"),
+        "forward": Tolerance(1e-6, 6.3e-7, "user and item vectors, relative to the largest element"),
+        "gradients": Tolerance(5e-6, 2.2e-6, "relative to the parameter's largest gradient; slopes to their norms"),
         "loss": Tolerance(1e-6, 1.7e-7, "the first step's loss, relative"),
-        "one step": Tolerance(5e-6, 1.7e-6, "parameters, absolute"),
-        "trajectory": Tolerance(1e-5, 1.3e-6, "the losses of all steps, relative"),
-        "vectors": Tolerance(3e-5, 2.0e-5, "user and item vectors after training, relative to the largest element"),
+        "one step": Tolerance(5e-6, 3.6e-6, "parameters, absolute"),
+        "trajectory": Tolerance(1e-5, 7.1e-6, "the losses of all steps, relative"),
+        "vectors": Tolerance(3e-5, 2.4e-5, "user and item vectors after training, relative to the largest element"),
         "metrics": Tolerance(0.002, 0.0, "recall@10 of each user after training, mean of the absolute differences"),
     }
 )
-"""In the order in which the rungs are climbed. Measured with `agree` on an x86 CPU, one thread, over all families, four
-frameworks and two modes: the largest of 112 climbs. A limit is three to eight times that, for other machines' rounding;
-that of the final vectors one and a half times, since from twice on it would let an injected bug through."""
+"""In the order in which the rungs are climbed. Measured with `agree` on an x86 CPU over all families, four frameworks
+and two modes, in two seeds, with one thread and with two: the largest of 448 climbs, whose distribution the published
+page shows. With the ladder's own seed a limit is three to eight times the largest, for other machines' rounding, and
+that of the final vectors one and a half times; another seed took up to seven tenths of one. They are no wider because
+the smallest injected bugs begin there."""
 
 METRIC = Tolerance(0.002, 0.0, "largest difference of the primary metric between backends, same seed")
 """The verdict at the end of a run; measured on Online Retail and on the synthetic data."""
