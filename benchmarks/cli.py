@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     add = subcommands.add_parser("advise", help="which index to take for given needs, from measured records alone")
     _needs(add)
     add.add_argument("--results", nargs="+", default=(), type=Path, metavar="DIR",
-                     help="folders of records (default: the published ones, and RESULTS if there)")  # fmt: skip
+                     help="results folders, or folders of them (default: the published ones, and RESULTS)")  # fmt: skip
     add.add_argument("--json", action="store_true", help="as JSON")
     _always(add, commands.advise, quiet="the recommendation only, in one sentence")
 

@@ -222,7 +222,8 @@ def advise(options: argparse.Namespace) -> int:
     """Recommends an index for given needs from measured records, and says which."""
     from reports import advice, advice_text
 
-    folders = options.results or _folders_with_records()
+    given = options.results or [folder for folder in (PUBLISHED, Path("RESULTS")) if _has_records(folder)]
+    folders = [inside for folder in given for inside in store.folders(folder)]
     needs = advice.Needs(
         recall=options.recall,
         n_items=options.items,
@@ -232,22 +233,22 @@ def advise(options: argparse.Namespace) -> int:
         latency_s=options.latency,
         all_threads=options.threads == "all",
     )
-    given = advice.advise(advice.measured(store.read(folder) for folder in folders), needs)
+    reached = advice.advise(advice.measured(store.read(folder) for folder in folders), needs)
     if options.json:
-        sys.stdout.write(json.dumps(advice_text.as_json(given), indent=2, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(advice_text.as_json(reached), indent=2, allow_nan=False) + "\n")
     else:
-        said = advice_text.lines(given)
+        said = advice_text.lines(reached)
         sys.stdout.writelines(f"{line}\n" for line in (said[:1] if options.quiet else said))
-    return {advice.RECOMMENDED: FINE, advice.NOTHING_FITS: FAILED, advice.CANNOT_TELL: NOTHING_MEASURED}[given.outcome]
+    return {advice.RECOMMENDED: FINE, advice.NOTHING_FITS: FAILED, advice.CANNOT_TELL: NOTHING_MEASURED}[
+        reached.outcome
+    ]
 
 
 PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
 
 
-def _folders_with_records() -> list[Path]:
-    """The published ones, and that of one's own runs."""
-    folders = [*sorted(PUBLISHED.glob("*")), Path("RESULTS")]
-    return [folder for folder in folders if (folder / store.FILE_NAME).exists()]
+def _has_records(folder: Path) -> bool:
+    return any((inside / store.FILE_NAME).exists() for inside in store.folders(folder))
 
 
 def doctor(options: argparse.Namespace) -> int:

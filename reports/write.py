@@ -39,7 +39,9 @@ def write(folders: Sequence[Path]) -> list[Path]:
     Raises:
         InputError: a folder has no records, or invalid ones.
     """
-    results = [Path(os.path.normpath(result)) for folder in folders for result in _results(folder)]
+    from benchmarks.harness import store
+
+    results = [Path(os.path.normpath(result)) for folder in folders for result in store.folders(folder)]
     if any(result.is_absolute() for result in results):
         results = [result.absolute() for result in results]
     return publish({result: load(result) for result in results})
@@ -62,11 +64,6 @@ def _run(folder: Path, top: Path, boards: Leaderboards) -> site.Run:
     name = "" if folder == top else folder.relative_to(top).as_posix()
     home = Path(os.path.relpath(folder, top / "site")).as_posix()
     return site.Run(name, home, boards, draw(boards))
-
-
-def _results(folder: Path) -> list[Path]:
-    inside = sorted(path.parent for path in folder.glob(f"*/{RECORDS}"))
-    return [folder] if (folder / RECORDS).exists() or not inside else inside
 
 
 def _files(run: site.Run) -> dict[str, bytes]:

@@ -53,6 +53,12 @@ def read(results: Path) -> list[Record]:
     return list(latest.values())
 
 
+def folders(folder: Path) -> list[Path]:
+    """The results folders that a folder stands for: itself, or those in it where it has no records of its own."""
+    inside = sorted(path.parent for path in folder.glob(f"*/{FILE_NAME}"))
+    return [folder] if (folder / FILE_NAME).exists() or not inside else inside
+
+
 def check(record: Record) -> None:
     """Holds a record against the JSON schema beside this file.
 

@@ -100,7 +100,7 @@ def test_ones_own_results_are_read_beside_the_published_ones_or_alone(say, folde
     shutil.copy(PUBLISHED / "quick" / store.FILE_NAME, folder / "RESULTS")
     monkeypatch.setattr(commands, "PUBLISHED", folder / "none")
     small = ["--recall", "0.95", "--items", "1000", "--dim", "32"]
-    assert say(*small)[:2] == say(*small, "--results", "RESULTS")[:2]
+    assert say(*small)[:2] == say(*small, "--results", "RESULTS")[:2] == say(*small, "--results", folder)[:2]
     assert say(*small)[0] == FINE
 
 

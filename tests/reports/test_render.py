@@ -126,7 +126,10 @@ def test_write_reads_the_store_and_judges_the_records(tmp_path, monkeypatch):
         asked.append(path)
         return suite()
 
-    store, judge = SimpleNamespace(read=read), SimpleNamespace(verdicts=lambda _: suite_verdicts())
+    store, judge = (
+        SimpleNamespace(read=read, folders=lambda folder: [folder]),
+        SimpleNamespace(verdicts=lambda _: suite_verdicts()),
+    )
     monkeypatch.setattr(benchmarks.harness, "store", store, raising=False)
     monkeypatch.setattr(benchmarks.agreement, "verdict", judge, raising=False)
     written = write([tmp_path])
