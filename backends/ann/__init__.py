@@ -82,7 +82,7 @@ class Adapter(Protocol):
             parameters: build parameters; those left out take the row's defaults.
             threads: threads of the build. With one, equal seeds give equal indexes; what several
                 threads build may depend on their timing.
-            seed: seed of the library's own random choices, >= 0.
+            seed: seed of the library's own random choices, >= 0; USearch takes none.
 
         Raises:
             InputError: vectors are empty or not finite, a parameter is unknown or out of range.

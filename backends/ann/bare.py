@@ -53,6 +53,16 @@ def _annoy(index: Index, queries: Floats, k: int, parameters: Mapping[str, int])
     return search
 
 
+def _hnswlib(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Call:  # noqa: ARG001
+    given, there = _given(index, queries, index.native.dim), min(k, index.n_items)
+    return lambda: index.native.knn_query(given, there, num_threads=1)
+
+
+def _usearch(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Call:  # noqa: ARG001
+    given = _given(index, queries, index.native.ndim)
+    return lambda: index.native.search(given, k, threads=1)
+
+
 def _given(index: Index, queries: Floats, columns: Any) -> Floats:
     """The queries as wide as what the library has stored."""
     return np.ascontiguousarray(queries) if columns == index.dim else queries_on_sphere(queries)
@@ -62,4 +72,6 @@ CALLS: Mapping[str, Callable[[Index, Floats, int, Mapping[str, int]], Call]] = {
     "exact": _exact,
     "faiss": _faiss,
     "annoy": _annoy,
+    "hnswlib": _hnswlib,
+    "usearch": _usearch,
 }

@@ -10,6 +10,7 @@ from benchmarks.harness import environment, item_map, plan
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
 from benchmarks.harness.run import TURNS, groups
 from benchmarks.suites import Block, IndexRow, ModelRow
+from datasets import vectors
 from datasets.errors import InputError
 
 PROTOCOL = {"name": "time-split", "per": "user"}
@@ -291,6 +292,64 @@ class TestMaps:
         made = groups(planned(WITH_MAPS))
         assert [(len(group.cells), group.turns, group.cells[0].kind) for group in made[-3:]] == [(1, 0, "map")] * 3
         assert made[:-3] == groups(planned())
+
+
+MADE_FROM = vectors.Settings(n_items=2_000, dim=8)
+SEARCH = {"name": "search", "k": 50, "primary_metric": "index_recall@50"}
+OF_VECTORS = Block("vectors-2k", SEARCH, models=(), indexes=(IndexRow("exact"), IVF), seeds=(3, 4), vectors=MADE_FROM)
+DRAWN = Prepared("vectors-2k", SEARCH, Path("results/vectors/f1"), {"dataset": "v1"}, ())
+
+
+class TestMadeUpVectors:
+    def test_every_setting_of_every_index_searches_them_once(self):
+        made = planned(OF_VECTORS, DRAWN)
+        assert [cell.index["name"] for cell in made] == ["exact"] + ["faiss-ivf"] * 6
+        for cell in made:
+            assert (cell.kind, cell.model, cell.variant) == ("index", plan.MADE_UP, "8-d, 2,000 items")
+            assert (cell.backend, cell.mode, cell.device, cell.seed) == ("classic", "eager", "cpu", 3)
+            assert (cell.dataset, cell.protocol, cell.refusal) == ("vectors-2k", SEARCH, None)
+            assert cell.inputs["source"] == "f1"
+            assert {"n_items": 2_000, "dim": 8, "n_queries": 1_000, "seed": 0}.items() <= cell.settings.items()
+
+    def test_options_choose_among_them(self):
+        assert len(planned(OF_VECTORS, DRAWN, indexes=("exact",))) == 1
+        assert len(planned(OF_VECTORS, DRAWN, backends=("jax",))) == 7
+        assert planned(OF_VECTORS, DRAWN, models=("als",)) == []
+        assert {cell.seed for cell in planned(OF_VECTORS, DRAWN, seeds=(9,))} == {9}
+        assert {cell.threads for cell in planned(OF_VECTORS, DRAWN, threads=2)} == {2}
+
+    def test_the_key_holds_what_they_are_made_from(self):
+        def key(prepared=DRAWN, **options):
+            return planned(OF_VECTORS, prepared, **options)[0].key
+
+        keys = {
+            key(),
+            key(dataclasses.replace(DRAWN, hashes={"dataset": "v2"})),
+            key(dataclasses.replace(DRAWN, protocol={**SEARCH, "k": 10})),
+            key(dataclasses.replace(DRAWN, dataset="vectors-3k")),
+            key(threads=2),
+        }
+        assert len(keys) == 5
+        assert key() == key(dataclasses.replace(DRAWN, notes=("a note",)))
+
+    def test_they_are_one_group_in_which_every_build_is_one_process(self):
+        (group,) = groups(planned(OF_VECTORS, DRAWN))
+        assert (group.turns, [len(process) for process in group.processes]) == (TURNS["index"], [1, 3, 3])
+
+
+class TestBackends:
+    def test_a_block_names_the_frameworks_that_train(self):
+        made = planned(dataclasses.replace(BLOCK, backends=("jax",)))
+        assert {cell.backend for cell in made} == {"jax", "classic"}
+
+    def test_those_of_the_command_line_stand_in_their_place(self):
+        made = planned(dataclasses.replace(BLOCK, backends=("jax",)), backends=("torch",))
+        assert {cell.backend for cell in made} == {"torch", "classic"}
+
+    def test_all_of_them_train_unless_some_are_named(self):
+        assert [cell.key for cell in planned(dataclasses.replace(BLOCK, backends=FRAMEWORKS))] == [
+            cell.key for cell in planned()
+        ]
 
 
 @pytest.fixture

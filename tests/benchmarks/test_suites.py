@@ -3,9 +3,13 @@ import pytest
 from backends.registry import FAMILIES
 from benchmarks import suites
 from benchmarks.suites import Block, IndexRow, ModelRow
+from datasets import vectors
 from datasets.errors import InputError
 
 PROTOCOL = '{ name = "time-split", train_until = 0.8 }'
+
+
+VECTORS = "[[block]]\nvectors = {{ n_items = 2_000, dim = 8 }}\n{extra}\n"
 
 
 @pytest.fixture
@@ -54,12 +58,39 @@ class TestLoad:
         with pytest.raises(InputError, match="unknown base 'short', expected one of long; correct it in the suite"):
             suites.load(write("[settings.long]\nepochs = 9\n" + block(models='[{ model = "als", base = "short" }]')))
 
+    def test_a_sweep_is_what_blocks_have_in_common(self, write):
+        sweeps = '[sweeps]\nfew = [{ name = "exact" }, { name = "annoy", query = [{ search_k = 9 }] }]\n'
+        suite = suites.load(write(sweeps + block('indexes = "few"') + block('indexes = "few"')))
+        assert [made.indexes for made in suite.blocks] == [
+            (IndexRow("exact"), IndexRow("annoy", ({},), ({"search_k": 9},)))
+        ] * 2
+
+    def test_a_sweep_that_there_is_not(self, write):
+        with pytest.raises(InputError, match="unknown sweep 'all', expected one of few; correct it in the suite"):
+            suites.load(write("[sweeps]\nfew = []\n" + block('indexes = "all"')))
+
+    def test_made_up_vectors_stand_in_place_of_data_and_models(self, write):
+        (made,) = suites.load(write(VECTORS.format(extra='indexes = [{ name = "exact" }]\nseeds = [4]'))).blocks
+        assert made == Block(
+            dataset="vectors-2k",
+            protocol={"name": "search", "k": 50, "primary_metric": "index_recall@50"},
+            models=(),
+            indexes=(IndexRow("exact"),),
+            seeds=(4,),
+            vectors=vectors.Settings(n_items=2_000, dim=8),
+        )
+
+    def test_made_up_vectors_are_searched_for_as_many_as_the_block_says(self, write):
+        (made,) = suites.load(write(VECTORS.format(extra='protocol = { name = "search", k = 7 }'))).blocks
+        assert made.protocol == {"name": "search", "k": 7, "primary_metric": "index_recall@7"}
+
     def test_everything_that_is_written_is_read(self, write):
         suite = suites.load(
             write(
                 'title = "T"\n'
                 + block(
-                    'seeds = [1, 2]\nmodes = ["eager"]\nthroughput = ["compiled"]\nitem_maps = true\n'
+                    'seeds = [1, 2]\nbackends = ["jax", "torch"]\nmodes = ["eager"]\n'
+                    'throughput = ["compiled"]\nitem_maps = true\n'
                     'indexes = [{ name = "exact" }, { name = "annoy", build = [{ n_trees = 4 }] }]',
                     models='[{ model = "als" }, { model = "mf-bpr", settings = { epochs = 3 }, modes = ["compiled"] }]',
                 )
@@ -73,6 +104,7 @@ class TestLoad:
                 models=(ModelRow("als"), ModelRow("mf-bpr", {"epochs": 3}, ("compiled",))),
                 indexes=(IndexRow("exact"), IndexRow("annoy", ({"n_trees": 4},), ({},))),
                 seeds=(1, 2),
+                backends=("jax", "torch"),
                 modes=("eager",),
                 throughput=("compiled",),
                 item_maps=True,
@@ -123,6 +155,9 @@ class TestLoad:
             block(models='[{ model = "mf-bpr", seting = 1 }]'),
             block('indexes = [{ name = "exact", k = 3 }]'),
             block("seeds = 3"),
+            "[[block]]\nvectors = { items = 3 }\n",
+            "[[block]]\nvectors = { dim = 3 }\n",
+            "[[block]]\nvectors = 3\n",
             block("throughput = true"),
             b"title = \xff\xfe",
         ],
@@ -140,6 +175,18 @@ class TestLoad:
             (block('modes = ["eagr"]'), "unknown mode 'eagr', expected one of eager, compiled"),
             (block(models='[{ model = "als", modes = ["fast"] }]'), "unknown mode 'fast'"),
             (block('throughput = ["lazy"]'), "unknown mode 'lazy'"),
+            (block('backends = ["jaxx"]'), "unknown backend 'jaxx', expected one of torch"),
+            (block('backends = ["classic"]'), "unknown backend 'classic', expected one of torch"),
+            (block("vectors = { n_items = 9 }"), "made-up vectors has dataset, models, expected protocol, seeds and"),
+            (VECTORS.format(extra="item_maps = true"), "made-up vectors has item_maps, expected protocol, seeds and"),
+            (
+                VECTORS.format(extra='protocol = { name = "time-split" }'),
+                "the protocol of made-up vectors is .*time-sp",
+            ),
+            (VECTORS.format(extra="protocol = { k = 0 }"), "the protocol of made-up vectors is .*'k': 0"),
+            (VECTORS.format(extra="protocol = { ks = [5] }"), "the protocol of made-up vectors is .*'ks'"),
+            ("[[block]]\nvectors = { n_items = 0 }\n", "n_items of made-up vectors is 0; give a whole number from 1"),
+            (VECTORS.format(extra="seeds = [-1]"), "-1 is no seed"),
             (block("seeds = [-1]"), "-1 is no seed"),
             (block('seeds = ["a"]'), "'a' is no seed"),
             (block('item_maps = "no"'), "item_maps is 'no', expected true or false"),
@@ -186,6 +233,19 @@ class TestForDatasets:
         (default,) = suites.load(suites.DEFAULT).blocks
         assert made.dataset == f"synthetic-{size}"
         assert (made.models, made.protocol, made.indexes) == (default.models, default.protocol, default.indexes)
+
+    @pytest.mark.parametrize(("dataset", "n_items"), [("vectors-100k", 100_000), ("vectors-1m", 1_000_000)])
+    def test_made_up_vectors_have_the_suites_that_search_them(self, dataset, n_items):
+        (made,) = suites.for_datasets((dataset,), None)
+        assert (made.dataset, made.vectors.n_items) == (dataset, n_items)
+
+    def test_made_up_vectors_that_no_suite_searches(self):
+        with pytest.raises(InputError, match="no suite searches 'vectors-7', only vectors-100k, vectors-1m; write one"):
+            suites.for_datasets(("vectors-7",), None)
+
+    def test_a_suites_made_up_vectors_are_chosen_by_their_name(self, write):
+        suite = write(block() + VECTORS.format(extra=""))
+        assert [made.dataset for made in suites.for_datasets(("vectors-2k",), suite)] == ["vectors-2k"]
 
     @pytest.mark.parametrize("dataset", ["file:shop.csv", "shop.csv", "/data/shop.parquet", "unheard-of"])
     def test_other_data_have_the_suite_made_for_them(self, dataset):

@@ -177,11 +177,15 @@ def test_equal_seeds_give_equal_indexes(adapter, index, name, vectors, tmp_path)
 
 
 @pytest.mark.parametrize("name", SEEDED, scope="module", indirect=True)
-def test_the_seed_reaches_the_library(adapter, index, name, vectors, tmp_path):
-    other = adapter.build(name, vectors.items, SETTINGS[name][0], threads=1, seed=1)
-    for each, file in ((index, "index"), (other, "other")):
-        adapter.save(each, tmp_path / file)
-    assert (tmp_path / "index").read_bytes() != (tmp_path / "other").read_bytes()
+def test_the_seed_reaches_the_library(adapter, name, vectors, tmp_path):
+    items, build = vectors.items, SETTINGS[name][0]
+    if name in LEARNT_CODES:  # one list, and few enough not to be sampled: what differs is the codes
+        few = {"nlist": 1, "nbits": 4}
+        items, build = items[:256], {parameter: few.get(parameter, value) for parameter, value in build.items()}
+    for seed in (0, 1):
+        index = adapter.build(name, items, build, threads=1, seed=seed)
+        adapter.save(index, tmp_path / str(seed))
+    assert (tmp_path / "0").read_bytes() != (tmp_path / "1").read_bytes()
 
 
 @pytest.mark.parametrize("n_queries", [100, 7])
@@ -306,7 +310,7 @@ def test_a_graph_in_pieces_answers_with_the_piece_it_is_in(adapter, name):
     queries = generator.standard_normal((5, 16)).astype(np.float32)
     found = adapter.search(index, queries, 1_000, {}, threads=1)
     there = found >= 0
-    assert there[:, 0].all()
+    assert there[:, 0].all() or "nlist" in INDEXES[name].build, "lists may be empty"
     assert (np.diff(there.astype(int), axis=1) <= 0).all(), "items after the first -1"
     assert found.max() < len(items)
     assert all(len(set(row[row >= 0].tolist())) == (row >= 0).sum() for row in found)
