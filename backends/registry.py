@@ -1,6 +1,7 @@
 """The one table of what there is: backends, model families, and which implements which.
 
-To add a model: its spec, its adapters, and one row in `FAMILIES`. Nothing here imports a framework.
+To add a model: its spec, its adapters, and one row in `FAMILIES` (docs/adding-a-model.md). To add a backend: its
+folder, and one row in `BACKENDS` (docs/adding-a-backend.md). Nothing here imports a framework.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ class Backend:
         packages: distributions whose versions belong to a result.
         modes: how its steps can run.
         devices: where.
+        trains: whether it takes gradient steps, and so has a throughput and stands on the agreement ladder.
+        only: the adapters that it has, by the names of their files; () where it has those of every family that trains.
     """
 
     packages: tuple[str, ...]
     modes: tuple[str, ...] = ("eager", "compiled")
     devices: tuple[str, ...] = ("cpu", "gpu")
-
-    @property
-    def trains(self) -> bool:
-        """Whether it takes gradient steps, and so has a throughput and stands on the agreement ladder."""
-        return "compiled" in self.modes
+    trains: bool = True
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,14 @@ class Family:
 
 
 def _everywhere(name: str) -> Mapping[str, str | Unsupported]:
-    return MappingProxyType({backend: f"backends.{backend}.{name}" for backend in FRAMEWORKS})
+    return MappingProxyType({backend: _adapter(backend, name) for backend in FRAMEWORKS})
+
+
+def _adapter(backend: str, name: str) -> str | Unsupported:
+    only = BACKENDS[backend].only
+    if only and name not in only:
+        return Unsupported(f"backends/{backend} has no adapter of this family; it has {', '.join(only)}")
+    return f"backends.{backend}.{name}"
 
 
 def _classic(name: str) -> Mapping[str, str | Unsupported]:
@@ -69,7 +76,7 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
         "paddle": Backend(("paddlepaddle",)),
         "tensorflow": Backend(("tensorflow-cpu", "tensorflow")),
         "jax": Backend(("jax", "jaxlib", "flax", "optax")),
-        "classic": Backend(("implicit", "scipy"), modes=("eager",), devices=("cpu",)),
+        "classic": Backend(("implicit", "scipy"), modes=("eager",), devices=("cpu",), trains=False),
     }
 )
 FRAMEWORKS = tuple(name for name, backend in BACKENDS.items() if backend.trains)

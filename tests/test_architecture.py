@@ -41,6 +41,7 @@ NO_FAMILY = {"__init__", "base", "sequences", "neighbours", "questions", "two_to
 CONTRACT = ["initialise", "train", "gradients", "embed_users", "embed_items", "export", "sync"]
 ADAPTER = sorted(["init", *CONTRACT[1:]])
 IMPORTED_AS = {"paddlepaddle": "paddle"}
+WHOLE = tuple(name for name in FRAMEWORKS if not BACKENDS[name].only)  # those with an adapter of every family
 FORWARD = {"forward": "__call__"}  # what PyTorch and Paddle call it, and what the others do
 
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -143,10 +144,17 @@ def test_the_packages_are_those_of_this_repository(package):
 def test_the_frameworks_folders_hold_the_same_files():
     listings = {
         name: sorted(path.name for path in (ROOT / "backends" / name).glob("*.py") if path.name != "__init__.py")
-        for name in FRAMEWORKS
+        for name in WHOLE
     }
-    assert len(FRAMEWORKS) == 4
+    assert len(WHOLE) >= 4
     assert len(set(map(tuple, listings.values()))) == 1, listings
+
+
+def test_a_backend_of_some_families_holds_files_that_the_others_hold_too():
+    for name in set(FRAMEWORKS) - set(WHOLE):
+        there = {path.name for path in (ROOT / "backends" / name).glob("*.py")}
+        assert there <= FRAMEWORK_FILES | {"__init__.py"}
+        assert there >= {"contract.py", *(f"{adapter}.py" for adapter in BACKENDS[name].only)}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -173,6 +181,8 @@ def test_what_a_framework_shares_is_three_files_each_of_which_imports_those_befo
     for framework in FRAMEWORKS:
         package = f"backends.{framework}"
         for place, name in enumerate(mutants.SHARED):
+            if not (ROOT / "backends" / framework / f"{name}.py").exists():
+                continue  # `test_the_frameworks_folders_hold_the_same_files` sees to who may
             nodes = ast.walk(tree(f"backends/{framework}/{name}.py"))
             inside = {
                 alias.name if node.module == package else node.module.removeprefix(f"{package}.")
@@ -184,7 +194,7 @@ def test_what_a_framework_shares_is_three_files_each_of_which_imports_those_befo
 
 
 def test_the_four_layers_hold_the_same_functions_and_classes_in_the_same_order():
-    outlines = {framework: _layers(tree(f"backends/{framework}/layers.py")) for framework in FRAMEWORKS}
+    outlines = {framework: _layers(tree(f"backends/{framework}/layers.py")) for framework in WHOLE}
     assert len({repr(outline) for outline in outlines.values()}) == 1, outlines
     names = [name for name, *_ in outlines[FRAMEWORKS[0]]]
     assert {"lookup", "softmax_loss", "GRU"} <= set(names)
@@ -209,8 +219,9 @@ def _arguments(function):
 
 
 @pytest.mark.parametrize("name", sorted(FRAMEWORK_FILES - {"__init__.py", *SHARED}))
-def test_an_adapters_four_files_hold_the_same_names_in_the_same_order(name):
-    outlines = {framework: _outline(tree(f"backends/{framework}/{name}")) for framework in FRAMEWORKS}
+def test_an_adapters_files_hold_the_same_names_in_the_same_order(name):
+    having = [framework for framework in FRAMEWORKS if (ROOT / "backends" / framework / name).exists()]
+    outlines = {framework: _outline(tree(f"backends/{framework}/{name}")) for framework in having}
     assert len({repr(outline) for outline in outlines.values()}) == 1, outlines
     top, model = outlines[FRAMEWORKS[0]]
     assert {"__all__", "Model", "init"} <= set(top)
@@ -301,7 +312,7 @@ def test_every_public_suite_loads_and_plans(name):
     for block in blocks:
         prepared = Prepared(block.dataset, block.protocol, Path("unused"), {"dataset": "d", "split": "s"}, ())
         planned = cells(block, prepared, Options())
-        assert {cell.backend for cell in planned if cell.kind == "train"} >= set(FRAMEWORKS)
+        assert {cell.backend for cell in planned if cell.kind == "train"} >= set(WHOLE)
         assert {cell.model for cell in planned} == {row.model for row in block.models}
         assert {cell.index["name"] for cell in planned if cell.index} == {row.name for row in block.indexes}
         assert all(row.name in INDEXES for row in block.indexes)

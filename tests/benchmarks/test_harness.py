@@ -190,13 +190,11 @@ def insert(path, before, text):
 
 
 def plant(repository, name, serves, adapters):
-    """Adds a model as a contributor does: one spec, one adapter, one row in the registry, one row in a suite."""
+    """Adds a model as a contributor does: one spec, one adapter, one row in the registry."""
     (repository / "benchmarks" / "specs" / f"{name}.py").write_text(TOY_SPEC.format(name=name, serves=serves))
     (repository / "backends" / "classic" / f"{name}.py").write_text(TOY_ADAPTER)
     row = f'        "{name}": Family("benchmarks.specs.{name}:Toy", {adapters}),\n'
     insert(repository / "backends" / "registry.py", '        "mf-logloss": Family(', row)
-    suite_row = f'    {{ model = "{name}" }},\n'
-    insert(repository / "benchmarks" / "suites" / "own-data.toml", '    { model = "mf-logloss"', suite_row)
 
 
 @pytest.fixture(scope="session")
@@ -312,28 +310,6 @@ def until(condition, timeout_s=60.0):
             return False
         time.sleep(0.01)
     return True
-
-
-def test_planted_model_appears_in_list_run_and_leaderboards_without_another_edit(bench):
-    def call(*arguments):
-        command = [sys.executable, "-m", "benchmarks", *arguments]
-        return subprocess.run(command, cwd=bench.repository, capture_output=True, text=True, check=True).stdout
-
-    assert json.loads(call("list", "--json"))["models"]["toy"] == {"classic": "native"}
-    run = ("run", "--datasets", f"file:{bench.interactions}", "--models", "toy", "--indexes", "exact")
-    run += ("--results", str(bench.results))
-    call(*run)
-    records = {record["kind"]: record for record in bench.records()}
-    assert set(records) == {"train", "index"}
-    assert all((r["model"], r["backend"], r["status"]) == ("toy", "classic", "ok") for r in records.values())
-    assert [point["epoch"] for point in records["train"]["curve"]] == [0, 1]
-    assert checkpointed(bench) == {records["train"]["cell"]}
-    assert re.search(
-        r"\| toy \| plain \| classic \| eager \| 0\.\d{4} ", (bench.results / "leaderboard.md").read_text()
-    )
-    page = (bench.results / "site" / "accuracy.html").read_text()
-    cells = r">toy <a[^>]*>#</a></th>\s*<td>plain</td>\s*<td>classic</td>\s*<td>eager</td>\s*<td[^>]*>0\.\d{4}<"
-    assert re.search(cells, page)
 
 
 DEEDS = {

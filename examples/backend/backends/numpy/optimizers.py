@@ -1,0 +1,35 @@
+"""The optimizers' updates in NumPy, in place."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Values: TypeAlias = dict[str, npt.NDArray[Any]]
+Moments: TypeAlias = tuple[Values, ...]
+
+
+def moments(optimizer: Any, values: Values) -> Moments:
+    """What the optimizer keeps beside the parameters, at its start."""
+    n_moments = 2 if optimizer.name == "adam" else 0
+    return tuple({name: np.zeros_like(value) for name, value in values.items()} for _ in range(n_moments))
+
+
+def update(
+    optimizer: Any, values: Values, moments: Moments, gradient: Values, scheduled: tuple[np.float32, np.float32]
+) -> None:
+    """Moves parameters and moments by one step; its step size and epsilon are as `optimizer.schedule` has them."""
+    step_size, epsilon = scheduled
+    if optimizer.name == "adam":
+        first, second = moments
+        for name, g in gradient.items():
+            m, v = first[name], second[name]
+            m += (1 - optimizer.beta1) * (g - m)
+            v += (1 - optimizer.beta2) * (g * g - v)
+            values[name] -= step_size * m / (np.sqrt(v) + epsilon)
+    else:
+        norm = np.sqrt(sum(np.square(g).sum() for g in gradient.values()))
+        for name, g in gradient.items():
+            values[name] -= step_size * np.minimum(1, np.float32(optimizer.clip_norm) / norm) * g

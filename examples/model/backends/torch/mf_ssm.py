@@ -1,0 +1,35 @@
+"""Matrix factorisation with a sampled softmax in PyTorch; the spec is benchmarks/specs/mf_ssm.py."""
+
+from functools import partial
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from backends.torch.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
+
+__all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
+
+
+class Model(nn.Module):
+    def __init__(self, spec: Any, parameters: dict[str, nn.Parameter]) -> None:
+        super().__init__()
+        self.l2 = spec.l2
+        self.user_factors = parameters["user_factors"]
+        self.item_factors = parameters["item_factors"]
+
+    def forward(self, batch: Batch) -> Tensor:
+        user = F.embedding(batch["user"], self.user_factors)
+        items = F.embedding(batch["item"], self.item_factors)
+        scores = (user.unsqueeze(1) * items).sum(2)
+        softmax_loss = -F.log_softmax(scores, 1)[:, 0].mean()
+        return softmax_loss + self.l2 * (user.square().sum() + items.square().sum())
+
+    def users(self, inputs: Batch) -> Tensor:
+        return F.embedding(inputs["user"], self.user_factors)
+
+    def items(self) -> Tensor:
+        return self.item_factors
+
+
+init = partial(initialise, Model)

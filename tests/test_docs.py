@@ -1,0 +1,100 @@
+"""The pages say what is so: their code is the examples', their commands and links lead somewhere."""
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from how_to_pages import EXAMPLES, ROOT, blocks, page, without_blocks
+
+from benchmarks import cli
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = [(name, block) for name in EXAMPLES for language, block in blocks(page(name)) if language != "sh"]
+RUN_ELSEWHERE = {f"{name}.md" for name in EXAMPLES}  # by tests/test_examples.py, on what the examples add
+
+
+def commands(path):
+    """Everything that the page shows as a command, from shell blocks, transcripts and between backticks."""
+    text = path.read_text(encoding="utf-8")
+    lines = [line for language, content in blocks(text) if language in {"sh", ""} for line in content.splitlines()]
+    lines += re.findall(r"`([^`]+)`", " ".join(without_blocks(text).split()))
+    parts = [part.strip().removeprefix("$ ") for line in lines for part in line.split("&&")]
+    return [shlex.split(part, comments=True) for part in parts if re.match(r"(python3? -m|tox) ", part)]
+
+
+COMMANDS = [(path.name, command) for path in PAGES for command in commands(path)]
+
+
+def calls(*start):
+    """Page and arguments of the commands that begin so."""
+    return [(page, command[len(start) :]) for page, command in COMMANDS if tuple(command[: len(start)]) == start]
+
+
+def test_there_is_something_to_check():
+    assert len(CODE) >= 15
+    assert len(calls("python", "-m", "benchmarks")) >= 15
+    assert len(calls("python", "-m", "pytest")) >= 3
+
+
+@pytest.mark.parametrize(("name", "block"), CODE)
+def test_code_of_a_how_to_page_is_the_examples_word_for_word(name, block):
+    files = [
+        path for path in (ROOT / "examples" / EXAMPLES[name]).rglob("*") if path.suffix in {".py", ".toml", ".diff"}
+    ]
+    assert any(block in path.read_text(encoding="utf-8") for path in files), block
+
+
+@pytest.mark.parametrize(
+    ("where", "arguments"), [call for call in calls("python", "-m", "benchmarks") if call[0] not in RUN_ELSEWHERE]
+)
+def test_command_is_one_that_the_command_line_takes(where, arguments):  # noqa: ARG001 - names the page in a report
+    assert callable(cli.parser().parse_args(arguments).command)
+
+
+def test_a_command_that_does_not_exist_would_be_found():
+    with pytest.raises(cli.InputError):
+        cli.parser().parse_args(["run", "--sweet", "ann"])
+
+
+def test_every_tox_environment_that_is_named_exists():
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    there = {section.removeprefix("testenv:") for section in tox.sections()}
+    named = {arguments[1] for _, arguments in (*calls("python3", "-m", "tox"), *calls("tox")) if arguments[0] == "-e"}
+    assert {"bench", "tests"} <= named <= there
+
+
+@pytest.mark.parametrize(("where", "arguments"), calls("python", "-m", "pytest"))
+def test_tests_that_a_page_names_are_there(where, arguments):  # noqa: ARG001 - names the page in a report
+    files = [argument for argument in arguments if "/" in argument]
+    assert files
+    assert all(list(ROOT.glob(file)) for file in files)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_links_lead_to_files_and_headings_that_are_there(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", " ".join(without_blocks(path.read_text(encoding="utf-8")).split()))
+    for link in (link for link in links if not link.startswith("https://")):
+        file, _, heading = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def headings(path):
+    """The anchors that GitHub gives a page's headings."""
+    titles = re.findall(r"^#+ (.*)$", without_blocks(path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_index_of_the_pages_lists_them_all():
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
+def test_every_example_of_more_than_a_file_has_its_page():
+    assert {path.name for path in Path(ROOT / "examples").iterdir() if path.is_dir() and path.name[0] != "_"} == set(
+        EXAMPLES.values()
+    )
