@@ -77,6 +77,7 @@ STYLE: dict[str, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+_WIDE = 600  # points
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -114,6 +115,11 @@ class Chart:
     def file_text(self) -> str:
         """The picture as a file of its own, which has no page to take its colours from."""
         return self.svg.replace("<svg ", '<svg style="color: #1f2328; background: #ffffff" ', 1)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has so much in it that it needs the whole width of a page."""
+        return float(self.svg.partition('viewBox="0 0 ')[2].split()[0]) > _WIDE
 
     def inside(self, page: str) -> str:
         """The drawing for a page on which others of the same name may stand; `page` tells them apart."""

@@ -80,9 +80,11 @@ def _chart(table: IndexTable, name: str, measure: _Measure) -> Chart:
         _family(axes, text.plain(family), list(of_family), measure)
     axes.set_yscale("log")
     axes.set(xlabel=text.plain(table.recall_metric), ylabel=measure.axis)
-    axes.yaxis.set_major_formatter(lambda value, _: measure.form(value))
-    axes.yaxis.set_minor_formatter(lambda value, _: measure.form(value) if f"{value:e}"[0] in "25" else "")
     axes.margins(x=0.06, y=0.12)
+    low, high = axes.get_ylim()
+    labelled = "25" if high > 30 * low else "2345678"
+    axes.yaxis.set_major_formatter(lambda value, _: measure.form(value))
+    axes.yaxis.set_minor_formatter(lambda value, _: measure.form(value) if f"{value:e}"[0] in labelled else "")
     title = f"Index recall against {measure.words}, vectors of {text.plain(table.source)}"
     axes.set_title(textwrap.fill(title, 64), loc="left")
     figure.legend(loc="outside lower center", ncols=5, fontsize="small")

@@ -117,10 +117,18 @@ def _fits(record: Record) -> list[_Fit]:
         own = (block for block in blocks if block.dataset == record["dataset"] and _describes(block, record))
         found += [_Fit(f"--suite {name}", narrowed, block) for block in own]
     # A run that names a data set and no suite takes the one that was made for others of its kind.
-    general = suites.for_datasets((record["dataset"],), None) if not found else []
+    general = _general(record["dataset"]) if not found else ()
     return found + [
         _Fit(f"--datasets {dataset}", f"--datasets {dataset}", block) for block in general if _describes(block, record)
     ]
+
+
+@functools.cache
+def _general(dataset: str) -> tuple[Block, ...]:
+    try:
+        return tuple(suites.for_datasets((dataset,), None))
+    except InputError:  # made-up vectors that no suite searches
+        return ()
 
 
 @functools.cache

@@ -96,6 +96,9 @@ def test_no_page_scrolls_sideways(visit, site, width):
     for name in names(site):
         page = visit(name, viewport={"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        # What cannot be scrolled to must not be cut off either.
+        edges = "all => all.map(each => each.getBoundingClientRect().right)"
+        assert max(page.locator("main :is(.scroll, figure, p, h2, h3, li)").evaluate_all(edges)) <= width, name
 
 
 def test_the_first_column_stays_while_a_table_is_scrolled(visit):

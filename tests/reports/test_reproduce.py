@@ -83,6 +83,13 @@ def test_a_suite_of_somebodys_own_is_not_guessed():
     assert commands([{**made, "settings": later}]).of_cell == {made["cell"]: ""}
 
 
+def test_vectors_that_no_suite_searches_are_of_ones_own():
+    settings = {"n_items": 77, "dim": 8, "primary_metric": "index_recall@50", "protocol": {"name": "search", "k": 50}}
+    index = {"name": "exact", "build": {}, "query": {}}
+    made = record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index)
+    assert commands([made]).of_cell == {made["cell"]: ""}
+
+
 def test_a_field_that_a_spec_has_got_since_is_no_difference():
     (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
     older = {name: value for name, value in made["settings"].items() if name != "filter_seen"}
