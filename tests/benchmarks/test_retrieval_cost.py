@@ -271,27 +271,25 @@ def test_what_is_measured_was_read_from_the_file(judge, tmp_path, monkeypatch):
     assert all(index is restored[0] for index in rest)
 
 
-def test_batches_are_searched_with_one_thread_and_with_all_and_single_queries_with_one(judge, tmp_path, monkeypatch):
-    written_vectors(tmp_path, (N_QUERIES, 4))
-    monkeypatch.setattr(retrieval, "_all_threads", lambda: 3)
-    batches = []
-    search = exact.search
-    monkeypatch.setattr(
-        exact, "search", lambda index, queries, *given, **named: (
-            batches.append((len(queries), given[-1] if given[2:] else named["threads"]))
-            or search(index, queries, *given, **named)
-        ),
-    )  # fmt: skip
-    measured(judge, tmp_path)
-    timed = {(n, threads) for n, threads in batches if n > N_QUERIES}
-    assert timed in ({(384, 1), (384, 3)}, {(384, 1), (1024, 1), (1024, 3)})
-
-
 def clock_of(judge, folder):
     """The clock of an exact index over the vectors in a folder, before it has timed anything."""
     job = Job(judge, folder, "exact", [{}])
     task = retrieval._Task.of(job, *(np.load(folder / f"{name}.npy") for name in ("users", "items")))
     return retrieval._Clock(task, retrieval._serve(job, task)[0])
+
+
+def test_batches_are_searched_with_one_thread_and_with_all(judge, tmp_path, monkeypatch):
+    written_vectors(tmp_path, (N_QUERIES, 4))
+    monkeypatch.setattr(retrieval, "_all_threads", lambda: 3)
+    clock = clock_of(judge, tmp_path)
+    searched = []
+    clock._batch_s = lambda _, threads: searched.append(threads) or 1 / threads
+    setting = retrieval._Setting({}, batch=clock.users[:8], calls=(2, 4, 1))
+    clock.turn(setting)
+    assert searched == [1] * 2 + [3] * 4
+    assert setting.rates["batch_qps"] == [8.0]
+    assert setting.rates["batch_qps_all"] == [pytest.approx(24.0)]
+    assert len(setting.single_s) == 1
 
 
 @pytest.mark.parametrize(
