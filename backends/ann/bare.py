@@ -15,8 +15,10 @@ Floats = npt.NDArray[np.float32]
 Call = Callable[[], object]
 
 
-def call(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Call:
+def call(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Call | None:
     """One batch as the library itself takes it, by one thread; every call of what is returned answers it anew.
+
+    None for an index of whose library `CALLS` knows no direct call.
 
     Checks, conversions and the reduction to cosine are done here, once. The query parameters are those that the adapter
     leaves on the library's object, so they hold until the adapter searches with others.
@@ -27,8 +29,10 @@ def call(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -
         k: items asked for.
         parameters: query parameters.
     """
-    load(index.name).search(index, queries[:1], k, parameters, threads=1)
     library = INDEXES[index.name].module.rpartition(".")[2]
+    if library not in CALLS:
+        return None
+    load(index.name).search(index, queries[:1], k, parameters, threads=1)
     return CALLS[library](index, queries, k, parameters)
 
 

@@ -100,7 +100,7 @@ def test_a_finished_run_is_not_run_again_and_leaderboards_are_made_of_it(finishe
     lines = (finished.results / store.FILE_NAME).read_bytes()
     assert finished.run() == []
     assert (finished.results / store.FILE_NAME).read_bytes() == lines
-    assert any(path.suffix == ".md" for path in write.write(finished.results))
+    assert any(path.suffix == ".md" for path in write.write([finished.results]))
     assert MADE_UP in (finished.results / "leaderboard.md").read_text(encoding="utf-8")
 
 
