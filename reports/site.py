@@ -124,10 +124,16 @@ def files(runs: Sequence[Run]) -> dict[str, str]:
         for anchor, section in made.items():
             page = pages.setdefault(anchor, _Page(f"{anchor}.html", section.title, section.lead))
             page.parts.append(_part(page, run, section.title, section.blocks))
-    front.parts.sort(key=lambda part: not part.blocks)
+    n_compared = {run.name: _n_compared(run.leaderboards) for run in runs}
+    front.parts.sort(key=lambda part: (not part.blocks, -n_compared[part.name]))
     ordered = [pages[anchor] for anchor in ANCHORS if anchor in pages]
     shown = {page.file: _render(page, ordered) for page in ordered}
     return shown | {f"badges/{badge.name}.svg": badge.svg for badge in front.badges}
+
+
+def _n_compared(boards: Leaderboards) -> int:
+    """How many verdicts there are over frameworks: what this is all about comes first."""
+    return sum(verdict.verdict != "not compared" for verdict in boards.verdicts)
 
 
 def _part(page: _Page, run: Run, title: str, blocks: Sequence[Block], facts: tuple[tuple[str, str], ...] = ()) -> _Part:
