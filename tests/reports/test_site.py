@@ -227,6 +227,12 @@ def test_several_runs_are_told_apart_on_one_page():
     assert '<a href="../second/leaderboard.csv">' in site["index.html"]
 
 
+def test_runs_that_compare_frameworks_come_first():
+    runs = [run_of(suite(), (), "a"), run_of(suite(), suite_verdicts(), "b")]
+    parts = re.findall(r'id="run-(\w+)"', files(runs)["index.html"])
+    assert parts == ["b", "a"]
+
+
 def test_publishing_several_folders_makes_one_site_of_them(tmp_path):
     boards = {
         tmp_path / name: build([trained("als", 0.1 + 0.1 * n, backend="classic")], []) for n, name in enumerate("ab")
