@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import jinja2
 
 from reports import text
-from reports.accuracy import AccuracyTable
 from reports.answers import TableAnswers
 from reports.drawing import Chart
 from reports.leaderboard import Leaderboards
+from reports.overview import OverviewRow
 from reports.sections import sections
 from reports.throughput import ThroughputTable
 
@@ -40,7 +39,7 @@ def markdown(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
 
 def summary(leaderboards: Leaderboards) -> str:
     """The three leaderboards in short, at most 25 lines of plain text."""
-    accuracy = [line for table in leaderboards.accuracy for line in _accuracy_lines(table)]
+    accuracy = [_accuracy_line(row) for row in leaderboards.overview]
     throughput = [line for table in leaderboards.throughput for line in _throughput_lines(table)]
     retrieval = [line for answered in leaderboards.answers for line in _retrieval_lines(answered)]
     parts = [
@@ -73,21 +72,12 @@ def _columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
         yield ("  " + "  ".join(cells)).rstrip()
 
 
-def _accuracy_lines(table: AccuracyTable) -> list[tuple[str, ...]]:
-    """One line a model and variant: the range of its means over frameworks, in the order of the table."""
-    ranked = list(dict.fromkeys((row.model, row.variant) for row in table.rows))
-    by_model = sorted(table.rows, key=lambda row: ranked.index((row.model, row.variant)))
-    lines: list[tuple[str, ...]] = []
-    for (model, variant), rows in groupby(by_model, key=lambda row: (row.model, row.variant)):
-        of_one = list(rows)
-        means = [row.primary.mean for row in of_one if row.primary]
-        low, high = (text.metric(f(means)) if means else "" for f in (min, max))
-        figure = (low if low == high else f"{low} – {high}") or of_one[0].status
-        published = of_one[0].published
-        told = f"published {published.value:g}" if published else ""
-        badge = of_one[0].badge.verdict if of_one[0].role == "model" else "reference"
-        lines.append((table.dataset, f"{model} {variant}", table.metric or "", figure, told, badge))
-    return lines
+def _accuracy_line(row: OverviewRow) -> tuple[str, ...]:
+    """The range of a model's means over frameworks."""
+    figure = row.status if row.low is None or row.high is None else text.metrics(row.low, row.high)
+    told = f"published {row.published.value:g}" if row.published else ""
+    badge = row.badge.verdict if row.role == "model" else "reference"
+    return row.dataset, f"{row.model} {row.variant}", row.metric or "", figure, told, badge
 
 
 def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:

@@ -40,6 +40,11 @@ def metric(value: float | None) -> str:
     return MISSING if value is None else f"{value:.4f}"
 
 
+def metrics(low: float, high: float) -> str:
+    """From the smallest to the largest of a metric, as one figure where they read the same."""
+    return metric(low) if metric(low) == metric(high) else f"{metric(low)} – {metric(high)}"
+
+
 def signed(value: float | None) -> str:
     return MISSING if value is None else f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
 

@@ -12,8 +12,6 @@ from reports.leaderboard import Leaderboards, build
 from reports.records import prepare
 from reports.render import markdown
 
-RECORDS = "records.jsonl"
-
 
 def load(results: Path) -> Leaderboards:
     """The leaderboards of a results folder.

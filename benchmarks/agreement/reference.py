@@ -272,8 +272,11 @@ def truth(spec: DifferentiableSpec, seed: int = 0) -> Truth:
 
     A reference that differentiates wrongly is smooth nowhere: the last draw shows it.
     """
-    drawn = (Truth(spec, seed, draw) for draw in range(N_DRAWS))
-    return next((truth for truth in drawn if truth.is_smooth), Truth(spec, seed, N_DRAWS))
+    for draw in range(N_DRAWS):
+        drawn = Truth(spec, seed, draw)
+        if drawn.is_smooth:
+            break
+    return drawn
 
 
 def _is_slope(slope: float, gradient: npt.NDArray[np.float64], direction: npt.NDArray[np.float64]) -> bool:

@@ -17,6 +17,7 @@ import psutil
 
 from backends import ann
 from backends.ann import bare, interests
+from backends.ann.exact import QUERY_TILE
 from benchmarks.harness.evaluation import Exclusions, Items, exact_lists
 from benchmarks.metrics import Evaluation, retrieved_recall
 from benchmarks.resampling import interval, resampled
@@ -25,8 +26,6 @@ Floats = npt.NDArray[np.float32]
 
 WINDOW_S = 0.1
 """What one timing of a turn aims at; a batch that takes longer is timed once."""
-QUERIES_A_THREAD = 128
-"""Exact search gives so many to a thread at a time: a batch has as many for every core, at least."""
 BATCHES = (256, 1024)
 """Users in a batch; the larger one where several fit into a window, so that a fast index is not timed by its calls."""
 BATCHES_A_WINDOW = 3
@@ -155,7 +154,7 @@ def _serve(job: Any, task: _Task) -> tuple[_Served, dict[str, int]]:
         )
     with job.clock("save_s"):
         adapter.save(index, path)
-    some = np.array(task.users[:QUERIES_A_THREAD]).reshape(-1, task.items.shape[1])
+    some = np.array(task.users[:QUERY_TILE]).reshape(-1, task.items.shape[1])
 
     def answer(index: ann.Index) -> None:
         for query in job.asked["queries"]:
@@ -264,7 +263,8 @@ class _Clock:
     def __init__(self, task: _Task, served: _Served) -> None:
         self.task, self.served = task, served
         self.threads_all = _all_threads()
-        self.sizes = [max(size, QUERIES_A_THREAD * self.threads_all) for size in BATCHES]
+        # Exact search gives a tile to a thread at a time: a batch has one for every core, at least.
+        self.sizes = [max(size, QUERY_TILE * self.threads_all) for size in BATCHES]
         rng = np.random.Generator(np.random.Philox(0))
         self.users = np.ascontiguousarray(task.users[rng.integers(0, len(task.users), self.sizes[-1])])
         self._next = 0

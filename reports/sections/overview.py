@@ -32,9 +32,8 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
 
 def _row(row: OverviewRow) -> Row:
     measured: str | Cell = status(row.status, "")
-    if row.low is not None:
-        low, high = text.metric(row.low), text.metric(row.high)
-        measured = low if low == high else f"{low} – {high}"
+    if row.low is not None and row.high is not None:
+        measured = text.metrics(row.low, row.high)
     agreement = verdict(row.badge.verdict, row.badge.reason) if row.role == "model" else Cell("reference")
     return Row(
         cells(

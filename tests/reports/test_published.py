@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness import store
 from reports import write
 
 PUBLISHED = Path(write.__file__).parent / "published"
-FOLDERS = sorted(path.parent for path in PUBLISHED.glob("*/records.jsonl"))
+FOLDERS = sorted(path.parent for path in PUBLISHED.glob(f"*/{store.FILE_NAME}"))
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     for published in FOLDERS:
         (folder / published.name).mkdir()
-        (folder / published.name / write.RECORDS).symlink_to(published / write.RECORDS)
+        (folder / published.name / store.FILE_NAME).symlink_to(published / store.FILE_NAME)
     return {path.relative_to(folder): path.read_bytes() for path in write.write([folder])}
 
 
@@ -28,14 +29,14 @@ def test_there_is_something_published():
 def test_published_pages_are_what_their_records_give(name, made):
     expected = {path: content for path, content in made.items() if path.parts[0] == name}
     shown = {path.relative_to(PUBLISHED): path for path in (PUBLISHED / name).rglob("*") if path.is_file()}
-    shown.pop(Path(name) / write.RECORDS, None)
+    shown.pop(Path(name) / store.FILE_NAME, None)
     assert set(shown) == set(expected)
     assert [str(path) for path in expected if shown[path].read_bytes() != expected[path]] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_published_records_say_nothing_of_the_machines_folders(folder):
-    text = (folder / write.RECORDS).read_text(encoding="utf-8")
+    text = (folder / store.FILE_NAME).read_text(encoding="utf-8")
     assert "/root" not in text
     assert "/home" not in text
 
