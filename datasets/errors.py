@@ -1,8 +1,16 @@
-"""The one error that a user can cause and mend."""
+"""What ends a command with a sentence instead of a traceback."""
 
 
 class InputError(Exception):
     """A bad file, option, record or environment: the command line prints it and exits with 2.
 
     The message is one sentence that names the value, says what was expected and what to do.
+    """
+
+
+class MachineError(Exception):
+    """The machine failed and no input is to blame: a full disk, no memory, no permission; exit code 4.
+
+    The message is one sentence that names what was tried, what the system answered and what to do. An `OSError` that
+    nobody turned into one of the two is told by the command line, with the same exit code.
     """
