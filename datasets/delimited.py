@@ -210,32 +210,37 @@ def convert(column: pa.ChunkedArray, to: pa.DataType, name: str, expected: str, 
     if pa.types.is_string(column.type):
         column = pc.utf8_trim_whitespace(column)
     refuse(column.is_null(), column, name, expected, origin)
+    safe = pa.types.is_decimal(to)  # else too many digits wrap around
     try:
-        converted = column.cast(to, safe=False)
+        converted = column.cast(to, safe=safe)
     except pa.ArrowException:
-        index = _first_failure(column, lambda part: part.cast(to, safe=False))
+        index = _first_failure(column, lambda part: part.cast(to, safe=safe))
         raise _unexpected(column, index, name, expected, origin) from None
     if pa.types.is_floating(to):
         refuse(pc.invert(pc.is_finite(converted)), column, name, expected, origin)
     return converted
 
 
-def refuse(bad: pa.ChunkedArray, column: pa.ChunkedArray, name: str, expected: str, origin: Origin) -> None:
+def refuse(
+    bad: pa.ChunkedArray, column: pa.ChunkedArray, name: str, expected: str, origin: Origin, *, advice: str = MEND
+) -> None:
     """Raises InputError naming the first row where `bad` (bool[n]) holds, its value and what was expected."""
     index = pc.index(bad, pa.scalar(True)).as_py()
     if index >= 0:
-        raise _unexpected(column, index, name, expected, origin)
+        raise _unexpected(column, index, name, expected, origin, advice=advice)
 
 
-def _unexpected(column: pa.ChunkedArray, index: int, name: str, expected: str, origin: Origin) -> InputError:
-    return InputError(f"{origin.at(name, index)}: {_value(column[index])} is not {expected}: {MEND}")
+def _unexpected(
+    column: pa.ChunkedArray, index: int, name: str, expected: str, origin: Origin, *, advice: str = MEND
+) -> InputError:
+    return InputError(f"{origin.at(name, index)}: {_value(column[index])} is not {expected}: {advice}")
 
 
 def _value(scalar: pa.Scalar) -> str:
     try:
         return shown(repr(scalar.as_py()))
-    except (ValueError, OverflowError, pa.ArrowException):  # Arrow's times are finer, and reach further, than Python's
-        return shown(str(scalar))
+    except (ValueError, OverflowError):  # Arrow's times are finer, and reach further, than Python's
+        return shown(str(scalar.cast(pa.string())))
 
 
 def _first_failure(column: pa.ChunkedArray, attempt: Callable[[pa.ChunkedArray], object]) -> int:

@@ -130,6 +130,7 @@ def _read_parquet(path: Path, content: bytes | None) -> tuple[pa.Table, Origin]:
         chosen = _choose(names, path)
         _check_size(file.metadata, len(chosen), path)
         table = file.read([names[column] for column in chosen])
+        table.validate(full=True)  # text that is no UTF-8, too
         columns = {ours: _plain(table.column(names[theirs])) for theirs, ours in chosen.items()}
     if table.num_rows == 0:
         raise InputError(f"{path} has no rows: at least one was expected")

@@ -154,8 +154,8 @@ def _most_frequent(user: npt.NDArray[np.int32], code: npt.NDArray[np.int32], n_u
 
 
 def _read_workbook(content: bytes, path: Path) -> tuple[pa.Table, Origin]:
-    cells, first_row = workbook.first_sheet(content, path)
-    origin = Origin(path, first_row + 2, "as the sheet numbers them")
+    cells = workbook.first_sheet(content, path)
+    origin = Origin(path, 2, "as the sheet numbers them")
     _require([str(column[0]) for column in cells], path)
     sheet = {str(column[0]): column[1:] for column in cells}
     if not sheet["InvoiceNo"]:

@@ -24,10 +24,9 @@ SECONDS = "a number of seconds since 1970"
 ISO = "an ISO 8601 time such as 2024-05-17T08:30:00"
 ISO_ZONED = "an ISO 8601 time with its offset such as 2024-05-17T08:30:00Z, as in the first row"
 IN_RANGE = f"{SECONDS} up to the year 9999 (milliseconds are to be divided by 1000)"
-CALENDAR = (
-    f"{SECONDS}, it reads as a calendar date: write such times in ISO 8601, as in 2014-04-07 or 2014-04-07T10:51:09"
-)
-APART = "further than a microsecond from another time that differs, so their order would be lost: round to microseconds"
+CALENDAR = f"{SECONDS}, it reads as a calendar date"
+IN_ISO = "write such times in ISO 8601, as in 2014-04-07 or 2014-04-07T10:51:09"
+APART = "a microsecond away from another time that differs, so the two would become one"
 
 # Nine digits of a second suffice: what is nearer than a nanosecond is one time.
 EXACT = pa.decimal128(28, 9)
@@ -111,7 +110,7 @@ def _of_numbers(column: pa.ChunkedArray, expected: str, origin: Origin) -> Whole
     if pa.types.is_floating(kind):
         return _of_floats(column, expected, origin)
     if pa.types.is_uint64(kind) or pa.types.is_decimal(kind):
-        refuse(pc.greater(pc.abs(column.cast(pa.float64())), FAR_S), column, COLUMN, IN_RANGE, origin)
+        refuse(pc.greater(pc.abs(column.cast(pa.float64(), safe=False)), FAR_S), column, COLUMN, IN_RANGE, origin)
     if pa.types.is_integer(kind) or _all_integers(column):
         refuse(column.is_null(), column, COLUMN, expected, origin)
         seconds = convert(column, pa.int64(), COLUMN, expected, origin).to_numpy()
@@ -137,7 +136,9 @@ def _all_integers(column: pa.ChunkedArray) -> bool:
 
 
 def _shortened(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text without the digits after the ninth behind the point, where there are any."""
+    """Text, or decimals, without the digits after the ninth behind the point, where there are any."""
+    if pa.types.is_decimal(column.type):
+        return pc.round(column, ndigits=EXACT.scale) if column.type.scale > EXACT.scale else column
     if not pa.types.is_string(column.type):
         return column
     return pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"^([+-]?[0-9]*\.[0-9]{9})[0-9]+$", r"\1")
@@ -176,7 +177,7 @@ def _nearest(below: Whole, nanoseconds: Whole, shown: pa.ChunkedArray, origin: O
         merged = (np.diff(values[order]) == 0) & (np.diff(exact[order]) != 0)
         bad = np.zeros(len(values), np.bool_)
         bad[order[1:][merged]] = True
-        refuse(pa.array(bad), shown, COLUMN, APART, origin)
+        refuse(pa.array(bad), shown, COLUMN, APART, origin, advice="round all times to microseconds")
     return values
 
 
@@ -185,7 +186,7 @@ def _require_plausible(seconds: Whole, column: pa.ChunkedArray, origin: Origin) 
     for n_digits in (8, 12, 14):
         dates = _calendar(seconds, n_digits)
         if dates is not None and dates.mean() > 0.5:
-            refuse(pa.array(dates), column, COLUMN, CALENDAR, origin)
+            refuse(pa.array(dates), column, COLUMN, CALENDAR, origin, advice=IN_ISO)
     refuse(_beyond(seconds, LATEST_S), column, COLUMN, IN_RANGE, origin)
 
 

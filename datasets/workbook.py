@@ -10,7 +10,6 @@ import io
 import re
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
 
 from datasets import archives
 from datasets.boundary import parsing, reason
@@ -22,20 +21,8 @@ LONGEST_TAG = 2**16
 OUTLYING = re.compile(rb"<(?:c|[\w.-]++:c)(?=[\s/>])(?!\s+r\s*=\s*[\"'][A-Za-z][0-9]{1,6}[\"'])")
 
 
-class Sheet(NamedTuple):
-    """The cells of a sheet.
-
-    Attributes:
-        columns: each column's cells, from the sheet's first row that is not empty.
-        first_row: the number of that row, from 0.
-    """
-
-    columns: list[tuple[object, ...]]
-    first_row: int
-
-
-def first_sheet(content: bytes, path: Path) -> Sheet:
-    """The cells of a workbook's first sheet.
+def first_sheet(content: bytes, path: Path) -> list[tuple[object, ...]]:
+    """Each column of a workbook's first sheet, from row 1 to the last that holds anything.
 
     Args:
         content: the workbook's bytes.
@@ -50,7 +37,7 @@ def first_sheet(content: bytes, path: Path) -> Sheet:
     check(content, path)
     with parsing(f"the workbook in {path} cannot be read", "download it again, or save it anew"):
         sheet = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-        return Sheet(list(zip(*sheet.iter_rows(), strict=True)), sheet.start[0] if sheet.start else 0)
+        return list(zip(*sheet.iter_rows(), strict=True))
 
 
 def check(content: bytes, path: Path) -> None:

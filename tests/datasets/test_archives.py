@@ -1,7 +1,10 @@
+import dataclasses
 import email.message
+import errno
 import hashlib
 import http.client
 import io
+import os
 import stat
 import urllib.request
 import urllib.response
@@ -9,7 +12,7 @@ import zipfile
 
 import pytest
 
-from datasets import InputError, archives
+from datasets import InputError, MachineError, archives, durable
 from datasets.archives import Archive, download, extract, find, https_opener
 
 MEMBER = "data.csv"
@@ -104,6 +107,15 @@ class TestDownload:
             download(entry(sha256="0" * 64), opener=https_opener(Publisher(data=page(zipped()))))
         assert left_behind() == []
 
+    def test_a_wrong_md5_is_refused_where_no_more_is_known(self):
+        content = zipped()
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        right, wrong = (dataclasses.replace(entry(), md5=stated) for stated in (md5, "0" * 32))
+        assert download(right, opener=https_opener(Publisher(data=page(content)))).read_bytes() == content
+        with pytest.raises(InputError, match=rf"has MD5 {md5}, but 0{{32}} was expected: try again, or put data.zip"):
+            download(wrong, opener=https_opener(Publisher(data=page(content))))
+        assert left_behind() == ["data.zip"]
+
     @pytest.mark.parametrize("content", [b"<html>sign in to the network</html>", zipped(other=b"")])
     def test_without_a_checksum_the_kind_is_still_checked(self, content):
         with pytest.raises(InputError, match=r"is not a whole zip archive|holds 'other', but 'data.csv' was expected"):
@@ -132,7 +144,7 @@ class TestDownload:
         class Body(io.BytesIO):
             reads = 0
 
-            def read(self, *_size):
+            def read1(self, *_size):
                 self.reads += 1
                 if self.reads > 1:
                     raise interruption
@@ -141,6 +153,41 @@ class TestDownload:
         with pytest.raises((InputError, KeyboardInterrupt)):
             download(entry(), opener=https_opener(Publisher(data=(200, {}, Body()))))
         assert left_behind() == []
+
+    def test_a_drip_ends(self, monkeypatch):
+        """A byte now and then resets every limit but that of the whole."""
+        clock = iter(range(0, 10**6, 600))
+        monkeypatch.setattr(archives.time, "monotonic", lambda: next(clock))
+
+        class Drip(io.BytesIO):
+            def read1(self, *_size):
+                return b"x"
+
+        with pytest.raises(InputError, match=r"could not be downloaded .it takes longer than 3,600 s.: try again"):
+            download(entry(), opener=https_opener(Publisher(data=(200, {}, Drip()))))
+        assert left_behind() == []
+        assert next(clock) < 10_000
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+    def test_a_full_disk_is_the_machines_fault(self, monkeypatch, number):
+        def full(_descriptor):
+            raise OSError(number, os.strerror(number))
+
+        content = zipped()
+        path = download(entry(), opener=https_opener(Publisher(data=page(content))))
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(
+            MachineError, match=rf"cannot be written to .*{os.strerror(number)}.*RECALLBENCH_CACHE"
+        ) as error:
+            download(entry(), opener=https_opener(Publisher(data=page(zipped(**{MEMBER: b"new"})))))
+        assert "\n" not in str(error.value)
+        assert path.read_bytes() == content
+        assert left_behind() == ["data.zip"]
+
+    def test_a_cache_folder_that_is_a_file_is_named(self, cache_folder):
+        cache_folder.write_text("")
+        with pytest.raises((InputError, MachineError), match=str(cache_folder)):
+            download(entry(), opener=https_opener(Publisher(data=page(zipped()))))
 
     def test_an_earlier_download_survives_a_failed_one(self):
         content = zipped()
@@ -186,6 +233,13 @@ class TestFind:
         monkeypatch.setenv("RECALLBENCH_DATA", str(tmp_path / "given"))
         assert find(["a.zip", "b.csv"], None) == local
         assert find(["a.zip", "b.csv"], archives.downloads()) == downloaded
+
+    def test_what_a_killed_download_left_is_swept(self, tmp_path):
+        unfinished = archives.downloads() / f"{durable.PREFIX}dead"
+        unfinished.mkdir(parents=True)
+        (unfinished / "a.zip").write_bytes(b"half")
+        assert find(["a.zip"], tmp_path) is None
+        assert left_behind() == []
 
     def test_nothing_found(self, tmp_path):
         (tmp_path / "a.zip").mkdir()
@@ -243,6 +297,13 @@ class TestExtract:
         content[at] ^= 0xFF
         (tmp_path / "data.zip").write_bytes(content)
         with pytest.raises(InputError, match="is not a whole zip archive"):
+            extract(tmp_path / "data.zip", MEMBER)
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_methods_that_unpack_in_one_go(self, tmp_path, method):
+        with zipfile.ZipFile(tmp_path / "data.zip", "w", method) as archive:
+            archive.writestr(MEMBER, bytes(1_000))
+        with pytest.raises(InputError, match=rf"is compressed by method {method}, but deflate \(8\) was expected"):
             extract(tmp_path / "data.zip", MEMBER)
 
     def test_an_encrypted_member(self, tmp_path):

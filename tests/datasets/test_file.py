@@ -110,6 +110,20 @@ class TestForms:
 
 
 class TestIds:
+    @pytest.mark.parametrize("ids", [["12.0", "12", "7"], ["12", "12.00", "7.0"]])
+    def test_a_whole_number_is_one_id_in_every_format(self, read, read_parquet, ids):
+        text = read("user_id,item_id\n" + "".join(f"1,{i}\n" for i in ids))
+        assert text.item_ids.tolist() == ["7", "12"]
+        for items in (ids, [float(i) for i in ids]):
+            assert read_parquet({"user_id": [1, 1, 1], "item_id": items}).content_hash == text.content_hash
+
+    @pytest.mark.parametrize("bad", ["1e19", "inf", "12.5", "a\x1fb", "9007199254740993.0"])
+    def test_what_lost_its_value_is_refused_in_every_format(self, read, read_parquet, bad):
+        with pytest.raises(InputError, match=r"column item_id, row 3 .* is not a valid item_id"):
+            read(f"user_id,item_id\n1,2.0\n1,{bad.replace('e19', 'e+19')}\n")
+        with pytest.raises(InputError, match=r"column item_id, row 2 .* is not a valid item_id"):
+            read_parquet({"user_id": [1, 1], "item_id": ["2", bad] if "x" in repr(bad) else [2.0, float(bad)]})
+
     def test_integers_sort_by_number(self, read):
         data = read("user_id,item_id\n10,-3\n9,0\n100,20\n")
         assert data.user_ids.tolist() == ["9", "10", "100"]
@@ -154,6 +168,23 @@ class TestIds:
 
 
 class TestParquet:
+    def test_other_columns_may_hold_anything(self, read_parquet):
+        assert len(read_parquet({"user_id": [1], "item_id": [2], "x": [[{"a": [1]}]], "Ü": pa.array([None])})) == 1
+
+    def test_two_columns_of_one_name(self, tmp_path):
+        columns = [pa.array([1]), pa.array([2]), pa.array([3])]
+        pq.write_table(pa.table(columns, names=["user_id", "item_id", "item_id"]), tmp_path / "a.parquet")
+        with pytest.raises(
+            InputError, match=r"more than one column for item_id among \['user_id', 'item_id', 'item_id'\]"
+        ):
+            file.load(tmp_path / "a.parquet", "a")
+
+    def test_text_that_is_no_utf8(self, tmp_path):
+        broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe"))
+        pq.write_table(pa.table({"user_id": [1], "item_id": broken}), tmp_path / "a.parquet")
+        with pytest.raises(InputError, match=r"a\.parquet is not a readable Parquet file \(.*UTF8"):
+            file.load(tmp_path / "a.parquet", "a")
+
     def test_every_arrow_type_gives_the_same_rows(self, read, read_parquet):
         reference = read("user_id,item_id,timestamp\n7,x,100\n8,y,200\n")
         seconds = pa.array([100, 200])
