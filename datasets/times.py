@@ -111,9 +111,11 @@ def _of_numbers(column: pa.ChunkedArray, expected: str, origin: Origin) -> Whole
         return _of_floats(column, expected, origin)
     if pa.types.is_uint64(kind) or pa.types.is_decimal(kind):
         refuse(pc.greater(pc.abs(column.cast(pa.float64(), safe=False)), FAR_S), column, COLUMN, IN_RANGE, origin)
-    if pa.types.is_integer(kind) or _all_integers(column):
-        refuse(column.is_null(), column, COLUMN, expected, origin)
-        seconds = convert(column, pa.int64(), COLUMN, expected, origin).to_numpy()
+    whole = _integers(column) if pa.types.is_string(kind) else None
+    if whole is None and pa.types.is_integer(kind):
+        whole = convert(column, pa.int64(), COLUMN, expected, origin)
+    if whole is not None:
+        seconds = whole.to_numpy()
         _require_plausible(seconds, column, origin)
         return seconds * SECOND
     exact = convert(_shortened(column), EXACT, COLUMN, expected, origin)
@@ -124,15 +126,14 @@ def _of_numbers(column: pa.ChunkedArray, expected: str, origin: Origin) -> Whole
     return _of_parts(seconds, fraction, column, origin)
 
 
-def _all_integers(column: pa.ChunkedArray) -> bool:
-    """Whether every text is a plain integer: most files' are, and those convert fast."""
-    if not pa.types.is_string(column.type):
-        return False
+def _integers(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Text as integers, where all of it is plain ones: most files' is, and it converts fast."""
     try:
-        pc.utf8_trim_whitespace(column).cast(pa.int64())
+        whole = pc.utf8_trim_whitespace(column).cast(pa.int64())
     except pa.ArrowException:
-        return False
-    return not pc.any(pc.match_substring(column, "x", ignore_case=True)).as_py()  # Arrow reads hexadecimal too
+        return None
+    hexadecimal = pc.any(pc.match_substring_regex(column, "[xX]")).as_py()  # which Arrow reads too
+    return None if hexadecimal or whole.null_count else whole
 
 
 def _shortened(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -169,16 +170,22 @@ def _nearest(below: Whole, nanoseconds: Whole, shown: pa.ChunkedArray, origin: O
         InputError: if two times that differ would become one.
     """
     values = below + (nanoseconds >= 500)
-    if not nanoseconds.any():
+    if _are_one_to_one(values, nanoseconds, shown):
         return values
-    exact = below * 1_000 + nanoseconds  # may overflow, and then still tells times apart
-    if pc.count_distinct(pa.array(exact)).as_py() > pc.count_distinct(pa.array(values)).as_py():
-        order = np.lexsort((exact, values))
-        merged = (np.diff(values[order]) == 0) & (np.diff(exact[order]) != 0)
-        bad = np.zeros(len(values), np.bool_)
-        bad[order[1:][merged]] = True
-        refuse(pa.array(bad), shown, COLUMN, APART, origin, advice="round all times to microseconds")
+    order = np.lexsort((nanoseconds, below, values))
+    merged = np.diff(values[order]) == 0
+    merged &= (np.diff(nanoseconds[order]) != 0) | (np.diff(below[order]) != 0)
+    bad = np.zeros(len(values), np.bool_)
+    bad[order[1:][merged]] = True
+    refuse(pa.array(bad), shown, COLUMN, APART, origin, advice="round all times to microseconds")
     return values
+
+
+def _are_one_to_one(values: Whole, nanoseconds: Whole, column: pa.ChunkedArray) -> bool:
+    """Whether every time follows from its microseconds alone, which is quick to see and nearly always so."""
+    if column.type == pa.float64():
+        return bool((values / SECOND == column.to_numpy()).all())
+    return not nanoseconds.any()
 
 
 def _require_plausible(seconds: Whole, column: pa.ChunkedArray, origin: Origin) -> None:
