@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from datasets.errors import InputError
+from datasets.errors import InputError, MachineError
 from datasets.interactions import UNKNOWN_USER, Interactions, Truth
 
-__all__ = ["DATASETS", "UNKNOWN_USER", "Dataset", "InputError", "Interactions", "Truth", "load"]
+__all__ = ["DATASETS", "UNKNOWN_USER", "Dataset", "InputError", "Interactions", "MachineError", "Truth", "load"]
 
 FILE_PREFIX = "file:"
-FILE_SUFFIXES = (".csv", ".tsv", ".txt", ".inter", ".parquet")
+COMPRESSED = ("", ".gz", ".bz2", ".xz", ".zst")  # `packed` reads these, whatever a file is called
+FILE_SUFFIXES = tuple(kind + how for kind in (".csv", ".tsv", ".txt", ".inter", ".parquet") for how in COMPRESSED)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,12 @@ def _read_synthetic(request: Request) -> Interactions:
 def _read_file(request: Request) -> Interactions:
     from datasets import file
 
-    return file.load(Path(request.name.removeprefix(FILE_PREFIX)).expanduser(), request.name)
+    path = Path(request.name.removeprefix(FILE_PREFIX))
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path} names no home folder of anybody here ({error}): give the whole path") from error
+    return file.load(path, request.name)
 
 
 GENERATED = "generated on this machine; no licence, nothing to cite"
@@ -134,7 +140,7 @@ def load(
 
     Args:
         name: a name in `DATASETS`, or `file:PATH`; a bare path will do where it ends in .csv, .tsv,
-            .txt, .inter or .parquet.
+            .txt, .inter or .parquet, or in one of these and .gz, .bz2, .xz or .zst.
         data_dir: folder with the publishers' archives; None means `RECALLBENCH_DATA`, if that is
             set. What is not there is looked for among earlier downloads.
         accept_download: whether what is on this machine nowhere may be downloaded.
@@ -142,6 +148,7 @@ def load(
 
     Raises:
         InputError: if there is no such data set, or its file is missing or not what it should be.
+        MachineError: if the disk, the memory or a permission fails.
     """
     request = Request(name, data_dir, accept_download, progress)
     if name.startswith(FILE_PREFIX) or name.lower().endswith(FILE_SUFFIXES):

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+import hashlib
 import http.client
-import io
 import os
 import stat
 import sys
-import tempfile
+import time
 import urllib.request
 import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from datasets import cache
-from datasets.errors import InputError
+from datasets import cache, durable
+from datasets.boundary import OF_THE_MACHINE, parsing, reason
+from datasets.errors import InputError, MachineError
 
 LIMIT_BYTES = 2**30  # of a download, and of what an archive may unpack to; the largest known is 212 MB
 CHUNK_BYTES = 2**20
-TIMEOUT_S = 30.0
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+TIMEOUT_S = 30.0  # without a byte
+LONGEST_S = 3600.0  # of a whole download; the largest known takes a minute at 30 Mbit/s
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Archive:
         member: the file in it that is read.
         sha256: the publisher's checksum (hex), or None where the publisher states none.
         licence, citation: the terms, shown once before the first download.
+        md5: an older checksum of the publisher's (hex), or None.
     """
 
     filename: str
@@ -42,6 +47,7 @@ class Archive:
     sha256: str | None
     licence: str
     citation: str
+    md5: str | None = None
 
 
 def find(filenames: Iterable[str], data_dir: Path | None) -> Path | None:
@@ -62,6 +68,7 @@ def find(filenames: Iterable[str], data_dir: Path | None) -> Path | None:
                 f"data folder {str(chosen)!r} does not exist: give an existing folder, or none to download"
             )
         folders.insert(0, Path(chosen))
+    durable.sweep(downloads())
     candidates = (folder / name for folder in folders for name in filenames)
     return next((path for path in candidates if path.is_file()), None)
 
@@ -83,24 +90,26 @@ def download(archive: Archive, *, progress: bool = True, opener: urllib.request.
         The archive's path; it is there whole, or not at all.
 
     Raises:
-        InputError: if the URL or a redirection is not HTTPS, the transfer fails or is cut short,
-            or the file is not the publisher's archive.
+        InputError: if the URL or a redirection is not HTTPS, the transfer fails, is cut short or
+            takes longer than `LONGEST_S`, or the file is not the publisher's archive.
+        MachineError: if it cannot be written here.
     """
     target = downloads() / archive.filename
     try:
         _show_terms(archive)
         if progress:
             sys.stderr.write(f"downloading {archive.url}\n")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Downloads land in a folder of their own beside the target, which goes whatever happens.
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as unfinished:
-            temporary = Path(unfinished) / archive.filename
-            with temporary.open("wb") as file:
+        with durable.replacing(target) as unfinished:
+            with unfinished.open("wb") as file:
                 _transfer(archive.url, file, progress, opener or https_opener())
-            _verify(archive, temporary)
-            temporary.replace(target)
+            _verify(archive, unfinished)
     except (OSError, http.client.HTTPException) as error:
-        raise InputError(f"{archive.url} could not be downloaded ({error}): {_by_hand(archive)}") from error
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE and error.errno != errno.ETIMEDOUT:
+            raise MachineError(
+                f"{archive.url} cannot be written to {target.parent} ({reason(error)}): make room or mend that, or set "
+                "RECALLBENCH_CACHE to another folder"
+            ) from error
+        raise InputError(f"{archive.url} could not be downloaded ({reason(error)}): {_by_hand(archive)}") from error
     return target
 
 
@@ -113,59 +122,41 @@ def extract(path: Path, member: str) -> bytes:
     Raises:
         InputError: if the file is no zip archive, is damaged or cut short, lacks the member, or
             if the member is a link or unpacks to more than `LIMIT_BYTES`.
+        MachineError: if the file may not be read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if member not in archive.namelist():
-                found = ", ".join(map(repr, archive.namelist()[:5])) or "nothing"
-                raise InputError(f"{path} holds {found}, but {member!r} was expected: give the publisher's archive")
-            info = archive.getinfo(member)
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise InputError(
-                    f"{member!r} in {path} is a link, but a file was expected: give the publisher's archive"
-                )
-            _check_size([info], path)
-            return archive.read(member)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): give a readable zip archive") from error
-    except DAMAGE as error:
-        raise InputError(f"{path} is not a whole zip archive ({error}): download it again") from error
+    subject, advice = f"{path} is not a whole zip archive", "download it again, or give the publisher's"
+    with parsing(subject, advice), zipfile.ZipFile(path) as archive:
+        if member not in archive.namelist():
+            found = ", ".join(map(repr, archive.namelist()[:5])) or "nothing"
+            raise InputError(f"{path} holds {found}, but {member!r} was expected: give the publisher's archive")
+        info = archive.getinfo(member)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise InputError(f"{member!r} in {path} is a link, but a file was expected: give the publisher's archive")
+        check_members([info], path)
+        return archive.read(member)
 
 
-# What `zipfile` raises on a file that is not a zip, is cut short, flipped, encrypted or compressed in an odd way.
-DAMAGE = (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error)
+def check_members(members: Iterable[zipfile.ZipInfo], path: Path) -> None:
+    """Sees that members of a zip archive can be unpacked in bounds.
 
-
-def check_workbook(content: bytes, path: Path) -> None:
-    """Sees that a workbook, itself a zip archive, is whole and unpacks to `LIMIT_BYTES` at most.
-
-    `zipfile` reads no further than the size that a member declares and then compares checksums, so
-    a member that is larger than it says is found out here, before a parser unpacks it.
-
-    Args:
-        content: the workbook's bytes.
-        path: where it came from, for the message.
+    `zipfile` reads no further than the size that a member declares and then compares checksums, but only if it was
+    deflated: other methods are unpacked in one go.
 
     Raises:
-        InputError: if it is not whole, or too large.
+        InputError: if they unpack to more than `LIMIT_BYTES` together, or are compressed in another way.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as workbook:
-            _check_size(workbook.infolist(), path)
-            damaged = workbook.testzip()
-    except DAMAGE as error:
-        raise InputError(f"the workbook in {path} is not a whole .xlsx file ({error}): download it again") from error
-    if damaged is not None:
-        raise InputError(f"the workbook in {path} is damaged at {damaged!r}: download it again")
-
-
-def _check_size(members: Iterable[zipfile.ZipInfo], path: Path) -> None:
-    """Raises InputError if the members unpack to more than `LIMIT_BYTES` together."""
+    members = list(members)
     size = sum(member.file_size for member in members)
     if size > LIMIT_BYTES:
         raise InputError(
             f"{path} unpacks to {size:,} bytes, more than the limit of {LIMIT_BYTES:,}: give the publisher's file"
         )
+    for member in members:
+        if member.compress_type not in METHODS:
+            raise InputError(
+                f"{member.filename!r} in {path} is compressed by method {member.compress_type}, but deflate (8) was "
+                "expected: give the publisher's archive, or pack it anew"
+            )
 
 
 class _HttpsOnly(urllib.request.BaseHandler):
@@ -193,18 +184,21 @@ def https_opener(*handlers: urllib.request.BaseHandler) -> urllib.request.Opener
 
 
 def _transfer(url: str, file: IO[bytes], progress: bool, opener: urllib.request.OpenerDirector) -> None:
-    """Copies the body to the file; raises OSError if it is cut short or larger than `LIMIT_BYTES`."""
+    """Copies the body to the file; raises OSError if it is cut short, too large or too slow."""
     from tqdm import tqdm
 
+    end = time.monotonic() + LONGEST_S
     with opener.open(url, timeout=TIMEOUT_S) as response:
         declared = response.headers.get("Content-Length")
         expected = int(declared) if declared and declared.isdigit() else None
         received = 0
         # disable=None: a bar on a terminal, nothing elsewhere.
         with tqdm(total=expected, unit="B", unit_scale=True, disable=None if progress else True) as bar:
-            while chunk := response.read(CHUNK_BYTES):
+            while chunk := response.read1(CHUNK_BYTES):  # what is there: `read` would wait for a whole chunk
                 received += file.write(chunk)
                 bar.update(len(chunk))
+                if time.monotonic() > end:
+                    raise OSError(f"it takes longer than {LONGEST_S:,.0f} s")
                 if received > LIMIT_BYTES:
                     raise OSError(f"it is larger than the limit of {LIMIT_BYTES:,} bytes")
     # http.client lets a connection that closes early pass for the end of the body.
@@ -212,12 +206,23 @@ def _transfer(url: str, file: IO[bytes], progress: bool, opener: urllib.request.
         raise OSError(f"{received:,} of {expected:,} bytes arrived")
 
 
+def md5_of(path: Path) -> str:
+    """MD5 (hex) of a file's bytes: no proof against an attacker, but all that some publishers state."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+
+
 def _verify(archive: Archive, path: Path) -> None:
     """Sees that the bytes are the publisher's, or, where no checksum is known, at least the right kind of archive."""
-    if archive.sha256 is None:
+    if archive.sha256 is not None:
+        kind, found, stated = "SHA-256", cache.sha256_of(path), archive.sha256
+    elif archive.md5 is not None:
+        kind, found, stated = "MD5", md5_of(path), archive.md5
+    else:
         extract(path, archive.member)
-    elif (found := cache.sha256_of(path)) != archive.sha256:
-        raise InputError(f"{archive.url} has SHA-256 {found}, but {archive.sha256} was expected: {_by_hand(archive)}")
+        return
+    if found != stated:
+        raise InputError(f"{archive.url} has {kind} {found}, but {stated} was expected: {_by_hand(archive)}")
 
 
 def _by_hand(archive: Archive) -> str:

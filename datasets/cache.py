@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from datasets import durable
+from datasets.boundary import regular, unreadable
 from datasets.errors import InputError
 from datasets.hashing import ARRAYS, FEATURES, arrays_of, content_hash
 from datasets.interactions import Interactions
@@ -39,21 +40,22 @@ def sha256_of(path: Path) -> str:
     files is worth.
 
     Raises:
-        InputError: if the file is missing or cannot be read.
+        InputError: if the file is missing, or is a folder, a pipe or a device.
+        MachineError: if it may not be read.
     """
+    regular(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: check the path, which is taken from {Path.cwd()}") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): give a readable file") from error
+        raise unreadable(path, error) from error
 
 
 def remember(source: Path, loader: str, build: Callable[[Path, str], Interactions]) -> Interactions:
     """The data set in `source`, from the cache where it is there, else built and cached.
 
-    A cache file that is damaged is built anew, and one that cannot be written only costs time.
+    A cache file that is damaged is built anew, and one that cannot be written only costs time. What is built is held
+    to the source's hash once more when it is done, so that nothing is cached, or returned, under another's hash.
 
     Args:
         source: the file that is read.
@@ -61,19 +63,46 @@ def remember(source: Path, loader: str, build: Callable[[Path, str], Interaction
         build: reads the file; given its path and SHA-256.
 
     Raises:
-        InputError: if the source is missing, or whatever `build` raises.
+        InputError: if the source is missing, or changed while it was read; or whatever `build` raises.
+        MachineError: if the source may not be read; or whatever `build` raises.
     """
-    sha256 = sha256_of(source)
-    path = folder() / "interactions" / f"{loader}-layout{LAYOUT}-{sha256}.parquet"
+    before = _state(source)
+    path = folder() / "interactions" / f"{loader}-layout{LAYOUT}-{before.sha256}.parquet"
+    durable.sweep(path.parent)
     cached = _read(path)
     if cached is not None:
         return cached
-    built = build(source, sha256)
+    try:
+        built = build(source, before.sha256)
+    except InputError as error:
+        _require_unchanged(source, before, error)  # else what it complains of may never have stood there
+        raise
+    _require_unchanged(source, before)
     try:
         _write(path, built)
     except OSError as error:
         warnings.warn(f"{built.name} is not cached: {error}; set RECALLBENCH_CACHE to a folder", stacklevel=2)
     return built
+
+
+class _State(NamedTuple):
+    """What a file is at a moment: the bytes, and the marks that change with every writing."""
+
+    sha256: str
+    marks: tuple[int, ...]
+
+
+def _state(path: Path) -> _State:
+    status = regular(path)
+    marks = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _State(sha256_of(path), marks)
+
+
+def _require_unchanged(source: Path, before: _State, cause: Exception | None = None) -> None:
+    if _state(source) != before:
+        raise InputError(
+            f"{source} changed while it was read, and nothing of it is kept: try again when nobody writes to it"
+        ) from cause
 
 
 def _write(path: Path, data: Interactions) -> None:
@@ -92,11 +121,8 @@ def _write(path: Path, data: Interactions) -> None:
     )
     # The facts are a column too: Parquet checksums its pages, but not its metadata.
     table = pa.table(columns | {FACTS: pa.array([facts])})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as unfinished:
-        temporary = Path(unfinished) / path.name
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        temporary.replace(path)
+    with durable.replacing(path) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd", write_page_checksum=True)
 
 
 def _read(path: Path) -> Interactions | None:

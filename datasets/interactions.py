@@ -40,15 +40,16 @@ class Interactions:
         name: the data set's name, as given on the command line.
         user: int32[n], index into `user_ids`; `UNKNOWN_USER` (-1) where the row has no user.
         item: int32[n], index into `item_ids`.
-        timestamp: int64[n], seconds since 1970-01-01 UTC, or None where the data has none.
-        session: int32[n], dense number of the session or invoice, or None.
-        rating: float32[n], or None.
+        timestamp: int64[n], microseconds since 1970-01-01 UTC, or None where the data has none.
+        session: int32[n], dense number of the session or invoice, in sorted order of their ids, or None. Where ids
+            start anew for each user, a session is one user's.
+        rating: float32[n], NaN where the row has none, or None.
         user_ids, item_ids: the publisher's ids as str[n_users], str[n_items], sorted; the
             position is the index.
         user_features, item_features: name -> int32[n_users] or int32[n_items] (category codes).
         item_feature_names: name -> what its codes 0, 1, … are called, for those features whose codes have names.
         content_hash: SHA-256 (hex) of what the arrays hold; equal hashes mean equal data.
-        notes: facts that travel with every result, e.g. a checksum that is not the publisher's.
+        notes: facts that travel with every result, e.g. a checksum that is not the publisher's, or what is missing.
         truth: the generating probabilities, for synthetic data only.
     """
 

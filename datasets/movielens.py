@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ import pyarrow.csv as pa_csv
 
 from datasets import archives, cache, delimited, ids
 from datasets.archives import Archive
+from datasets.boundary import parsing
 from datasets.delimited import Origin
 from datasets.errors import InputError
 from datasets.hashing import content_hash
 from datasets.interactions import Interactions
 
-VERSION = 2  # raised with every change in what is read or noted, so that no older cache is found
+VERSION = 3  # raised with every change in what is read or noted, so that no older cache is found
 LICENCE = "research use, no redistribution"
 CITATION = (
     "Harper and Konstan (2015), The MovieLens datasets: history and context, "
@@ -48,20 +48,19 @@ class Member:
 
 @dataclass(frozen=True)
 class Edition:
-    """One of the data sets: its archive, the publisher's MD5 (hex) and row count, and the tables in it."""
+    """One of the data sets: its archive, the publisher's row count, and the tables in it."""
 
     archive: Archive
-    md5: str
     rows: int
     ratings: Member
     movies: Member
     users: Member | None = None
 
 
-def _archive(name: str, member: str, sha256: str | None = None) -> Archive:
+def _archive(name: str, member: str, *, md5: str, sha256: str | None = None) -> Archive:
     filename = f"{name}.zip"
     url = f"https://files.grouplens.org/datasets/movielens/{filename}"
-    return Archive(filename, url, member, sha256, LICENCE, CITATION)
+    return Archive(filename, url, member, sha256, LICENCE, CITATION, md5)
 
 
 RATING = ("user", "movie", "rating", "timestamp")
@@ -74,24 +73,26 @@ FLAGS = tuple(f"genre {number}" for number in range(len(GENRES)))  # of u.item
 
 EDITIONS = {
     "ml-100k": Edition(
-        _archive("ml-100k", "ml-100k/u.data"),
-        "0e33842e24a9c977be4e0107933c0723",
+        _archive("ml-100k", "ml-100k/u.data", md5="0e33842e24a9c977be4e0107933c0723"),
         100_000,
         Member("ml-100k/u.data", "\t", RATING),
         Member("ml-100k/u.item", "|", ("movie", "title", "date", "video", "url", *FLAGS)),
         Member("ml-100k/u.user", "|", ("user", "age", "gender", "occupation", "zip")),
     ),
     "ml-1m": Edition(
-        _archive("ml-1m", "ml-1m/ratings.dat", "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"),
-        "c4d9eecfca2ab87c1945afe126590906",
+        _archive(
+            "ml-1m",
+            "ml-1m/ratings.dat",
+            md5="c4d9eecfca2ab87c1945afe126590906",
+            sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        ),
         1_000_209,
         Member("ml-1m/ratings.dat", "::", RATING),
         Member("ml-1m/movies.dat", "::", MOVIE),
         Member("ml-1m/users.dat", "::", ("user", "gender", "age", "occupation", "zip")),
     ),
     "ml-20m": Edition(
-        _archive("ml-20m", "ml-20m/ratings.csv"),
-        "cd245b17a1ae2cc31bb14903e1204af3",
+        _archive("ml-20m", "ml-20m/ratings.csv", md5="cd245b17a1ae2cc31bb14903e1204af3"),
         20_000_263,
         Member("ml-20m/ratings.csv", ",", RATING, "userId,movieId,rating,timestamp"),
         Member("ml-20m/movies.csv", ",", MOVIE, "movieId,title,genres"),
@@ -103,8 +104,9 @@ def load(name: str, data_dir: Path | None, *, accept_download: bool, progress: b
     """All ratings, in the publisher's order.
 
     Users and items are those that occur in the ratings, sorted by number; there is no session.
-    `rating` is float32[n] from 0.5 to 5, `timestamp` int64[n]. The user features, where the archive
-    has users (ml-20m has none), are `gender`, `age`, `occupation` and `zip`, int32[n_users] each.
+    `rating` is float32[n] from 0.5 to 5, `timestamp` int64[n], whole seconds in microseconds. The user
+    features, where the archive has users (ml-20m has none), are `gender`, `age`, `occupation` and
+    `zip`, int32[n_users] each.
     The one item feature, int32[n_items], is `genre`: the first genre that the publisher names for
     the movie, and the publisher names them by alphabet. Codes number the distinct values in sorted
     order; the genres of ml-100k are in the order of its u.genre. The genres' codes have names.
@@ -146,7 +148,7 @@ def _build(name: str, path: Path, sha256: str) -> Interactions:
         name=name,
         user=user,
         item=item,
-        timestamp=timestamp,
+        timestamp=timestamp * 1_000_000,
         session=None,
         rating=rating,
         user_ids=user_ids,
@@ -163,12 +165,12 @@ def _build(name: str, path: Path, sha256: str) -> Interactions:
 
 def _notes(name: str, path: Path, sha256: str, n_rows: int) -> tuple[str, ...]:
     """How the archive at hand differs from the publisher's."""
-    edition = EDITIONS[name]
-    notes = []
-    with path.open("rb") as file:
-        md5 = hashlib.file_digest(file, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
-    if md5 != edition.md5:
-        notes.append(f"{name}: archive with SHA-256 {sha256} and MD5 {md5}, not the publisher's MD5 {edition.md5}")
+    edition, notes = EDITIONS[name], []
+    md5 = archives.md5_of(path)
+    if md5 != edition.archive.md5:
+        notes.append(
+            f"{name}: archive with SHA-256 {sha256} and MD5 {md5}, not the publisher's MD5 {edition.archive.md5}"
+        )
     if n_rows != edition.rows:
         notes.append(f"{name}: {n_rows:,} rows, not the publisher's {edition.rows:,}")
     return tuple(notes)
@@ -240,14 +242,14 @@ def _parse(content: bytes, member: Member, origin: Origin) -> pa.Table:
     reading = pa_csv.ReadOptions(use_threads=False, column_names=member.columns, skip_rows=origin.first_row - 1)
     separator = UNIT_SEPARATOR if member.separator == "::" else member.separator
     quote_char = '"' if member.header else False
-    parsing = pa_csv.ParseOptions(delimiter=separator, quote_char=quote_char)
+    splitting = pa_csv.ParseOptions(delimiter=separator, quote_char=quote_char)
     kept = dict.fromkeys((name for name in member.columns if name not in UNREAD), pa.string())
     converting = pa_csv.ConvertOptions(include_columns=list(kept), column_types=kept, strings_can_be_null=False)
-    try:
-        table = pa_csv.read_csv(pa.BufferReader(content), reading, parsing, converting)
-    except pa.ArrowInvalid as error:
-        reason = str(error).replace(UNIT_SEPARATOR, "::")
-        raise InputError(f"{origin.path} is not a regular table ({reason}): give the publisher's archive") from error
+    with parsing(f"{origin.path} is not a regular table", "give the publisher's archive"):
+        try:
+            table = pa_csv.read_csv(pa.BufferReader(content), reading, splitting, converting)
+        except pa.ArrowInvalid as error:
+            raise ValueError(str(error).replace(UNIT_SEPARATOR, "::")) from error
     if table.num_rows == 0:
         raise InputError(f"{origin.path} has no rows: at least one was expected, give the publisher's archive")
     return table

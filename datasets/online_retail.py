@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -14,14 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datasets import archives, cache, delimited, ids
+from datasets import archives, cache, delimited, ids, workbook
 from datasets.archives import Archive
+from datasets.boundary import shown, unreadable
 from datasets.delimited import Origin
 from datasets.errors import InputError
 from datasets.hashing import content_hash
 from datasets.interactions import Interactions
 
-VERSION = 1  # raised with every change in what is read or noted, so that no older cache is found
+VERSION = 2  # raised with every change in what is read or noted, so that no older cache is found
 ARCHIVE = Archive(
     filename="online+retail.zip",
     url="https://archive.ics.uci.edu/static/public/352/online+retail.zip",
@@ -39,8 +39,8 @@ TEXT = ("InvoiceNo", "StockCode", "CustomerID", "Country")
 OFFICIAL_ROWS = 541_909
 
 # The publisher's rows run from 2010-12-01 to 2011-12-09; a day and a month that changed places still fall in here.
-FIRST_S = 1_259_625_600  # 2009-12-01
-END_S = 1_356_998_400  # 2013-01-01
+FIRST_US = 1_259_625_600_000_000  # 2009-12-01
+END_US = 1_356_998_400_000_000  # 2013-01-01
 LARGEST_QUANTITY = 1_000_000
 
 
@@ -78,20 +78,28 @@ def read(path: Path) -> pa.Table:
 
     Returns:
         InvoiceNo, StockCode, Country: string; CustomerID: string or null; Quantity: double;
-        InvoiceDate: int64, seconds since 1970.
+        InvoiceDate: int64, microseconds since 1970.
 
     Raises:
         InputError: if a column is missing, or a value is of the wrong kind or not plausible.
+        MachineError: if the file may not be read, or memory runs out.
     """
     match path.suffix.lower():
         case ".zip":
             table, origin = _read_workbook(archives.extract(path, ARCHIVE.member), path)
         case ".xlsx":
-            table, origin = _read_workbook(path.read_bytes(), path)
+            table, origin = _read_workbook(_bytes_of(path), path)
         case _:
             table, origin = _read_csv(path)
     _check(table, origin)
     return table
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _build(path: Path, sha256: str) -> Interactions:
@@ -146,40 +154,33 @@ def _most_frequent(user: npt.NDArray[np.int32], code: npt.NDArray[np.int32], n_u
 
 
 def _read_workbook(content: bytes, path: Path) -> tuple[pa.Table, Origin]:
-    import python_calamine
-
-    archives.check_workbook(content, path)
-    try:
-        sheet = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-        cells = list(zip(*sheet.iter_rows(), strict=True))
-    except (python_calamine.CalamineError, IndexError) as error:
-        raise InputError(f"the workbook in {path} cannot be read ({error}): download it again") from error
-    origin = Origin(path, sheet.start[0] + 2 if sheet.start else 2, "as the sheet numbers them")
-    sheet_columns = {str(column[0]): column[1:] for column in cells}
-    _require(list(sheet_columns), path)
-    if not sheet_columns["InvoiceNo"]:
+    cells = workbook.first_sheet(content, path)
+    origin = Origin(path, 2, "as the sheet numbers them")
+    _require([str(column[0]) for column in cells], path)
+    sheet = {str(column[0]): column[1:] for column in cells}
+    if not sheet["InvoiceNo"]:
         raise InputError(f"{path} has no rows below its header: at least one was expected")
-    columns: dict[str, Any] = {name: pa.array(map(_text, sheet_columns[name]), pa.string()) for name in TEXT}
-    _require_kind(sheet_columns["Quantity"], (int, float), "Quantity", "a number", origin)
-    columns["Quantity"] = pa.array(sheet_columns["Quantity"], pa.float64())
-    _require_kind(sheet_columns["InvoiceDate"], date, "InvoiceDate", "a date cell", origin)
+    columns: dict[str, Any] = {name: pa.array(map(_text, sheet[name]), pa.string()) for name in TEXT}
+    _require_kind(sheet["Quantity"], (int, float), "Quantity", "a number", origin)
+    columns["Quantity"] = pa.array(np.array(sheet["Quantity"], np.float64))
+    _require_kind(sheet["InvoiceDate"], date, "InvoiceDate", "a date cell", origin)
     # NumPy and not Arrow: a cell at midnight arrives as a date among the datetimes.
-    columns["InvoiceDate"] = pa.array(np.array(sheet_columns["InvoiceDate"], "datetime64[s]").astype(np.int64))
+    columns["InvoiceDate"] = pa.array(np.array(sheet["InvoiceDate"], "datetime64[us]").astype(np.int64))
     return _table(columns), origin
 
 
 def _read_csv(path: Path) -> tuple[pa.Table, Origin]:
-    names, delimiter = delimited.header(path)
-    _require(names, path)
+    text = delimited.opened(path)
+    _require(text.names, path)
     origin = delimited.text_origin(path)
-    table = delimited.read(path, list(COLUMNS), delimiter)
+    table = delimited.read(text, [text.names.index(name) for name in COLUMNS])
     columns: dict[str, Any] = {
         # pandas writes 17850.0 for a number that stood in a column with gaps.
         name: pc.replace_substring_regex(pc.utf8_trim_whitespace(table[name]), r"^(\d+)\.0$", r"\1")
         for name in TEXT
     }
     columns["Quantity"] = delimited.convert(table["Quantity"], pa.float64(), "Quantity", "a number", origin)
-    columns["InvoiceDate"] = _csv_times(table["InvoiceDate"], origin).cast(pa.int64())
+    columns["InvoiceDate"] = _csv_times(table["InvoiceDate"], origin).cast(pa.timestamp("us")).cast(pa.int64())
     return _table(columns), origin
 
 
@@ -208,25 +209,33 @@ def _text(cell: object) -> str:
 def _require(names: Sequence[str], path: Path) -> None:
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        raise InputError(f"{path} has no column {', '.join(missing)} among {list(names)}: give the publisher's sheet")
+        listed = delimited.listed(names)
+        raise InputError(f"{path} has no column {', '.join(missing)} among {listed}: give the publisher's sheet")
+    double = next((name for name in COLUMNS if names.count(name) > 1), None)
+    if double is not None:
+        raise InputError(f"{path} has more than one column {double}: give the publisher's sheet")
 
 
 def _require_kind(cells: Sequence[object], kind: Any, column: str, expected: str, origin: Origin) -> None:
-    bad = next((index for index, cell in enumerate(cells) if not isinstance(cell, kind)), None)
+    bad = next(
+        (index for index, cell in enumerate(cells) if not isinstance(cell, kind) or isinstance(cell, bool)), None
+    )
     if bad is not None:
-        raise InputError(f"{origin.at(column, bad)}: {cells[bad]!r} is not {expected}: give the publisher's sheet")
+        raise InputError(
+            f"{origin.at(column, bad)}: {shown(repr(cells[bad]))} is not {expected}: give the publisher's sheet"
+        )
 
 
 def _check(rows: pa.Table, origin: Origin) -> None:
     """Raises InputError at the first value that this data set cannot hold."""
-    within = pc.and_(pc.greater_equal(rows["InvoiceDate"], FIRST_S), pc.less(rows["InvoiceDate"], END_S))
+    within = pc.and_(pc.greater_equal(rows["InvoiceDate"], FIRST_US), pc.less(rows["InvoiceDate"], END_US))
     numbered = pc.match_substring_regex(rows["InvoiceNo"], r"^[A-Z]?\d+$")
     customer = pc.fill_null(pc.match_substring_regex(rows["CustomerID"], r"^\d+$"), True)
     for name, good, expected in (
         ("InvoiceNo", numbered, "an invoice number such as 536365 or C536379"),
         ("StockCode", pc.not_equal(rows["StockCode"], ""), "a stock code"),
         ("Quantity", pc.less_equal(pc.abs(rows["Quantity"]), LARGEST_QUANTITY), "a plausible quantity"),
-        ("InvoiceDate", within, "a time (in seconds since 1970) from 2009-12-01 to 2012-12-31"),
+        ("InvoiceDate", within, "a time (in microseconds since 1970) from 2009-12-01 to 2012-12-31"),
         ("CustomerID", customer, "a customer number, nor empty"),
         ("Country", pc.not_equal(rows["Country"], ""), "a country"),
     ):

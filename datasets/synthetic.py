@@ -184,7 +184,7 @@ def generate(name: str, settings: Settings) -> Interactions:
     # One sort of 64-bit keys is faster than an argsort; the row number breaks ties and is the order.
     key = (seconds.astype(np.int64) << row_bits) | np.arange(settings.n_interactions)
     key.sort()
-    timestamp = (key >> row_bits) + BEGIN_S
+    timestamp = ((key >> row_bits) + BEGIN_S) * 1_000_000
     key &= (1 << row_bits) - 1
     data = Interactions(
         name=name,

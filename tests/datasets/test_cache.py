@@ -1,10 +1,12 @@
 import dataclasses
+import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datasets import InputError, Interactions, cache, file
+from datasets import InputError, Interactions, MachineError, cache, durable, file
 from datasets.hashing import arrays_of, content_hash
 
 
@@ -181,10 +183,108 @@ def test_a_cache_folder_that_is_a_file_only_warns(source, tmp_path, monkeypatch)
         assert_same(cache.remember(source, "test-1", build), made())
 
 
+class TestAFileThatChangesWhileItIsRead:
+    """Whatever becomes of it, nothing of it is kept under the hash that it had before."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda path: path.write_text("all of it is new"),
+            lambda path: path.write_text("other one"),  # of the same length
+            lambda path: path.open("a").write(", and more"),
+            lambda path: os.truncate(path, 3),
+            lambda path: path.with_name("new").rename(path),
+        ],
+        ids=["rewritten", "same length", "appended", "cut", "replaced"],
+    )
+    def test_is_refused(self, source, change):
+        source.with_name("new").write_text("any bytes")
+
+        def half_read(path, _sha256):
+            change(path)
+            return made()
+
+        with pytest.raises(InputError, match=r"source\.csv changed while it was read, and nothing of it is kept"):
+            cache.remember(source, "test-1", half_read)
+        assert cache_files() == []
+
+    def test_there_and_back_again_is_noticed(self, source):
+        def half_read(path, _sha256):
+            before = path.read_bytes()
+            path.write_bytes(b"for a moment")
+            path.write_bytes(before)
+            return made()
+
+        times = source.stat()
+        with pytest.raises(InputError, match="changed while it was read"):
+            cache.remember(source, "test-1", half_read)
+        assert times.st_size == source.stat().st_size
+
+    def test_what_it_seemed_to_hold_is_not_complained_of(self, source):
+        def half_read(path, _sha256):
+            path.write_text("half")
+            raise InputError("row 3 is cut off")
+
+        with pytest.raises(InputError, match="changed while it was read"):
+            cache.remember(source, "test-1", half_read)
+
+    def test_a_table_that_grows_is_read_when_it_has_grown(self, tmp_path, monkeypatch):
+        path = tmp_path / "a.csv"
+        path.write_text("user_id,item_id\n1,2\n")
+        parse = file._read
+
+        def slowly(source, sha256):
+            data = parse(source, sha256)
+            with source.open("a") as more:
+                more.write("3,4\n")
+            return data
+
+        monkeypatch.setattr(file, "_read", slowly)
+        with pytest.raises(InputError, match="changed while it was read"):
+            file.load(path, "a")
+        monkeypatch.setattr(file, "_read", parse)
+        assert len(file.load(path, "a")) == 2
+
+
+def test_what_killed_processes_left_is_swept(source):
+    folder = cache.folder() / "interactions" / f"{durable.PREFIX}dead"
+    folder.mkdir(parents=True)
+    (folder / "half.parquet").write_bytes(b"PAR1")
+    cache.remember(source, "test-1", build)
+    assert not folder.exists()
+    folder.mkdir()
+    cache.remember(source, "test-1", never)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a device"])
+def test_what_is_no_regular_file_is_refused_at_once(kind, tmp_path):
+    path = tmp_path / "source"
+    match kind:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+        case _:
+            path = Path("/dev/zero")
+    for read in (lambda: cache.remember(path, "test-1", never), lambda: file.load(path, "a")):
+        with pytest.raises(InputError, match=f"is {kind}, but a file was expected"):
+            read()
+
+
+def test_a_source_without_permission_is_the_machines_fault(source, monkeypatch):
+    def denied(*_args, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(MachineError, match=r"source\.csv cannot be read .Permission denied.: give a readable file"):
+        cache.remember(source, "test-1", never)
+
+
 def test_missing_source(tmp_path):
     with pytest.raises(InputError, match=r"gone.csv does not exist: check the path"):
         cache.remember(tmp_path / "gone.csv", "test-1", never)
-    with pytest.raises(InputError, match=r"cannot be read .Is a directory."):
+    with pytest.raises(InputError, match=r"is a folder, but a file was expected"):
         cache.remember(tmp_path, "test-1", never)
 
 

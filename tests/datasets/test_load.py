@@ -47,8 +47,10 @@ def test_synthetic_names_reach_the_generator_with_their_size(name, monkeypatch):
     assert datasets.load(name) == ("generated", name.removeprefix("synthetic-"))
 
 
+@pytest.mark.parametrize("packed", ["", ".gz", ".bz2", ".xz", ".zst", ".GZ"])
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt", ".inter", ".parquet", ".CSV"])
-def test_a_bare_path_is_a_file(suffix, tmp_path):
+def test_a_bare_path_is_a_file(suffix, packed, tmp_path):
+    suffix += packed
     with pytest.raises(InputError, match=f"missing{suffix} does not exist: check the path"):
         datasets.load(str(tmp_path / f"missing{suffix}"))
 
@@ -65,6 +67,21 @@ def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "events.csv").write_text("user_id,item_id\n1,2\n")
     assert len(datasets.load("~/events.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("~nobody-of-that-name/a.csv", "names no home folder"),
+        ("a\0b.csv", "is no path .embedded null byte.: give an existing file"),
+        ("x" * 5_000 + ".csv", "cannot be read .File name too long.: give a readable file"),
+        ("/dev/null/a.csv", "does not exist: check the path"),
+        ("/proc/self/status", "is empty"),
+    ],
+)
+def test_a_path_that_names_no_file(path, message):
+    with pytest.raises(InputError, match=message):
+        datasets.load(f"file:{path}")
 
 
 def test_a_data_folder_that_does_not_exist_is_named(tmp_path, monkeypatch):

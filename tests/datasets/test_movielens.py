@@ -90,7 +90,7 @@ class TestEveryEdition:
         assert data.user.tolist() == [1, 0, 1, 0]
         assert data.item.tolist() == [1, 2, 0, 1]
         assert data.rating.tolist() == [5, 1, 3, 4]
-        assert data.timestamp.tolist() == [LATE, EARLY, EARLY, LATE]
+        assert (data.timestamp / 1_000_000).tolist() == [LATE, EARLY, EARLY, LATE]
         assert data.session is None
         assert data.content_hash == content_hash(data)
 
@@ -112,7 +112,7 @@ class TestEveryEdition:
     def test_another_archive_is_noted_not_refused(self, read, data_dir, name):
         checksum, rows = read(name).notes
         assert f"SHA-256 {cache.sha256_of(data_dir / f'{name}.zip')} and MD5" in checksum
-        assert checksum.endswith(f"not the publisher's MD5 {movielens.EDITIONS[name].md5}")
+        assert checksum.endswith(f"not the publisher's MD5 {movielens.EDITIONS[name].archive.md5}")
         assert rows == f"{name}: 4 rows, not the publisher's {movielens.EDITIONS[name].rows:,}"
 
     def test_the_second_load_parses_nothing(self, read, data_dir, monkeypatch, name):
@@ -251,9 +251,14 @@ class TestOddities:
         with pytest.raises(InputError, match="is not a whole zip archive"):
             load("ml-1m", data_dir)
 
-    def test_the_publishers_checksum_is_known_for_one(self):
+    def test_a_checksum_of_every_archive_is_known(self):
         known = {name for name, edition in movielens.EDITIONS.items() if edition.archive.sha256}
         assert known == {"ml-1m"}
+        assert {name: edition.archive.md5 for name, edition in movielens.EDITIONS.items()} == {
+            "ml-100k": "0e33842e24a9c977be4e0107933c0723",
+            "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
+            "ml-20m": "cd245b17a1ae2cc31bb14903e1204af3",
+        }
         assert "no redistribution" in movielens.LICENCE
         assert "Harper and Konstan (2015)" in movielens.CITATION
 
@@ -279,7 +284,7 @@ class TestTheRealData:
         assert counts.tolist() == [56_174, 107_557, 261_197, 348_971, 226_310]
         assert data.user_ids.tolist() == [str(user) for user in range(1, 6_041)]
         assert data.item_ids[data.item[:3]].tolist() == ["1193", "661", "914"]
-        assert data.timestamp[0] == 978_300_760
+        assert data.timestamp[0] == 978_300_760_000_000
         # As the publisher's README lists them: 2 genders, 7 age groups, 21 occupations, 18 genres.
         n_codes = {kind: len(np.unique(codes)) for kind, codes in data.user_features.items()}
         assert n_codes == {"gender": 2, "age": 7, "occupation": 21, "zip": 3_439}
@@ -295,7 +300,7 @@ class TestTheRealData:
         data = real("ml-100k")
         assert (len(data), data.n_users, data.n_items) == (100_000, 943, 1_682)
         assert (data.user_ids[data.user[0]], data.item_ids[data.item[0]], data.rating[0]) == ("196", "242", 3)
-        assert data.timestamp[0] == EARLY
+        assert data.timestamp[0] == EARLY * 1_000_000
         assert len(np.unique(data.user_features["occupation"])) == 21
         # Toy Story is an animation first, GoldenEye an action film.
         toy_story, goldeneye = data.item_features["genre"][:2]

@@ -95,8 +95,8 @@ def read(data_dir):
     return read
 
 
-def seconds(moment: datetime) -> int:
-    return int(np.datetime64(moment, "s").astype(np.int64))
+def microseconds(moment: datetime) -> int:
+    return int(np.datetime64(moment, "us").astype(np.int64))
 
 
 class TestRows:
@@ -107,10 +107,11 @@ class TestRows:
         assert data.item.tolist() == [2, 1, 4, 3, 0, 1, 1]
         assert data.user_ids.tolist() == ["12346", "17850"]
         assert data.user.tolist() == [1, 1, UNKNOWN_USER, UNKNOWN_USER, 0, 0, 1]
-        assert data.session.tolist() == [0, 0, 1, 1, 2, 2, 3]
+        # By their ids, not by their order in the file: 536365, 536370, 581587, A563185.
+        assert data.session.tolist() == [1, 1, 0, 0, 3, 3, 2]
         assert data.rating is None
         times = [MORNING, MORNING, MIDNIGHT, MIDNIGHT, EVENING, EVENING, EVENING]
-        assert data.timestamp.tolist() == [seconds(moment) for moment in times]
+        assert data.timestamp.tolist() == [microseconds(moment) for moment in times]
         # A tie goes to the first name, a majority wins.
         assert data.user_features["country"].tolist() == [0, 0]
         assert data.content_hash == content_hash(data)
@@ -337,11 +338,11 @@ class TestTheRealData:
         assert real_data.item_ids.tolist() == sorted(real_data.item_ids.tolist())
         assert real_data.user_ids.tolist() == sorted(real_data.user_ids.tolist())
         assert len(real_data.user_features["country"]) == real_data.n_users
-        assert real_data.timestamp[0] == seconds(datetime(2010, 12, 1, 8, 26))
+        assert real_data.timestamp[0] == microseconds(datetime(2010, 12, 1, 8, 26))
 
     def test_the_time_split(self, real_data):
-        train = real_data.timestamp < seconds(datetime(2011, 10, 9))
-        test = real_data.timestamp >= seconds(datetime(2011, 11, 9))
+        train = real_data.timestamp < microseconds(datetime(2011, 10, 9))
+        test = real_data.timestamp >= microseconds(datetime(2011, 11, 9))
         validation = ~train & ~test
         assert train.sum() == 378_470
         assert validation.sum() == 64_460

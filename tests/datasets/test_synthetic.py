@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from datasets.errors import InputError
+from datasets.hashing import content_hash
 from datasets.synthetic import BEGIN_S, PERIOD_S, SIZES, Model, Settings, draw_items, generate, load, make_model
 
 MINUTE = Settings(
@@ -23,6 +24,11 @@ MINUTE = Settings(
 )
 # What the leaderboards were measured on: a change of the generator must not pass unseen.
 PUBLISHED = {
+    "tiny": "7c65761a9273",
+    "small": "eddcbeb71282",
+}
+# The same rows with their times in seconds, as older records know them: the draws are the same.
+IN_SECONDS = {
     "tiny": "bb1695ad1e7b",
     "small": "40bc01a9c1e2",
 }
@@ -126,6 +132,8 @@ class TestRows:
         for name in ("user", "item", "timestamp"):
             assert getattr(again, name).tobytes() == getattr(data, name).tobytes()
         assert data.content_hash.startswith(PUBLISHED[size])
+        in_seconds = dataclasses.replace(data, timestamp=data.timestamp // 1_000_000)
+        assert content_hash(in_seconds).startswith(IN_SECONDS[size])
 
     def test_another_seed_gives_other_rows(self, tiny):
         other = generate(tiny.name, dataclasses.replace(SIZES["tiny"], seed=1))
@@ -138,13 +146,14 @@ class TestRows:
 
     def test_rows_are_sorted_by_time_within_the_period(self, small):
         assert (np.diff(small.timestamp) >= 0).all()
-        assert small.timestamp[0] >= BEGIN_S
-        assert small.timestamp[-1] < BEGIN_S + PERIOD_S
+        assert small.timestamp[0] >= BEGIN_S * 1_000_000
+        assert small.timestamp[-1] < (BEGIN_S + PERIOD_S) * 1_000_000
 
     def test_the_truth_holds_each_users_rows_in_their_order(self, small):
         by_user = np.argsort(small.user, kind="stable")
         np.testing.assert_array_equal(small.item[by_user], small.truth.rows.items)
-        np.testing.assert_array_equal(small.timestamp[by_user], small.truth.rows.seconds + BEGIN_S)
+        microseconds = (small.truth.rows.seconds.astype(np.int64) + BEGIN_S) * 1_000_000
+        np.testing.assert_array_equal(small.timestamp[by_user], microseconds)
 
     def test_every_user_has_a_history_and_most_test_users_one_in_training(self, small, split):
         assert np.bincount(small.user, minlength=small.n_users).min() >= 5

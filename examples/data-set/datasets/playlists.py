@@ -87,7 +87,7 @@ def _notes(sha256: str) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> pa.Table:
-    """The four columns: time as int64 seconds since 1970, the others as the strings that the file holds."""
+    """The four columns: time as int64 microseconds since 1970, the others as the strings that the file holds."""
     content = re.sub(rb"(?m)^#.*\n", b"", archives.extract(path, ARCHIVE.member))
     origin = Origin(path / ARCHIVE.member, 1, COUNTED)
     try:
@@ -103,4 +103,4 @@ def _read(path: Path) -> pa.Table:
         delimited.refuse(pc.equal(table[name], ""), table[name], name, f"the name of a {name}", origin)
     expected = "a time such as 2026-03-01 08:15:00"
     time = delimited.convert(table["time"], pa.timestamp("s"), "time", expected, origin)
-    return table.set_column(0, "time", time.cast(pa.int64()))
+    return table.set_column(0, "time", time.cast(pa.timestamp("us")).cast(pa.int64()))
