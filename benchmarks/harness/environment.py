@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from backends.registry import BACKENDS, interpreter
+from benchmarks import surroundings
 from benchmarks.specs.base import digest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,7 +128,7 @@ def worker_environment(threads: int, device: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
     }
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
-    return {**os.environ, **limits, **fixed, **hidden}
+    return {**os.environ, **surroundings.home_of_workers(), **limits, **fixed, **hidden}
 
 
 if __name__ == "__main__":
