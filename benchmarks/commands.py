@@ -24,8 +24,8 @@ from benchmarks import protocols, suites
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 from benchmarks.harness.plan import Cell, Options, Prepared
+from benchmarks.harness.prepare import prepare as prepare_block
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
-from benchmarks.harness.run import prepare as prepare_block
 from datasets.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from backends.registry import FRAMEWORKS
 from benchmarks import protocols, specs, suites
-from benchmarks.harness.run import protocol_settings
+from benchmarks.harness.prepare import protocol_settings
 from benchmarks.specs.base import settings
 from benchmarks.suites import Block, ModelRow
 from datasets import vectors

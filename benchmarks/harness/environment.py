@@ -89,7 +89,6 @@ def _gpu_model() -> str | None:
     return answer.stdout.strip().splitlines()[0]
 
 
-@functools.cache
 def commit() -> tuple[str | None, bool | None]:
     """The repository's commit, and whether the working tree differs from it; None where there is no git."""
     try:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import getpass
 import itertools
 import json
 import os
-import queue
+import re
+import selectors
+import shutil
 import signal
+import stat
 import subprocess
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,10 +22,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import msgspec
+import psutil
+
 from backends.registry import interpreter
 from benchmarks.harness.environment import ROOT, worker_environment
 
 Result: TypeAlias = dict[str, Any]
+
+LONGEST_LINE = 1 << 12
+"""Bytes of a line that a worker prints; of a longer one the rest is passed over."""
+KEPT_STDERR = 1 << 16
+"""Bytes of the end of what a worker writes to stderr: whatever it prints, neither memory nor disk fill up."""
+MOST_RESULT_BYTES = 1 << 26
+"""Of a result: that of the largest real cell takes a hundredth of it."""
+LONGEST_REASON = 500
+LONGEST_TEMPORARY = 70
+"""Characters of a worker's own temporary folder: sockets that libraries make in it have paths of at most 107."""
+KILLED_S = 10.0
+"""Seconds in which a killed process is gone, unless the kernel itself hangs with it."""
+UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC}
+"""What the system answers where it is the interpreter that cannot be started, and not the machine that is full."""
+
+
+class _Answer(msgspec.Struct):
+    """What the harness itself reads of a result, or of one of several in it; records are checked as a whole later."""
+
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+    timings: dict[str, float | list[float]] = msgspec.field(default_factory=dict)
+    memory: dict[str, Any] = msgspec.field(default_factory=dict)
+    hashes: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _Reported(_Answer, kw_only=True):
+    status: str
+    reason: str | None = None
+    sources: list[str] | None = None
+    answers: list[_Answer] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +121,7 @@ def _side_by_side(tasks: list[Task], timeout_s: float, at_once: int) -> Iterator
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
                 task, worker, own = running.pop(ended)
                 own.close()
+                ended.result()  # what went wrong in waiting is raised here, and not lost
                 yield task, worker.result()
 
 
@@ -110,89 +149,200 @@ class _Worker:
         self._folder = task.folder
         self._listener = task.listener
         self._oom_kills = _oom_kills()
-        self._timed_out: float | None = None
+        self._failure: Result | None = None
         self._ended_s = 0.0
         self._spawned = time.monotonic()
+        self._line = bytearray()
+        self._stderr = bytearray()
+        self._temporary = _temporary(task.folder)
+        self._selector = selectors.PollSelector()
         job = {**task.job, "spawned": self._spawned, "parent": os.getpid()}
         (task.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        with (task.folder / "stderr").open("wb") as stderr:
+        python = interpreter(task.job["backend"])
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
             self._process = subprocess.Popen(
-                [interpreter(task.job["backend"]), "-m", "benchmarks.harness.worker", str(task.folder)],
+                [python, "-m", "benchmarks.harness.worker", str(task.folder)],
                 cwd=ROOT,
-                env=worker_environment(task.job["threads"], task.job["device"]),
+                env={**worker_environment(task.job["threads"], task.job["device"]), **_caches(self._temporary)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                errors="replace",
+                stderr=subprocess.PIPE,
+                bufsize=0,
                 start_new_session=True,
             )
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - opened above
-        for line in self._process.stdout:
-            self._lines.put(line.rstrip())
-        self._lines.put(None)
+        except OSError as error:
+            if error.errno not in UNUSABLE:
+                raise
+            self._failure = {"status": "failed", "reason": f"{python} cannot be started ({error.strerror})"}
+            return
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None  # noqa: S101 - opened above
+            os.set_blocking(stream.fileno(), False)
+            self._selector.register(stream, selectors.EVENT_READ, stream is self._process.stdout)
 
     def hear(self, word: str | None, timeout_s: float) -> None:
-        """Waits for a word, or for the end of the process; whatever else it prints is for the listener."""
+        """Waits for a word, or for the end of the process; whatever else it prints is for the listener.
+
+        The limit holds whatever the process does: one that prints without end is heard, and not believed to be at it;
+        one that closes its output, or whose children keep it open, is asked itself whether it still runs.
+        """
         deadline = time.monotonic() + timeout_s
-        while self._timed_out is None:
-            try:
-                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                self._timed_out = timeout_s
+        while self._failure is None and self._process is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._failure = {"status": "timeout", "reason": f"not done within {timeout_s:.0f} s; see --timeout"}
                 self.kill()
                 return
-            if line is None:
-                self._lines.put(None)
+            if self._selector.get_map():
+                if self._heard(word, min(left, 0.05)):
+                    return
+                has_ended = self._process.poll() is not None
+            else:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(min(left, 1.0))
+                has_ended = self._process.returncode is not None
+            if has_ended:
+                self._heard(word, 0.0)  # what it has said last
                 return
-            if line == word:
-                return
-            if self._listener is not None:
-                self._listener(line)
+
+    def _heard(self, word: str | None, timeout_s: float) -> bool:
+        """Reads what there is, a block of each stream, and says whether the word was in it."""
+        heard = False
+        for key, _ in self._selector.select(timeout_s):
+            block = os.read(key.fd, 1 << 16)
+            if not block:
+                self._selector.unregister(key.fileobj)
+            elif key.data:
+                heard |= self._hear_lines(block, word)
+            else:
+                self._stderr += block
+                del self._stderr[:-KEPT_STDERR]
+        return heard
+
+    def _hear_lines(self, block: bytes, word: str | None) -> bool:
+        heard = False
+        *ended, rest = block.split(b"\n")
+        for end in ended:
+            line = bytes(self._line[:LONGEST_LINE] + end[:LONGEST_LINE])[:LONGEST_LINE].decode(errors="replace")
+            self._line.clear()
+            if line.rstrip() == word:
+                heard = True
+            elif self._listener is not None:
+                self._listener(line.rstrip())
+        self._line += rest[: LONGEST_LINE - len(self._line)]
+        return heard
 
     def give_turn(self, timeout_s: float) -> None:
+        if self._process is None:
+            return
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None  # noqa: S101 - opened above
-            self._process.stdin.write("go\n")
-            self._process.stdin.flush()
+            self._process.stdin.write(b"go\n")
             self.hear("done", timeout_s)
 
     def wait(self, timeout_s: float) -> None:
         """Lets the worker end, by the end of its input."""
+        if self._process is None:
+            return
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None  # noqa: S101 - opened above
             self._process.stdin.close()
         self.hear(None, timeout_s)
-        self._process.wait()
         self._ended_s = time.monotonic() - self._spawned
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        """Ends the process with all that it has started, and what it has left in its temporary folder."""
+        if self._process is not None:
+            _end(self._process)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def result(self) -> Result:
-        """What the worker wrote, or why it did not."""
+        """What the worker wrote, or why it did not; of one that failed the end of its stderr lies in its folder."""
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr) if self._process else ():
+            if stream is not None:
+                stream.close()
+        result = self._failure or self._written() or self._death()
+        if result["status"] != "ok":
+            with contextlib.suppress(OSError):  # a full disk does not change how the cell ended
+                (self._folder / "stderr").write_bytes(self._stderr)
+        return {**result, "wall_s": self._ended_s}
+
+    def _written(self) -> Result | None:
+        """Its result.json, a failure where that is none, or nothing where there is no such file."""
         path = self._folder / "result.json"
-        if path.exists():
-            return {"reason": None, **json.loads(path.read_text(encoding="utf-8")), "wall_s": self._ended_s}
-        return {**self._death(), "wall_s": self._ended_s}
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            return None
+        try:
+            if not stat.S_ISREG(found.st_mode):
+                raise ValueError("it is no file")
+            if found.st_size > MOST_RESULT_BYTES:
+                raise ValueError(f"it has {found.st_size:,} bytes, expected at most {MOST_RESULT_BYTES:,}")
+            result = json.loads(path.read_bytes())
+            msgspec.convert(result, _Reported)
+        except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
+            reason = f"the worker's result.json is broken: {error}"
+            return {"status": "failed", "reason": reason[:LONGEST_REASON]}
+        reason = result.get("reason")
+        return {**result, "reason": reason and reason[:LONGEST_REASON]}
 
     def _death(self) -> Result:
-        if self._timed_out is not None:
-            return {"status": "timeout", "reason": f"not done within {self._timed_out:.0f} s; see --timeout"}
-        code = self._process.returncode
+        code = self._process.returncode if self._process is not None else None
+        if code is None:
+            return {"status": "failed", "reason": "the worker could not be killed"}
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
             return {"status": "oom", "reason": "killed by the kernel for want of memory"}
         if code < 0:
-            return {"status": "failed", "reason": f"killed by signal {-code} ({signal.Signals(-code).name})"}
-        lines = (self._folder / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            return {"status": "failed", "reason": f"killed by signal {-code} ({_signal_name(-code)})"}
+        lines = self._stderr.decode(errors="replace").strip().splitlines()
         last = lines[-1].strip()[:400] if lines else "nothing on stderr"
         return {"status": "failed", "reason": f"exit status {code} without a result: {last}"}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kills a process group, and, where its leader still runs, what it has started in sessions of their own."""
+    children: list[psutil.Process] = []
+    if process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(process.pid).children(recursive=True)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(KILLED_S)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals
+        return "without a name"
+
+
+def _temporary(folder: Path) -> Path:
+    """A worker's own temporary folder, in which frameworks leave files behind: it goes when the worker ends."""
+    own = folder / "tmp"
+    if len(str(own)) > LONGEST_TEMPORARY:
+        return Path(tempfile.mkdtemp(prefix="recallbench-"))
+    own.mkdir()
+    return own
+
+
+def _caches(temporary: Path) -> dict[str, str]:
+    """Variables that name a worker's temporary folder, and PyTorch's cache: what it compiles serves the next cell."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, ModuleNotFoundError, OSError):  # a container may run under a number that has no name
+        user = f"uid_{os.getuid()}"
+    cache = Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user))  # as PyTorch names it
+    return {
+        "TMPDIR": str(temporary),
+        "TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(cache)),
+    }
 
 
 def _oom_kills() -> int:

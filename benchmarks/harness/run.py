@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import os
-import resource
-import shutil
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks import protocols, specs
-from benchmarks.harness import environment, executors, item_map, store
+from benchmarks import specs
+from benchmarks.harness import environment, executors, files, sources, store
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells
-from benchmarks.hashing import hash_arrays
+from benchmarks.harness.prepare import prepare
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
-from datasets import load, vectors
-from datasets.errors import InputError
-from datasets.interactions import Interactions
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 TURNS = {"throughput": 7, "index": 5}
 """Windows of each member of a group that is timed by turns."""
-LAYOUT = 3
-"""Raised with every change in the files of a split, so that those of an older results folder are not found."""
+LEFT = ("users.npy", "items.npy")
+"""The vectors that a training leaves to those who search them or map them."""
 
 
 @dataclass(frozen=True)
@@ -51,88 +44,6 @@ class Group:
     @property
     def cells(self) -> tuple[Cell, ...]:
         return tuple(cell for process in self.processes for cell in process)
-
-
-def prepare(block: Block, results: Path, data_dir: Path | None) -> Prepared:
-    """What a block's cells read: the files of a split, or those of made-up vectors."""
-    if block.vectors is not None:
-        return prepare_vectors(block.vectors, block.protocol, results)
-    return prepare_split(block.dataset, protocols.make(block.protocol), results, data_dir)
-
-
-def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], results: Path) -> Prepared:
-    """Draws made-up vectors into the files that a training would leave, once, and completely or not at all."""
-    start = time.perf_counter()
-    folder = results / "vectors" / digest([vectors.VERSION, dataclasses.asdict(made_from)])
-    if not folder.exists():
-        partial = _partial(folder)
-        partial.mkdir(parents=True)
-        shape = (made_from.n_items, made_from.dim)
-        items = np.lib.format.open_memmap(partial / "items.npy", "w+", np.float32, shape)
-        vectors.items(made_from, out=items)
-        items.flush()
-        users = vectors.queries(made_from)
-        np.save(partial / "users.npy", users)
-        (partial / "hash").write_text(hash_arrays({"items": items, "users": users}), encoding="ascii")
-        (partial / "preparation").write_text(f"drawn {_cost(time.perf_counter() - start)}", encoding="utf-8")
-        partial.rename(folder)
-    what = f"{made_from.n_items:,} items and {made_from.n_queries:,} queries of {made_from.dim} columns"
-    notes = (
-        f"{made_from.name}: {what}, made up, seed {made_from.seed}",
-        f"{made_from.name}: {(folder / 'preparation').read_text(encoding='utf-8')}",
-    )
-    hashes = {"dataset": (folder / "hash").read_text(encoding="ascii")}
-    return Prepared(made_from.name, protocol, folder, hashes, notes)
-
-
-def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
-    """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
-    start = time.perf_counter()
-    data = load(dataset, data_dir)
-    described = protocol_settings(protocol)
-    folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
-    if not folder.exists():
-        partial = _partial(folder)
-        split = protocol.split(data)
-        if not len(split.period(protocol.period)):
-            raise InputError(
-                f"{data.name}: no user of the {protocol.period} period has training rows, so there is nothing to ask; "
-                "move the cuts of the protocol."
-            )
-        split.save(partial)
-        item_map.save_categories(data, partial)
-        (partial / "hash").write_text(split.content_hash(), encoding="ascii")
-        preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
-        (partial / "preparation").write_text(preparation, encoding="utf-8")
-        partial.rename(folder)
-    hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
-    preparation = f"{data.name}, {protocol.name}: {(folder / 'preparation').read_text(encoding='utf-8')}"
-    return Prepared(data.name, described, folder, hashes, (*_notes(data), preparation))
-
-
-def _partial(folder: Path) -> Path:
-    """Where a folder is filled before it is given its name; empty of what a killed run left."""
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    return partial
-
-
-def _cost(seconds: float) -> str:
-    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return f"in {seconds:.1f} s, in at most {peak_rss_bytes / 2**30:.2f} GiB of memory"
-
-
-def protocol_settings(protocol: Any) -> dict[str, Any]:
-    """A protocol as a suite writes it: its name and its fields, in JSON's types.
-
-    What is not set is not named, so that a setting which is new leaves finished cells finished.
-    """
-    fields = {name: value for name, value in dataclasses.asdict(protocol).items() if value is not None}
-    return {"name": protocol.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
-
-
-def _notes(data: Interactions) -> tuple[str, ...]:
-    return (f"{data.name}: {len(data):,} interactions, {data.n_users:,} users, {data.n_items:,} items", *data.notes)
 
 
 def plan(
@@ -178,34 +89,56 @@ class Run:
         self.timeout_s = timeout_s
         self.report = report
         self.run_id = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+        self.commit = environment.commit()
+        self.sources = sources.tree_hash()
         existing = store.read(results) if (results / store.FILE_NAME).exists() else []
         self.records = {record["cell"]: record for record in existing}
+        self._healed: dict[str, str] = {}
 
     def unfinished(self, group: Group) -> bool:
-        """Whether any of a group's cells has no good record; what is timed by turns is timed again as a whole.
+        """Whether any of a group's cells is not finished; what is timed by turns is timed again as a whole."""
+        return not all(self.finished(cell) for cell in group.cells)
+
+    def finished(self, cell: Cell) -> bool:
+        """Whether a cell has a good record, and what it has left behind is what it was.
 
         A cell that cannot run is finished with the record that says so.
         """
-        return any(
-            cell.key not in self.records or (cell.refusal is None and not self._finished(cell)) for cell in group.cells
-        )
-
-    def _finished(self, cell: Cell) -> bool:
         record = self.records.get(cell.key)
-        if record is None or record["status"] != "ok":
+        if record is None or cell.refusal is not None:
+            return record is not None
+        if record["status"] != "ok" or cell.key in self._healed:
             return False
-        return cell.kind != "train" or not _serves_vectors(cell) or (self._vectors(cell.key) / "items.npy").exists()
+        fault = self._fault(cell, record)
+        if fault is not None:
+            self._healed[cell.key] = f"{fault}, so it is trained again"
+            files.say(f"{cell.describe()}: {self._healed[cell.key]}.")
+        return fault is None
+
+    def _fault(self, cell: Cell, record: store.Record) -> str | None:
+        """What of a training's vectors and checkpoint is not as it was left."""
+        if cell.kind != "train":
+            return None
+        folder, checkpoint = self._vectors(cell.key), self._checkpoint(cell.key)
+        fault = files.fault(folder) if _serves_vectors(cell) else None
+        if fault is not None:
+            return f"its vectors in {folder.parent.name}/{folder.name} are not what their hashes say ({fault})"
+        said = record["hashes"].get("checkpoint")
+        if said is not None and (not checkpoint.is_file() or files.hash_file(checkpoint) != said):
+            return f"its checkpoint {checkpoint.name} is missing or not what its hash says"
+        return None
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
-        able = [process for process in group.processes if self._refusal(process[0]) is None]
-        able_keys = {cell.key for process in able for cell in process}
-        refused = [cell for cell in group.cells if cell.key not in able_keys]
-        for cell in refused:
-            status = "unsupported" if cell.refusal else "skipped"
-            self._record([(cell, {"status": status, "reason": self._refusal(cell), "wall_s": 0.0})], prepared, None)
+        refusals = {cell.key: self._refusal(cell, prepared) for process in group.processes for cell in process[:1]}
+        able = [process for process in group.processes if refusals[process[0].key] is None]
+        for process in group.processes:
+            if process not in able:
+                refused = refusals[process[0].key]
+                self._record([(cell, {**(refused or {}), "wall_s": 0.0}) for cell in process], prepared, None)
         if not able:
             return
+        able_keys = {cell.key for process in able for cell in process}
         name = digest([self.run_id, *sorted(able_keys)]) if group.turns else None
         tasks = [self._task(process, prepared) for process in able]
         processes = {task.folder: process for task, process in zip(tasks, able, strict=True)}
@@ -213,24 +146,43 @@ class Run:
         # What is compared inside a group is recorded as a whole or not at all.
         for results in [list(finished)] if group.turns else ([one] for one in finished):
             outcomes = [
-                outcome for task, result in results for outcome in self._outcomes(processes[task.folder], task, result)
+                outcome
+                for task, result in results
+                for outcome in self._outcomes(processes[task.folder], task, result, prepared)
             ]
             self._record(outcomes, prepared, name)
         for task in tasks:
-            shutil.rmtree(task.folder, ignore_errors=True)
+            files.remove(task.folder)
 
-    def _refusal(self, cell: Cell) -> str | None:
+    def _refusal(self, cell: Cell, prepared: Prepared) -> executors.Result | None:
+        """Why a cell is not run, as its result."""
         if "source" in cell.inputs and cell.model != MADE_UP:
             source = self.records.get(cell.inputs["source"])
             if source is None or source["status"] != "ok":
                 use = "searches" if cell.kind == "index" else "maps"
-                return f"the training whose vectors it {use} is {source['status'] if source else 'missing'}"
-        return cell.refusal
+                reason = f"the training whose vectors it {use} is {source['status'] if source else 'missing'}"
+                return {"status": "skipped", "reason": reason}
+        if cell.refusal is not None:
+            return {"status": "unsupported", "reason": cell.refusal}
+        return self._changed(cell, prepared)
+
+    def _changed(self, cell: Cell, prepared: Prepared) -> executors.Result | None:
+        """A failure, where files that a cell reads are not what they were: asked before it reads them, and after."""
+        folders = [prepared.folder] if cell.kind != "agreement" else []
+        if "source" in cell.inputs:
+            folders.append(self._vectors(cell.inputs["source"]))
+        for folder in dict.fromkeys(folders):
+            fault = files.fault(folder)
+            if fault is not None:
+                where = f"{folder.parent.name}/{folder.name}"
+                reason = f"{where} has changed since the run prepared it ({fault}); run again, which makes it anew"
+                return {"status": "failed", "reason": reason}
+        return None
 
     def _task(self, process: tuple[Cell, ...], prepared: Prepared) -> executors.Task:
         cell = process[0]
         folder = self.results / "work" / cell.key
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove(folder)
         folder.mkdir(parents=True)
         job = {
             "kind": cell.kind,
@@ -262,39 +214,88 @@ class Run:
         return executors.Task(job, folder.resolve())
 
     def _outcomes(
-        self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result
+        self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result, prepared: Prepared
     ) -> Iterator[tuple[Cell, executors.Result]]:
-        cell = process[0]
-        if result["status"] in FAILURES:
-            logs = self.results / "logs"
-            logs.mkdir(exist_ok=True)
-            shutil.copyfile(task.folder / "stderr", logs / f"{cell.key}.txt")
-        if cell.kind == "train" and (task.folder / "items.npy").exists() and result["status"] == "ok":
-            target = self._vectors(cell.key)
-            shutil.rmtree(target, ignore_errors=True)
-            target.mkdir(parents=True)
-            for name in ("users.npy", "items.npy"):  # the items last: they say that both are there
-                (task.folder / name).replace(target / name)
-        if (task.folder / "parameters.npz").exists() and result["status"] == "ok":
-            checkpoint = self.results / "checkpoints" / f"{cell.key}.npz"
-            checkpoint.parent.mkdir(exist_ok=True)
-            (task.folder / "parameters.npz").replace(checkpoint)
-        answers = result.pop("answers", [{} for _ in process])
+        if result["status"] == "ok":
+            result = self._taken(process[0], task.folder, {**result, **(self._changed(process[0], prepared) or {})})
+        answers = result.pop("answers", None) or [{} for _ in process]
+        if len(answers) != len(process):
+            result |= {"status": "failed", "reason": f"{len(answers)} answers, expected {len(process)}"}
+            answers = [{} for _ in process]
+        self._log(process, task.folder, result)
         for cell, answer in zip(process, answers, strict=True):
             yield cell, {**result, **answer, "timings": {**result.get("timings", {}), **answer.get("timings", {})}}
+
+    def _taken(self, cell: Cell, folder: Path, result: executors.Result) -> executors.Result:
+        """The result of a cell whose vectors and checkpoint have been moved to where others look for them."""
+        if cell.kind != "train" or result["status"] != "ok":
+            return result
+        if _serves_vectors(cell):
+            missing = [name for name in LEFT if not (folder / name).is_file()]
+            if missing:
+                return {**result, "status": "failed", "reason": f"the worker has left no {missing[0]}"}
+
+            def move(partial: Path) -> None:
+                partial.mkdir()
+                for name in LEFT:
+                    (folder / name).replace(partial / name)
+
+            files.fill(self._vectors(cell.key), move)
+        parameters, checkpoint = folder / "parameters.npz", self._checkpoint(cell.key)
+        if not parameters.is_file():
+            return result
+        checkpoint.parent.mkdir(exist_ok=True)
+        files.sync(parameters)
+        parameters.replace(checkpoint)
+        return {**result, "hashes": {**result.get("hashes", {}), "checkpoint": files.hash_file(checkpoint)}}
+
+    def _log(self, process: tuple[Cell, ...], folder: Path, result: executors.Result) -> None:
+        """Keeps the end of a failed worker's stderr, until its cells succeed."""
+        logs = [self.results / "logs" / f"{cell.key}.txt" for cell in process]
+        with contextlib.suppress(OSError):  # without a log a result is still a result
+            if result["status"] in FAILURES:
+                logs[0].parent.mkdir(exist_ok=True)
+                (folder / "stderr").replace(logs[0])
+            elif result["status"] == "ok":
+                for log in logs:
+                    log.unlink(missing_ok=True)
 
     def _vectors(self, key: str) -> Path:
         return self.results / "vectors" / key
 
+    def _checkpoint(self, key: str) -> Path:
+        return self.results / "checkpoints" / f"{key}.npz"
+
     def _record(self, outcomes: Sequence[tuple[Cell, executors.Result]], prepared: Prepared, group: str | None) -> None:
-        records = [self._as_record(cell, result, prepared, group) for cell, result in outcomes]
-        store.append(self.results, records)
-        for (cell, _), record in zip(outcomes, records, strict=True):
+        recorded = [self._recordable(cell, result, prepared, group) for cell, result in outcomes]
+        store.append_lines(self.results, [line for _, line in recorded])
+        for (cell, _), (record, _) in zip(outcomes, recorded, strict=True):
+            self._healed.pop(cell.key, None)
+            self.records.pop(cell.key, None)  # the order is that of the file
             self.records[cell.key] = record
             self.report(cell, record)
 
+    def _recordable(
+        self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None
+    ) -> tuple[store.Record, bytes]:
+        """A cell's record and its line; of one that does not fit, a failure that says what in it does not."""
+        record = self._as_record(cell, result, prepared, group)
+        try:
+            return record, store.as_line(record)
+        except ValueError as error:
+            failure = {"status": "failed", "reason": f"it cannot be recorded: {error}", "wall_s": result["wall_s"]}
+            record = store.recordable(self._as_record(cell, failure, prepared, group))
+            return record, store.as_line(record)
+
     def _as_record(self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None) -> store.Record:
-        commit, dirty = environment.commit()
+        (commit, dirty), notes = self.commit, list(prepared.notes)
+        ran = result.get("sources") or [sources.tree_hash()]
+        if ran != [self.sources]:
+            # Recorded rather than refused: a night's run is not lost for an edit, and nobody takes it for the commit's.
+            dirty = None if commit is None else True
+            notes.append(f"the sources changed during the run, from {self.sources} to {', '.join(ran)}")
+        if cell.key in self._healed:
+            notes.append(f"{cell.describe()}: {self._healed[cell.key]}")
         return {
             "schema_version": store.SCHEMA_VERSION,
             "run_id": self.run_id,
@@ -327,7 +328,7 @@ class Run:
             "map": result.get("map"),
             "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
             "memory": result.get("memory", {}),
-            "hashes": {**prepared.hashes, **result.get("hashes", {})},
+            "hashes": {**prepared.hashes, **result.get("hashes", {}), "sources": "+".join(ran)},
             "group": group,
             "versions": {
                 **environment.versions(cell.backend),
@@ -335,7 +336,7 @@ class Run:
                 **cell.inputs.get("maps", {}),
             },
             "machine": environment.machine(),
-            "notes": list(prepared.notes),
+            "notes": notes,
             "commit": commit,
             "dirty": dirty,
         }

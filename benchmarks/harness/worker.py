@@ -26,6 +26,7 @@ import numpy as np
 
 from backends.contract import UnavailableError
 from benchmarks import checkpoints, protocols, sampling, specs
+from benchmarks.harness import sources
 from benchmarks.harness.evaluation import Judge, answers
 from benchmarks.hashing import ArraysHash, hash_arrays
 from benchmarks.protocols.base import Split
@@ -48,6 +49,7 @@ class Job:
         self.asked: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         self.timings: dict[str, Any] = {}
         self.hashes: dict[str, str] = {"spec": digest(self.asked["settings"])}
+        self._sources = sources.tree_hash()
 
     @functools.cached_property
     def spec(self) -> Any:
@@ -91,10 +93,13 @@ class Job:
             "timings": {**self.timings, "worker_s": time.monotonic() - self.asked["spawned"]},
             "memory": {"peak_rss_bytes": peak, **result.pop("memory", {})},
             "hashes": self.hashes,
+            # Adapters are imported late: what lies there now, too, is what has been run.
+            "sources": sorted({self._sources, sources.tree_hash()}),
             **result,
         }
         partial = self.folder / "result.partial"
-        partial.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
+        # What is no number is written as it is, so that the record's own check can say where it stands.
+        partial.write_text(json.dumps(result), encoding="utf-8")
         partial.replace(self.folder / "result.json")
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks import cli, suites
-from benchmarks.harness import run, store
+from benchmarks.harness import files, run, store
 from benchmarks.harness.plan import MADE_UP, Options, cells
-from benchmarks.harness.run import Run, groups, prepare
+from benchmarks.harness.prepare import prepare
+from benchmarks.harness.run import Run, groups
 from benchmarks.suites import Block, IndexRow
 from datasets import vectors
 from reports import write
@@ -148,7 +149,7 @@ class TestCommands:
         assert code == 0
         assert "vectors-600: 600 items and 40 queries of 8 columns, made up, seed 0" in out
         (folder,) = (tmp_path / "results" / "vectors").iterdir()
-        assert {path.name for path in folder.iterdir()} == {"items.npy", "users.npy", "hash", "preparation"}
+        assert {path.name for path in folder.iterdir()} == {"items.npy", "users.npy", "hash", "preparation", files.MANIFEST}
 
     def test_there_is_nothing_in_them_to_audit(self, call):
         assert call("audit") == (0, "")

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks import commands
 from benchmarks.harness import environment, item_map, store
 from benchmarks.harness.plan import Options, cells
-from benchmarks.harness.run import Run, groups, prepare
+from benchmarks.harness.prepare import prepare
+from benchmarks.harness.run import Run, groups
 from benchmarks.suites import Block, ModelRow
 from datasets import synthetic
 from datasets.errors import InputError

@@ -10,7 +10,7 @@ from made_records import record
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
 from benchmarks.harness.plan import Options, Prepared, cells
-from benchmarks.harness.run import protocol_settings
+from benchmarks.harness.prepare import protocol_settings
 from reports.reproduce import commands
 
 

@@ -1,0 +1,230 @@
+"""The files of a results folder: they are what their hashes say, and no others are touched.
+
+A folder of files that a later step reads is filled under a partial name, sealed with a manifest of its files' hashes,
+and given its name when all of it is on the disk. Whoever reads it asks first whether it still is what it was sealed as.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from datasets.errors import InputError, MachineError
+
+MANIFEST = "manifest.json"
+"""Beside the files: {name: [bytes, SHA-256 in hex]}, of every one but itself."""
+FOLDERS = ("splits", "vectors", "checkpoints", "work", "logs")
+"""What a run makes in its results folder, beside its records."""
+KEY = re.compile(r"[0-9a-f]{16}")
+PARTIAL = re.compile(r"[0-9a-f]{16}\.partial-[0-9]+")
+MOST_MANIFEST_BYTES = 1 << 20
+SETTLED_NS = 50_000_000
+"""A file that was touched less than so long ago may change again without its times showing it."""
+
+_Stamps = tuple[tuple[object, ...], ...]
+_verified: dict[Path, _Stamps] = {}
+
+
+def say(sentence: str) -> None:
+    """Tells whoever started the run of something that was not as it should be, quiet or not."""
+    sys.stderr.write(f"note: {sentence}\n")
+    sys.stderr.flush()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex: with processors that have it in hardware the fastest of the library's own."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fault(folder: Path) -> str | None:
+    """What of a sealed folder is not as it was sealed, as a clause; None where all is.
+
+    Files are read once a process; as long as their inodes, sizes and times stay, they are taken to be the same.
+    """
+    try:
+        stamps = _stamps(folder)
+        if _verified.get(folder) == stamps:
+            return None
+        newest = max((int(str(stamp[-1])) for stamp in stamps), default=0)
+        settled = time.time_ns() - newest > SETTLED_NS
+        found = _fault(folder)
+    except OSError as error:
+        return f"{error.filename or folder} cannot be read ({error.strerror or error})"
+    if found is None and settled:
+        _verified[folder] = stamps
+    return found
+
+
+def _fault(folder: Path) -> str | None:
+    manifest = _manifest(folder)
+    if manifest is None:
+        return f"it has no {MANIFEST}" if not (folder / MANIFEST).exists() else f"its {MANIFEST} is damaged"
+    there = {path.name for path in folder.iterdir()} - {MANIFEST}
+    for name in sorted(there ^ set(manifest)):
+        return f"{name} is missing" if name in manifest else f"{name} does not belong there"
+    for name, described in manifest.items():
+        path = folder / name
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return f"{name} is no file"
+        if [path.stat().st_size, hash_file(path)] != described:
+            return f"{name} has changed"
+    return None
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / MANIFEST
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode) or path.stat().st_size > MOST_MANIFEST_BYTES:
+            return None
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    return manifest if isinstance(manifest, dict) and all(Path(name).name == name for name in manifest) else None
+
+
+def _stamps(folder: Path) -> _Stamps:
+    """What changes when a file is written to, replaced, added or removed, the time of the last change last."""
+    return tuple(
+        (path.name, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        for path in sorted(folder.iterdir())
+        for found in [path.lstat()]
+    )
+
+
+def fill(folder: Path, write: Callable[[Path], None]) -> None:
+    """Puts a sealed folder in the place of whatever has its name: all of it, on the disk, or nothing.
+
+    Args:
+        folder: where it is to be.
+        write: is given the path of a folder that does not exist yet, makes it and puts the files in.
+
+    Raises:
+        MachineError: it cannot be written; what was there before is as it was.
+    """
+    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+    remove(partial)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        _seal(partial)
+        _make_way(folder, {path.name for path in partial.iterdir()})
+        partial.rename(folder)
+        sync(folder.parent)
+    except OSError as error:
+        raise MachineError(
+            f"{folder} cannot be written ({error.strerror or error}); make room, or name another folder with --results."
+        ) from error
+    finally:
+        remove(partial)
+
+
+def _seal(folder: Path) -> None:
+    manifest = {}
+    for path in sorted(folder.iterdir()):
+        sync(path)
+        manifest[path.name] = [path.stat().st_size, hash_file(path)]
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=0), encoding="utf-8")
+    sync(folder / MANIFEST)
+    sync(folder)
+
+
+def _make_way(folder: Path, names: set[str]) -> None:
+    """Takes an older folder away, files that we did not write excepted: those are set aside, and that is said."""
+    if not folder.is_symlink() and not folder.exists():
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise InputError(f"{folder} is no folder of ours, expected one that a run has made; move it away.")
+    for name in names | set(_manifest(folder) or {}) | {MANIFEST}:
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            (folder / name).unlink()
+    try:
+        folder.rmdir()
+    except OSError:
+        n = 1
+        while (aside := folder.with_name(f"{folder.name}.not-ours-{n}")).exists():
+            n += 1
+        folder.rename(aside)
+        say(f"files in {folder} that no run had written are now in {aside}.")
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def reserve(path: Path) -> None:
+    """Takes up the space of a sparse file: written to through memory on a full disk, it would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def remove(folder: Path) -> None:
+    """Deletes a folder that a run made for itself; a link is left alone, with what it points to."""
+    if not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_layout(results: Path, records: str) -> None:
+    """Holds that what a run writes into stands in the results folder itself, so that nobody else's is written to.
+
+    Raises:
+        InputError: one of its folders or its records is a link, or no folder and no file.
+    """
+    for name, is_one, expected in (
+        *((name, stat.S_ISDIR, "a folder") for name in FOLDERS),
+        (records, stat.S_ISREG, "a file"),
+    ):
+        path = results / name
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not is_one(mode):
+            what = "a symbolic link" if stat.S_ISLNK(mode) else "something else"
+            raise InputError(
+                f"{path} is {what}, expected {expected} that a run has made; move it away, or name another folder "
+                "with --results."
+            )
+
+
+def sweep(results: Path) -> None:
+    """Deletes what killed runs have left behind; whoever calls holds the folder's lock, so nobody is at work there."""
+    for name in ("splits", "vectors"):
+        for path in _inside(results / name):
+            if PARTIAL.fullmatch(path.name):
+                remove(path)
+    for path in _inside(results / "checkpoints"):
+        if PARTIAL.fullmatch(path.name):
+            path.unlink()
+    for path in _inside(results / "work"):
+        if KEY.fullmatch(path.name):
+            remove(path)
+    drop_empty(results)
+
+
+def drop_empty(results: Path) -> None:
+    """Deletes those of a run's folders that hold nothing."""
+    for name in FOLDERS:
+        with contextlib.suppress(OSError):
+            (results / name).rmdir()
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        yield from list(folder.iterdir())

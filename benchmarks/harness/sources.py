@@ -1,0 +1,35 @@
+"""Which sources a cell ran: a hash of all that its worker can import of this repository, or read settings from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from benchmarks.harness.environment import ROOT
+
+PACKAGES = ("backends", "benchmarks", "datasets")
+SUFFIXES = (".py", ".toml", ".json")
+
+
+def tree_hash(root: Path = ROOT) -> str:
+    """SHA-256 (hex, 16 digits) of the names and contents of all sources, in the order of their paths."""
+    digest = hashlib.sha256()
+    for path in sorted(_files(root)):
+        try:
+            content = Path(path).read_bytes()
+        except FileNotFoundError:  # it went away since the folder was listed, so the sources have moved
+            content = b""
+        digest.update(f"{os.path.relpath(path, root)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _files(root: Path) -> list[str]:
+    return [
+        os.path.join(folder, name)  # noqa: PTH118 - a Path a file takes as long as reading it
+        for package in PACKAGES
+        for folder, _, names in os.walk(root / package)
+        for name in names
+        if name.endswith(SUFFIXES) and not name.startswith(".")
+    ]
