@@ -62,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--force", action="store_true", help="run finished cells again")
     add.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
     add.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")
+    add.add_argument(
+        "--keep-paths", action="store_true", help="record the folders of files of data, not their names alone"
+    )
     _execution(add)
     _common(add, commands.run)
 

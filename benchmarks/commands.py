@@ -92,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
         modes=(options.mode,) if options.mode else (),
         device=options.device,
         threads=options.threads,
+        keep_paths=options.keep_paths,
     )
     with store.locked(options.results):
         planned = plan(blocks, chosen, options.results, options.data_dir)

@@ -303,16 +303,16 @@ class TestDryRun:
         chosen = ["--models", "mf-bpr", "--backends", "torch", "jax", "--indexes", "exact", "annoy", "--mode", "eager"]
         return ["run", "--suite", tmp_path / "own.toml", *chosen, "--results", results, "--dry-run"]
 
-    def test_the_cells_are_listed_and_nothing_is_run(self, say, arguments, shop, results):
+    def test_the_cells_are_listed_and_nothing_is_run(self, say, arguments, results):
         code, out, err = say(*arguments)
         assert (code, err) == (FINE, "")
         *cells, last = out.splitlines()
         assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3 + [
             "map"
         ]
-        assert f"train · mf-bpr (small) · torch · eager · {shop} · seed 0  about 15 s" in cells
+        assert "train · mf-bpr (small) · torch · eager · file:shop.csv · seed 0  about 15 s" in cells
         assert any("annoy search_k=9" in line for line in cells)
-        assert f"map · mf-bpr (small) · torch · eager · {shop} · seed 0  about 10 s" in cells
+        assert "map · mf-bpr (small) · torch · eager · file:shop.csv · seed 0  about 10 s" in cells
         assert last == "8 cells, about 1 min"
         assert not (results / store.FILE_NAME).exists()
         assert sorted(path.name for path in results.iterdir()) == [".lock", "splits"]
