@@ -149,7 +149,13 @@ class TestCommands:
         assert code == 0
         assert "vectors-600: 600 items and 40 queries of 8 columns, made up, seed 0" in out
         (folder,) = (tmp_path / "results" / "vectors").iterdir()
-        assert {path.name for path in folder.iterdir()} == {"items.npy", "users.npy", "hash", "preparation", files.MANIFEST}
+        assert {path.name for path in folder.iterdir()} == {
+            "items.npy",
+            "users.npy",
+            "hash",
+            "preparation",
+            files.MANIFEST,
+        }
 
     def test_there_is_nothing_in_them_to_audit(self, call):
         assert call("audit") == (0, "")
