@@ -2,6 +2,15 @@
 
 import sys
 
-from benchmarks.cli import main
+from benchmarks import exit_codes, surroundings
 
-sys.exit(main())
+
+def _main() -> int:
+    from benchmarks.cli import main  # here, so that an interrupt or a fault while it is imported has its end too
+
+    return main()
+
+
+if __name__ == "__main__":
+    surroundings.settle()
+    sys.exit(exit_codes.ended(_main, sys.argv[1:]))

@@ -1,7 +1,9 @@
 """The command line.
 
-Exit codes: 0 fine, 1 a verdict or a cell failed or nothing meets the needs, 2 wrong usage or input, 3 nothing was
-measured.
+Exit codes: 0 fine; 1 a verdict or a cell failed, or nothing meets the needs; 2 wrong usage or input; 3 nothing was
+measured; 4 the machine failed: disk, memory, permission; 70 a fault in recallbench itself; 130 interrupted, by Ctrl-C,
+SIGTERM or SIGHUP; 141 whoever read the output went away, as in `| head`. Whatever is recorded stays recorded, and the
+same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -9,14 +11,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
-from benchmarks import commands, quantities, suites
-from benchmarks.exit_codes import INTERRUPTED, WRONG_INPUT
+from benchmarks import commands, exit_codes, quantities, suites
 from datasets.errors import InputError
 
 
@@ -24,25 +25,25 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]  # it does not return
         raise InputError(f"{message}; `python -m {self.prog} --help` lists the options.")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stdout).write(message)  # argparse's own passes over what cannot be written
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code; an input error is one sentence on stderr."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        options = parser().parse_args(arguments)
+    """Runs one command and returns its exit code; where it is not fine, one sentence on stderr says why."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+
+    def call() -> int:
+        options = parser().parse_args(given)
         return int(options.command(options))
-    except InputError as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        sys.stderr.write(f"error: {error}\n")
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
-        return INTERRUPTED
+
+    return exit_codes.ended(call, given)
 
 
 def parser() -> argparse.ArgumentParser:
-    top = _Parser(prog="benchmarks", description="Candidate-retrieval recommenders in four frameworks, compared.")
+    codes = "; ".join(f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items())
+    what = "Candidate-retrieval recommenders in four frameworks, compared."
+    top = _Parser(prog="benchmarks", description=what, epilog=f"exit codes: {codes}")
     subcommands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     add = subcommands.add_parser("list", help="what there is: models, backends, data sets, indexes, suites")
@@ -57,10 +58,13 @@ def parser() -> argparse.ArgumentParser:
     _matrix(add)
     add.add_argument("--indexes", nargs="+", default=(), metavar="INDEX", choices=INDEXES, help=", ".join(INDEXES))
     add.add_argument("--seeds", nargs="+", default=(), type=_natural, metavar="SEED", help="instead of the suite's")
-    add.add_argument("--timeout", type=_positive, default=3600.0, metavar="S", help="seconds a cell may take")
+    add.add_argument("--timeout", type=_time_limit, default=3600.0, metavar="S", help="seconds a cell may take")
     add.add_argument("--force", action="store_true", help="run finished cells again")
     add.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
     add.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")
+    add.add_argument(
+        "--keep-paths", action="store_true", help="record the folders of files of data, not their names alone"
+    )
     _execution(add)
     _common(add, commands.run)
 
@@ -73,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--seeds", nargs="+", default=(), type=_natural, metavar="SEED", help="of the ladder's data")
     add.add_argument("--repeats", type=_count, default=1, metavar="N", help="climb so often: do the bits come again?")
     add.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="workers at a time")
-    add.add_argument("--timeout", type=_positive, default=900.0, metavar="S", help="seconds a cell may take")
+    add.add_argument("--timeout", type=_time_limit, default=900.0, metavar="S", help="seconds a cell may take")
     _execution(add)
     _common(add, commands.agree)
 
@@ -150,23 +154,28 @@ def _environment_path(name: str) -> Path | None:
     return Path(value) if value else None
 
 
+LONGEST_S = 7 * 86_400
+MOST = 4096
+"""Threads, workers and repeats."""
+
+
 def _natural(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    if not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
     return int(text)
 
 
-def _positive(text: str) -> float:
+def _time_limit(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    if not 0 < value <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to {LONGEST_S}, a week")
     return value

@@ -21,7 +21,6 @@ import datasets
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import protocols, suites
-from benchmarks.agreement.verdict import verdicts
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 from benchmarks.harness.plan import Cell, Options, Prepared
@@ -56,7 +55,7 @@ def list_all(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps(contents, indent=2) + "\n")
         return FINE
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = _Console(width=None if sys.stdout.isatty() else 120)
     for title, rows in contents.items():
         table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
         for name in rows:
@@ -93,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
         modes=(options.mode,) if options.mode else (),
         device=options.device,
         threads=options.threads,
+        keep_paths=options.keep_paths,
     )
     with store.locked(options.results):
         planned = plan(blocks, chosen, options.results, options.data_dir)
@@ -115,6 +115,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
+    from benchmarks.agreement.verdict import verdicts  # here, because it brings all of SciPy's statistics with it
     from reports import render, write
 
     leaderboards = write.load(options.results)
@@ -273,6 +274,13 @@ def doctor(options: argparse.Namespace) -> int:
     return FINE if n_working else NOTHING_MEASURED
 
 
+class _Console(Console):
+    """A console that leaves a broken pipe to benchmarks/exit_codes.py; rich's own ends with the code of a failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class _Board:
     """Progress: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
@@ -286,7 +294,7 @@ class _Board:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=_Console(stderr=True),
             disable=options.quiet or not sys.stderr.isatty(),
         )
         self._bar = self._progress.add_task("starting", total=n_cells)

@@ -8,14 +8,15 @@ the registry, and belongs on no leaderboard.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import inspect
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from backends.contract import Adapter
@@ -25,11 +26,14 @@ from benchmarks.agreement import ladder, mutants
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import executors
+from benchmarks.harness.environment import ROOT
 from benchmarks.specs.base import DifferentiableSpec, settings
 from datasets.errors import InputError
 
 BACKEND = "own"
 """What the worker is told instead of a backend of the registry."""
+OURS = ("backends", "benchmarks", "datasets", "reports")
+"""The packages of this repository, whose names a user's files may have too."""
 CALLED = ("init", "train", "gradients", "embed_users", "embed_items", "export")
 """The functions of the contract that the ladder calls."""
 UNUSABLE = "unusable"
@@ -135,8 +139,8 @@ def climb(job: Any) -> None:
     job.finish(status="ok", holds=holds)
 
 
-def load(path: Path) -> ModuleType:
-    """The file as a module; whatever lies beside it can be imported by its name, or relatively.
+def load(path: Path) -> Any:
+    """The file's functions; whatever lies beside it can be imported by its name, or relatively.
 
     Raises:
         InputError: it cannot be imported, or lacks functions of the contract.
@@ -150,8 +154,10 @@ def load(path: Path) -> ModuleType:
     assert found.loader is not None  # noqa: S101 - the same
     module = importlib.util.module_from_spec(found)
     sys.modules[found.name] = module  # dataclasses look their module up while they are made
+    names = _Names(path.parent)
     try:
-        found.loader.exec_module(module)
+        with names.theirs():
+            found.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         place = "".join(f" (in {_place(frame)})" for frame in _frames(path, error)[-1:])
@@ -160,7 +166,43 @@ def load(path: Path) -> ModuleType:
     if lacking:
         functions = " and ".join(map(_signature, lacking))
         raise InputError(f"{path} lacks {functions}; write what backends/contract.py says that it does.")
-    return module
+    return SimpleNamespace(**{name: names.calling(getattr(module, name)) for name in CALLED})
+
+
+class _Names:
+    """The names of our packages that files beside a port have too.
+
+    While code of the port runs they stand for its own files, wherever these import them, and for ours again after.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        beside = {path.stem for path in folder.glob("*.py")} | {
+            path.parent.name for path in folder.glob("*/__init__.py")
+        }
+        self._shared = set(OURS) & beside if folder != ROOT else set()
+        self._away: dict[str, ModuleType] = {}
+
+    @contextlib.contextmanager
+    def theirs(self) -> Iterator[None]:
+        self._change()
+        try:
+            yield
+        finally:
+            self._change()
+
+    def calling(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, in which these names are the port's."""
+
+        def call(*arguments: Any) -> Any:
+            with self.theirs():
+                return function(*arguments)
+
+        return call if self._shared else function
+
+    def _change(self) -> None:
+        here = [name for name in sys.modules if name.partition(".")[0] in self._shared]
+        away, self._away = self._away, {name: sys.modules.pop(name) for name in here}
+        sys.modules.update(away)
 
 
 def _signature(name: str) -> str:

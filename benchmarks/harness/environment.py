@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 
 from backends.registry import BACKENDS, interpreter
+from benchmarks import surroundings
+from benchmarks.harness import privacy
 from benchmarks.specs.base import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS_PACKAGES = ("numpy", "numba")
 INDEX_PACKAGES = ("faiss-cpu", "annoy", "hnswlib", "usearch")
-INFLUENCES = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "FLAGS_", "TF_ENABLE_", "TF_XLA_", "JAX_", "TORCH", "KMP_")
-"""Beginnings of environment variables that change how fast a worker is: where they are set, results say so."""
 
 
 @functools.cache
@@ -33,14 +33,13 @@ def versions(backend: str) -> dict[str, str]:
     try:
         answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
-        return {"python": f"none at {python}"}
+        return {"python": privacy.text(f"none at {python}")}
     return json.loads(answer.stdout)
 
 
 def installed(backend: str) -> dict[str, str]:
     """The same, as this interpreter sees them, with what the environment sets; what is not there is left out."""
-    found = {"python": platform.python_version()}
-    found |= {name: value for name, value in sorted(os.environ.items()) if name.startswith(INFLUENCES)}
+    found = {"python": platform.python_version(), **privacy.influences()}
     for package in (*HARNESS_PACKAGES, *BACKENDS[backend].packages):
         try:
             found[package] = importlib.metadata.version(package)
@@ -71,7 +70,7 @@ def machine() -> dict[str, str | int | None]:
 def _cpu_model() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or "unknown"
@@ -81,7 +80,7 @@ def _gpu_model() -> str | None:
     try:
         answer = subprocess.run(
             ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True, check=True, text=True, timeout=20,
+            capture_output=True, check=True, text=True, errors="replace", timeout=20,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
@@ -99,7 +98,9 @@ def commit() -> tuple[str | None, bool | None]:
 
 def _git(*arguments: str) -> str:
     command = ["git", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=20).stdout
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, check=True, text=True, errors="replace", timeout=20
+    ).stdout
 
 
 def worker_environment(threads: int, device: str) -> dict[str, str]:
@@ -126,7 +127,7 @@ def worker_environment(threads: int, device: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
     }
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
-    return {**os.environ, **limits, **fixed, **hidden}
+    return {**os.environ, **surroundings.home_of_workers(), **limits, **fixed, **hidden}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import specs
-from benchmarks.harness import environment, item_map
+from benchmarks.harness import environment, item_map, privacy
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
 from datasets import vectors
@@ -51,8 +51,8 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """16 hex digits; cells of equal inputs have equal keys."""
-        described = dataclasses.asdict(self)
+        """16 hex digits; cells of equal inputs have equal keys, wherever the file lies that they come from."""
+        described = {**dataclasses.asdict(self), "dataset": privacy.dataset(self.dataset)}
         del described["refusal"]
         return digest(described)
 
@@ -83,6 +83,7 @@ class Options:
         models, backends, indexes: names to keep; empty keeps all.
         seeds: seeds to run; empty leaves each block its own.
         modes: "eager", "compiled" or both; empty leaves each block its own.
+        keep_paths: whether records name the folders in which files of data lie.
     """
 
     models: tuple[str, ...] = ()
@@ -92,6 +93,7 @@ class Options:
     modes: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
+    keep_paths: bool = False
 
 
 def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import protocols
-from benchmarks.harness import files, item_map
+from benchmarks.harness import files, item_map, privacy
 from benchmarks.harness.plan import Prepared
 from benchmarks.hashing import hash_arrays
 from benchmarks.specs.base import digest
@@ -25,11 +25,18 @@ LAYOUT = 4
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
 
 
-def prepare(block: Block, results: Path, data_dir: Path | None) -> Prepared:
-    """What a block's cells read: the files of a split, or those of made-up vectors."""
+def prepare(block: Block, results: Path, data_dir: Path | None, *, keep_paths: bool = False) -> Prepared:
+    """What a block's cells read: the files of a split, or those of made-up vectors.
+
+    Where data come from a file, what is said of them says its name alone, unless paths are to be kept.
+    """
     if block.vectors is not None:
         return prepare_vectors(block.vectors, block.protocol, results)
-    return prepare_split(block.dataset, protocols.make(block.protocol), results, data_dir)
+    made = prepare_split(block.dataset, protocols.make(block.protocol), results, data_dir)
+    if keep_paths:
+        return dataclasses.replace(made, notes=tuple(map(privacy.readable, made.notes)))
+    notes = tuple(privacy.note(note, made.dataset) for note in made.notes)
+    return dataclasses.replace(made, dataset=privacy.dataset(made.dataset), notes=notes)
 
 
 def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], results: Path) -> Prepared:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import specs
-from benchmarks.harness import environment, executors, files, sources, store
+from benchmarks.harness import environment, executors, files, privacy, sources, store
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.specs.base import digest
@@ -53,7 +53,7 @@ def plan(
     return [
         (prepared, cells(block, prepared, options))
         for block in blocks
-        for prepared in [prepare(block, results, data_dir)]
+        for prepared in [prepare(block, results, data_dir, keep_paths=options.keep_paths)]
     ]
 
 
@@ -315,7 +315,7 @@ class Run:
             "index": cell.index,
             "seed": cell.seed,
             "status": result["status"],
-            "reason": result["reason"],
+            "reason": result["reason"] and privacy.text(result["reason"], self.results.resolve(), environment.ROOT),
             "settings": {
                 **cell.settings,
                 **result.get("settings", {}),
