@@ -18,8 +18,9 @@ import numpy as np
 
 from benchmarks import protocols, specs
 from benchmarks.harness import environment, executors, item_map, store
-from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells
+from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
 from benchmarks.hashing import hash_arrays
+from benchmarks.protocols import sequences
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import load, vectors
@@ -29,7 +30,7 @@ from datasets.interactions import Interactions
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 TURNS = {"throughput": 7, "index": 5}
 """Windows of each member of a group that is timed by turns."""
-LAYOUT = 3
+LAYOUT = 4
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
 
 
@@ -104,10 +105,12 @@ def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | N
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
         (partial / "preparation").write_text(preparation, encoding="utf-8")
+        (partial / "order").write_text(sequences.note_of_order(data, protocol), encoding="utf-8")
         partial.rename(folder)
     hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
-    preparation = f"{data.name}, {protocol.name}: {(folder / 'preparation').read_text(encoding='utf-8')}"
-    return Prepared(data.name, described, folder, hashes, (*_notes(data), preparation))
+    cut = f"{data.name}, {protocols.in_words(described)}"
+    notes = (f"{cut}: {(folder / name).read_text(encoding='utf-8')}" for name in ("order", "preparation"))
+    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes))
 
 
 def _partial(folder: Path) -> Path:
@@ -139,11 +142,13 @@ def plan(
     blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None
 ) -> list[tuple[Prepared, list[Cell]]]:
     """The cells of each block; loads and cuts the data, so that bad input is known before anything runs."""
-    return [
+    planned = [
         (prepared, cells(block, prepared, options))
         for block in blocks
         for prepared in [prepare(block, results, data_dir)]
     ]
+    refuse_alike(cell for _, of_block in planned for cell in of_block)
+    return planned
 
 
 def groups(planned: Iterable[Cell]) -> list[Group]:

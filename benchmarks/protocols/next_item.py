@@ -60,6 +60,10 @@ class NextItem(CutInTime):
         return self.whose(data)
 
     @property
+    def past_is(self) -> str:
+        return self.per
+
+    @property
     def leaks_on_purpose(self) -> tuple[str, ...]:
         return ("leaked",) if self.leaked else ()
 

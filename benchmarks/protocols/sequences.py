@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.protocols import features
-from benchmarks.protocols.base import Queries, Split, best_lists, distinct_per_user, numbering, timestamps
+from benchmarks.protocols.base import Protocol, Queries, Split, best_lists, numbering, timestamps, training_rows
 from datasets.interactions import Interactions
 
 
@@ -79,7 +79,10 @@ class Sequences:
             n: int64[s], rows of the histories.
             user: int32[s], the queries' users as the split numbers them.
         """
+        from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
         history, targets = self.first(n), self.after(n)
+        grouping.sort_each(targets.items, targets.indptr)
         return Queries(
             user=user,
             indptr=targets.indptr,
@@ -94,17 +97,12 @@ class Sequences:
         """Training on these sequences and nothing else; its users are theirs, in this order."""
         n_users = len(self.user)
         everyone = np.arange(n_users, dtype=np.int32)
-        user = np.repeat(everyone, self.lengths)
-        seen_indptr, seen_items = distinct_per_user(user, self.items, n_users, data.n_items)
         item_counts = np.bincount(self.items, minlength=data.n_items).astype(np.int64)
         return Split(
             n_users=n_users,
             n_items=data.n_items,
-            user=user,
-            item=self.items,
+            **training_rows(np.repeat(everyone, self.lengths), self.items, n_users)._asdict(),
             item_counts=item_counts,
-            seen_indptr=seen_indptr,
-            seen_items=seen_items,
             sequence_user=everyone,
             sequence_indptr=self.indptr,
             sequence_items=self.items,
@@ -126,6 +124,22 @@ def of_users(data: Interactions, min_items: int) -> Sequences:
     users = np.flatnonzero(rows_of >= min_items).astype(np.int32)
     rows, indptr = grouped(numbering(users, data.n_users)[data.user], len(users), timestamp)
     return Sequences(users, indptr, data.item[rows])
+
+
+def note_of_order(data: Interactions, protocol: Protocol) -> str:
+    """For a record: how many rows' places in their sequences are told by nothing but the order of the file.
+
+    Raises:
+        InputError: if the data have no timestamps.
+    """
+    whose, timestamp = protocol.whose_past(data), timestamps(data, "the order of a sequence")
+    rows, indptr = grouped(whose, int(whose.max(initial=-1)) + 1, timestamp)
+    is_tied = np.diff(timestamp[rows]) == 0
+    is_tied[indptr[1:-1] - 1] = False  # the last row of one and the first of the next
+    n_tied = int(np.sum(np.append(is_tied, False) | np.append(False, is_tied)))
+    return f"{n_tied:,} of {len(data):,} rows share their moment with another of the same {protocol.past_is}" + (
+        "; among these the order of the file counts" * bool(n_tied)
+    )
 
 
 def share_of(share: float, n: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.protocols.base import Queries, Split, best_lists
+from benchmarks.protocols.base import Queries, Split, best_lists, timestamps
 from benchmarks.protocols.cut import Cut, CutInTime
 from benchmarks.protocols.sequences import Sequences, grouped
 from datasets.errors import InputError
@@ -56,24 +56,27 @@ class TimeSplit(CutInTime):
     def _queries(
         self, data: Interactions, in_period: npt.NDArray[np.bool_], cut: Cut, training: Sequences, n_items: int
     ) -> Queries:
-        """Groups a period's rows; the order of groups is that of first appearance (sessions) or of users."""
+        """Groups a period's rows, in the order of sessions or of users."""
+        from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
         if self.unknown_users == "drop":
             in_period = in_period & (cut.number[data.user] != UNKNOWN_USER)
         # By the data's users and not by the split's, in which all without training rows are one.
-        group = self.whose(data) + 1
-        rows, indptr = grouped(np.where(in_period, group, -1), int(group.max()) + 1)
-        asked = data.user[rows[indptr[:-1]]]
+        group, timestamp = self.whose(data) + 1, timestamps(data, "the time split")
+        rows, indptr = grouped(np.where(in_period, group, -1), int(group.max()) + 1, timestamp)
+        items, asked = data.item[rows], data.user[rows[indptr[:-1]]]
+        grouping.sort_each(items, indptr)
         user = cut.number[asked]
         known = user != UNKNOWN_USER
         best = np.empty((len(user), 0), np.int32)
-        if data.truth is not None and self.per == "user":
-            begin = rows.min(initial=len(data))  # generated rows are in order of time
-            before = np.bincount(data.user[:begin], minlength=data.n_users)
+        if data.truth is not None and self.per == "user" and len(rows):
+            is_before = (data.user >= 0) & (timestamp < timestamp[rows].min())
+            before = np.bincount(data.user[is_before], minlength=data.n_users)
             best = best_lists(data, asked, before[asked], np.diff(indptr), n_items)
         return Queries(
             user=user,
             indptr=indptr,
-            items=data.item[rows],
+            items=items,
             history=training.items,
             start=np.where(known, training.indptr[user], 0),
             stop=np.where(known, training.indptr[user + 1], 0),

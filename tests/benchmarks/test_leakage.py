@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from leakage import (
+    DAY,
     check_agreement,
     leaks,
     leaks_of_cuts,
@@ -19,7 +20,7 @@ from protocol_checks import described, interactions, long_tables, parts
 from benchmarks import sampling
 from benchmarks.audit import splits
 from benchmarks.protocols import PROTOCOLS, LeaveKOut, NextItem, SequenceSplit, TimeSplit, UserSplit
-from benchmarks.protocols.base import distinct_per_user
+from benchmarks.protocols.base import training_rows
 from datasets.errors import InputError
 
 SEEDS = range(6)
@@ -80,7 +81,7 @@ class TestPromises:
         for protocol in CLEAN:
             in_time = isinstance(protocol, TimeSplit | NextItem)
             cut = dataclasses.replace(protocol, **at_day_9) if in_time else protocol
-            assert cut.trains_before(data) == (9 * 86_400 if in_time else None)
+            assert cut.trains_before(data) == (9 * DAY if in_time else None)
         assert TIME_SPLIT.trains_before(data) == np.sort(data.timestamp)[int(0.6 * len(data))]
 
     def test_only_the_split_by_users_asks_new_users(self):
@@ -116,20 +117,22 @@ def with_items_of(data, copy, split, n_items):
     """What a protocol made of the copy, with the data's items in place of the copy's."""
     item = np.empty(len(data), np.int32)
     item[copy.item] = data.item
-    seen_indptr, seen_items = distinct_per_user(split.user, item[split.item], split.n_users, n_items)
     return dataclasses.replace(
         split,
         n_items=n_items,
-        item=item[split.item],
+        **training_rows(split.user, item[split.item], split.n_users)._asdict(),
         item_counts=np.bincount(item[: split.n_items], split.item_counts, n_items)[:n_items].astype(np.int64),
-        seen_indptr=seen_indptr,
-        seen_items=seen_items,
         sequence_items=item[split.sequence_items],
         periods={
-            name: dataclasses.replace(queries, items=item[queries.items], history=item[queries.history])
+            name: dataclasses.replace(queries, items=targets_of(queries, item), history=item[queries.history])
             for name, queries in split.periods.items()
         },
     )
+
+
+def targets_of(queries, item):
+    asked = parts(queries.indptr, item[queries.items])
+    return np.array([target for targets in asked for target in sorted(targets)], np.int32)
 
 
 class TestClean:
@@ -205,8 +208,8 @@ class TestPlantedInTraining:
     def test_a_row_of_the_cut_itself_before_anything_is_asked(self):
         data = rows_with_own_items(0)
         row = int(np.argmax(data.user == -1))
-        day = np.where(data.timestamp == 15 * 86_400, 16 * 86_400, data.timestamp)
-        day[row] = 15 * 86_400
+        day = np.where(data.timestamp == 15 * DAY, 16 * DAY, data.timestamp)
+        day[row] = 15 * DAY
         data = dataclasses.replace(data, timestamp=day)
         protocol = dataclasses.replace(CLEAN[2], train_until="1970-01-16", validation_until="1970-01-21")
         split = protocol.split(data)
