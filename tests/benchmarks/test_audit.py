@@ -31,14 +31,21 @@ class CountsEverything(TimeSplit):
 
 
 class TellsTheTarget(LeaveKOut):
-    """Whose test histories end with the last of what is asked for."""
+    """Whose histories end with something that the test asks for."""
+
+    told = "test"
 
     def split(self, data):
         split = super().split(data)
-        test = split.periods["test"]
-        history = test.history.copy()
-        history[test.stop - 1] = test.items[test.indptr[1:] - 1]
-        return dataclasses.replace(split, periods={**split.periods, "test": dataclasses.replace(test, history=history)})
+        test, told = split.periods["test"], split.periods[self.told]
+        history = told.history.copy()
+        history[told.stop - 1] = test.items[test.indptr[:-1]]
+        told = dataclasses.replace(told, history=history)
+        return dataclasses.replace(split, periods={**split.periods, self.told: told})
+
+
+class TellsTheTest(TellsTheTarget):
+    told = "validation"
 
 
 class SaysSo(TellsTheTarget):
@@ -97,7 +104,8 @@ class TestOfProtocol:
         (finding,) = report.findings
         assert (finding.verdict, report.is_clean) == (CLEAN, True)
         assert finding.sentence.startswith("nothing that is asked for, and nothing from 1970-01-13T00:00:00Z on, is in")
-        assert report.audited == f"{data.name}, time-split"
+        cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
+        assert report.audited == f"{data.name}, time-split {cuts} test@1 by recall@1"
         assert report.sizes == {
             "training rows": 96,
             "training sequences": 8,
@@ -116,9 +124,9 @@ class TestOfProtocol:
         assert not report.is_clean
 
     def test_two_rows_that_do_not_go_together_are_both_named(self, data):
-        report = splits.of_protocol(data, TellsTheTarget(**JUDGED, k=2))
+        report = splits.of_protocol(data, TellsTheTest(**JUDGED, k=1))
         assert [finding.sentence for finding in report.findings] == [
-            "test histories hold rows that are not before what is asked for: 8 of 8 queries, such as "
+            "validation histories hold rows that are not before what is asked for: 8 of 8 queries, such as "
             "user u0's item i9 of 1970-01-15T00:00:00Z for the target user u0's item i4 of 1970-01-14T00:00:00Z"
         ]
 
@@ -186,8 +194,10 @@ class TestCommand:
         code, out, err = say("--datasets", f"file:{path}")
         assert (code, err) == (FINE, "")
         head, clean = out.splitlines()
+        cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
         assert head == (
-            f"file:{path}, time-split: 96 training rows, 8 training sequences, 8 validation queries, 8 test queries"
+            f"file:{path}, time-split {cuts} test@5,10,20,50 by recall_micro@20: "
+            "96 training rows, 8 training sequences, 8 validation queries, 8 test queries"
         )
         assert clean.startswith("  clean: nothing that is asked for")
 
