@@ -2,9 +2,11 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from protocol_checks import interactions
 
 from benchmarks.audit import files
 from benchmarks.audit.files import LEAK_IN_TIME, LEAK_OF_TIES, NO_LEAK
@@ -109,6 +111,56 @@ class TestSentences:
             "without a row in train.csv (1 in all)",
         ]
         assert CLEAN in found
+
+
+@pytest.fixture
+def in_memory(monkeypatch):
+    """Audits rows of (user, item, microsecond) as if they had been read."""
+
+    def in_memory(train, test):
+        tables = {"train": train, "test": test}
+        monkeypatch.setattr(files, "load", lambda name: of_rows(tables[name.removeprefix("file:")]))
+        return files.of_files("train", None, "test")
+
+    return in_memory
+
+
+def of_rows(rows):
+    time = np.array([time for *_, time in rows], np.int64)
+    return interactions([(user, item, 0, 0) for user, item, _ in rows], timestamp=time)
+
+
+class TestFractions:
+    def test_a_leak_less_than_a_second_wide_is_one(self, in_memory):
+        report = in_memory([(0, 0, 0), (0, 1, 900_000)], [(0, 2, 500_000)])
+        assert report.is_leaking
+        assert [finding.sentence for finding in report.findings if finding.verdict == LEAK] == [
+            "1 of 2 rows of train (50.00%), such as user u0's item i1 of 1970-01-01T00:00:00.9Z, are later than the "
+            "first that the same user has in test; users with such rows: 1"
+        ]
+        assert in_memory([(0, 0, 0), (0, 1, 499_999)], [(0, 2, 500_000)]).is_clean
+
+    def test_rows_that_differ_by_less_than_a_second_are_two(self, in_memory):
+        assert in_memory([(0, 0, 100_000), (1, 0, 100_000)], [(0, 0, 500_000)]).is_clean
+        same = in_memory([(0, 0, 100_000), (1, 0, 100_000)], [(0, 0, 100_000)])
+        assert same.findings[0].sentence == (
+            "1 of 1 rows of test (100.00%), such as user u0's item i0 of 1970-01-01T00:00:00.1Z, stand in train too, "
+            "with the same user, item and timestamp"
+        )
+
+
+class TestNothingToJudge:
+    def test_files_that_have_nothing_in_common(self, in_memory):
+        report = in_memory([(0, 0, 0), (1, 1, 5)], [(2, 2, 9)])
+        assert (report.findings[0].verdict, report.is_clean, report.is_leaking) == (NOTHING, False, False)
+        assert report.findings[0].sentence == (
+            "no user and no item of test has a row in train, so no row of one says anything of the other; write the "
+            "ids of all files in one way"
+        )
+
+    @pytest.mark.parametrize("test", [[(2, 0, 9)], [(0, 2, 9)]])
+    def test_a_user_or_an_item_in_common_is_enough(self, in_memory, test):
+        assert in_memory([(0, 0, 0), (1, 1, 5)], test).is_clean
 
 
 class TestReading:

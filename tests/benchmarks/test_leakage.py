@@ -259,6 +259,16 @@ class TestPlantedInTraining:
         assert f"a training sequence goes from row {before} to row {after} of somebody else" in found
 
 
+class TestPlantedInSessions:
+    @pytest.mark.parametrize("protocol", [NEXT_ITEM, dataclasses.replace(TIME_SPLIT, per="session")])
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_sessions_numbered_anew_for_each_user(self, protocol, seed):
+        data = rows_with_own_items(seed)
+        anew = dataclasses.replace(data, session=data.session % 3)
+        found = audit(protocol, anew, protocol.split(anew))
+        assert {f"session {number} is of two users" for number in range(3)} <= set(found)
+
+
 class TestPlantedInHistories:
     @pytest.mark.parametrize("per", ["session", "user"])
     def test_the_period_that_leaks_on_purpose(self, per):

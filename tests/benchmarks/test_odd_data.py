@@ -14,35 +14,35 @@ from datasets.errors import InputError
 
 JUDGED = {"period": "test", "ks": (1,), "primary_metric": "recall@1"}
 DATES = ("0001-01-01", "1970-01-01", "1970-01-05T12:00:00.5", "2500-01-01", "9999-12-31T23:59:59.999999")
-cut = st.sampled_from(DATES) | st.floats(0.001, 0.999) | st.sampled_from([0.001, 0.5, 0.999])
-in_time = st.fixed_dictionaries(
-    {
-        "train_until": cut,
-        "validation_until": cut,
-        "test_until": st.none() | cut,
-        "per": st.sampled_from(["user", "session"]),
-    }
-).filter(lambda cuts: len({cuts[name] for name in ("train_until", "validation_until", "test_until")}) == 3)
+cut = st.sampled_from(DATES) | st.floats(0.001, 0.999)
+rising = st.lists(st.floats(0.1, 0.9), min_size=3, max_size=3, unique=True).map(sorted)
+cuts = (rising | st.just([0.5, 0.7, 0.9]) | st.lists(cut, min_size=3, max_size=3, unique=True)).flatmap(
+    lambda drawn: st.sampled_from([drawn, [*drawn[:2], None]])
+)
+in_time = st.builds(
+    lambda cuts, per: {**dict(zip(("train_until", "validation_until", "test_until"), cuts, strict=True)), "per": per},
+    cuts,
+    st.sampled_from(["user", "session"]),
+)
 protocols = st.one_of(
     st.builds(
-        lambda cuts, unknown: TimeSplit(**JUDGED, **cuts, unknown_users=unknown),
+        lambda settings, unknown: TimeSplit(**JUDGED, **settings, unknown_users=unknown),
         in_time,
         st.sampled_from(["popular", "drop"]),
     ),
-    st.builds(lambda cuts, leaked: NextItem(**JUDGED, **cuts, leaked=leaked), in_time, st.booleans()),
+    st.builds(lambda settings, leaked: NextItem(**JUDGED, **settings, leaked=leaked), in_time, st.booleans()),
     st.builds(lambda k, more: LeaveKOut(**JUDGED, k=k, min_items=2 * k + more), st.integers(1, 9), st.integers(1, 3)),
-    st.builds(
-        lambda share: SequenceSplit(**JUDGED, input_share=share, min_items=400), st.sampled_from([0.1, 0.5, 0.99])
-    ),
-    st.just(SequenceSplit(**JUDGED)),
+    st.sampled_from([SequenceSplit(**JUDGED), SequenceSplit(**JUDGED, input_share=0.5, min_items=4)]),
     st.builds(
         lambda shares, n: UserSplit(**JUDGED, shares=shares, min_items=n),
-        st.sampled_from([(0.8, 0.1, 0.1), (0.98, 0.01, 0.01), (0.01, 0.01, 0.98)]),
+        st.sampled_from([(0.8, 0.1, 0.1), (0.4, 0.3, 0.3), (0.01, 0.01, 0.98)]),
         st.integers(2, 6),
     ),
 )
 LIMIT = 253_402_300_799_999_999
 moments = st.one_of(
+    st.just(range(60)),
+    st.just(range(60, 0, -1)),
     st.just([0]),
     st.lists(st.sampled_from([-62_135_596_800_000_000, -1, 0, 1, LIMIT]), min_size=1, max_size=3),
     st.lists(st.integers(-LIMIT // 5, LIMIT), min_size=1, max_size=40),
@@ -52,17 +52,18 @@ moments = st.one_of(
 @st.composite
 def data_sets(draw):
     """Few rows or none, of nobody or of many, of one moment or thousands of years apart, with sessions of anybody."""
-    n = draw(st.integers(0, 40))
-    user = draw(st.lists(st.integers(-1, draw(st.integers(-1, 4))), min_size=n, max_size=n))
+    n, last = draw(st.integers(0, 60)), draw(st.integers(-1, 9))
+    user = draw(st.lists(st.integers(-1, last), min_size=n, max_size=n))
     item = draw(st.lists(st.integers(0, N_ITEMS - 1), min_size=n, max_size=n))
     session = draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))
-    made = interactions([(0, 0, 0, 0)])
+    has_times, has_sessions = draw(st.integers(0, 9)) > 0, draw(st.integers(0, 3)) > 0
     return dataclasses.replace(
-        made,
+        interactions([(0, 0, 0, 0)]),
         user=np.array(user, np.int32),
         item=np.array(item, np.int32),
-        timestamp=draw(st.none() | st.just(np.resize(np.array(draw(moments), np.int64), n))),
-        session=draw(st.none() | st.just(np.array(session, np.int32))),
+        timestamp=np.resize(np.array(draw(moments), np.int64), n) if has_times else None,
+        session=np.array(session, np.int32) if has_sessions else None,
+        user_ids=np.array([f"u{user}" for user in range(10)]),
     )
 
 
