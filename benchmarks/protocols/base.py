@@ -31,8 +31,8 @@ class Queries:
 
     Attributes:
         user: int32[q], index into the split's users; -1 for a user without training rows.
-        indptr, items: int64[q + 1] and int32[nnz], the held-out rows of each query, ascending; an item may stand there
-            twice.
+        indptr, items: int64[q + 1] and int32[nnz], the held-out rows of each query, oldest first; an item may stand
+            there twice.
         history: int32[m], items in order of time.
         start, stop: int64[q], query i was preceded by history[start[i]:stop[i]].
         best: int32[q, k], the lists of the generating probabilities (synthetic data only), else int32[q, 0].
@@ -55,8 +55,8 @@ class Split:
     """Training rows and the queries of later periods.
 
     Users are numbered anew, 0 to n_users - 1, in the order of the data set's indices: those with training rows. Items
-    keep their indices. Nothing but sequences and histories depends on the order of the data's rows, and these only
-    where rows of one user (or session) share a moment.
+    keep their indices. Only what is in order of time depends on the order of the data's rows, and that only where rows
+    of one user (or session) share a moment.
 
     Attributes:
         user, item: int32[n], the training rows of known users, by user, those of one user by item.
@@ -88,15 +88,17 @@ class Split:
     def content_hash(self) -> str:
         """SHA-256 (hex, 16 digits) of training rows and questions: what all random draws are keyed by.
 
-        The order of rows within sequences and histories follows from the data set, and features are derived from its
-        columns: both are covered by the data set's own hash.
+        The order of rows within sequences, histories and the targets of a query follows from the data set, and features
+        are derived from its columns: both are covered by the data set's own hash.
         """
         digest = hashlib.sha256(repr((self.n_users, self.n_items, self.n_rows)).encode())
         for name, array in self._arrays().items():
-            if name.partition(".")[2] in _ORDERED or name in _ORDERED or name.startswith(_FEATURES):
+            period, _, column = name.rpartition(".")
+            if column in _ORDERED or name.startswith(_FEATURES):
                 continue
+            hashed = _ascending(self.periods[period]) if column == "items" else array
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(np.ascontiguousarray(hashed).data)
         return digest.hexdigest()[:16]
 
     def save(self, folder: Path) -> None:
@@ -135,6 +137,15 @@ class Split:
         for kind in _FEATURES:
             arrays |= {f"{kind}.{name}": column for name, column in getattr(self, kind).items()}
         return arrays
+
+
+def _ascending(queries: Queries) -> npt.NDArray[np.int32]:
+    """The targets of each query, by item."""
+    from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
+    items = queries.items.copy()
+    grouping.sort_each(items, queries.indptr)
+    return items
 
 
 _SEQUENCES = ("sequence_user", "sequence_indptr", "sequence_items")

@@ -79,10 +79,7 @@ class Sequences:
             n: int64[s], rows of the histories.
             user: int32[s], the queries' users as the split numbers them.
         """
-        from benchmarks.protocols import grouping  # here, because it brings its compiler with it
-
         history, targets = self.first(n), self.after(n)
-        grouping.sort_each(targets.items, targets.indptr)
         return Queries(
             user=user,
             indptr=targets.indptr,

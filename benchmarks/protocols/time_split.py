@@ -57,15 +57,12 @@ class TimeSplit(CutInTime):
         self, data: Interactions, in_period: npt.NDArray[np.bool_], cut: Cut, training: Sequences, n_items: int
     ) -> Queries:
         """Groups a period's rows, in the order of sessions or of users."""
-        from benchmarks.protocols import grouping  # here, because it brings its compiler with it
-
         if self.unknown_users == "drop":
             in_period = in_period & (cut.number[data.user] != UNKNOWN_USER)
         # By the data's users and not by the split's, in which all without training rows are one.
         group, timestamp = self.whose(data) + 1, timestamps(data, "the time split")
         rows, indptr = grouped(np.where(in_period, group, -1), int(group.max()) + 1, timestamp)
-        items, asked = data.item[rows], data.user[rows[indptr[:-1]]]
-        grouping.sort_each(items, indptr)
+        asked = data.user[rows[indptr[:-1]]]
         user = cut.number[asked]
         known = user != UNKNOWN_USER
         best = np.empty((len(user), 0), np.int32)
@@ -76,7 +73,7 @@ class TimeSplit(CutInTime):
         return Queries(
             user=user,
             indptr=indptr,
-            items=items,
+            items=data.item[rows],
             history=training.items,
             start=np.where(known, training.indptr[user], 0),
             stop=np.where(known, training.indptr[user + 1], 0),

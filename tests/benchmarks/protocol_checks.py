@@ -108,14 +108,9 @@ def of_sequences(sequences, validation, test):
         "seen": [sorted(set(items)) for items in sequences],
         "sequences": list(enumerate(sequences)),
         "n_rows": (sum(map(len, sequences)), *n_rows),
-        "validation": by_item(validation),
-        "test": by_item(test),
+        "validation": validation,
+        "test": test,
     }
-
-
-def by_item(queries):
-    """The queries with their targets in order."""
-    return [(user, history, sorted(targets)) for user, history, targets in queries]
 
 
 def check_types(split):

@@ -124,15 +124,10 @@ def with_items_of(data, copy, split, n_items):
         item_counts=np.bincount(item[: split.n_items], split.item_counts, n_items)[:n_items].astype(np.int64),
         sequence_items=item[split.sequence_items],
         periods={
-            name: dataclasses.replace(queries, items=targets_of(queries, item), history=item[queries.history])
+            name: dataclasses.replace(queries, items=item[queries.items], history=item[queries.history])
             for name, queries in split.periods.items()
         },
     )
-
-
-def targets_of(queries, item):
-    asked = parts(queries.indptr, item[queries.items])
-    return np.array([target for targets in asked for target in sorted(targets)], np.int32)
 
 
 class TestClean:

@@ -61,7 +61,7 @@ class TestByHand:
         rows = [(2, at % N_ITEMS, at, "s") for at in range(10)] + [(4, 3, 0, "s")] * 4
         split = sequence_split().split(interactions(rows[::-1]))
         assert parts(split.sequence_indptr, split.sequence_items) == [[0, 1, 2, 3, 4, 5]]
-        assert questions(split.period("validation")) == [(0, [0, 1, 2, 3, 4, 5], [0, 6])]
+        assert questions(split.period("validation")) == [(0, [0, 1, 2, 3, 4, 5], [6, 0])]
         assert questions(split.period("test")) == [(0, [0, 1, 2, 3, 4, 5, 6, 0], [1, 2])]
         assert split.item_counts.tolist() == [1, 1, 1, 1, 1, 1, 0]
         assert (split.n_users, split.n_items, split.n_rows) == (1, N_ITEMS, (6, 2, 2))
