@@ -201,15 +201,15 @@ class Protocol(ABC):
         return data.user
 
     def whose_past(self, data: Interactions) -> npt.NDArray[np.int32]:
-        """The user (or session) of each row, -1 for nobody's: int32[n]; `past_is` says which.
+        """The user (or session) of each row, -1 for nobody's: int32[n].
 
         A training sequence, and a history with what is asked after it, are one's alone and in order of time.
         """
         return data.user
 
     @property
-    def past_is(self) -> str:
-        """Whose pasts are told apart: "user" or "session"."""
+    def order_within(self) -> str:
+        """Whose rows are taken in order of time, in pasts or in what is asked: "user", "session" or either."""
         return "user"
 
     @property

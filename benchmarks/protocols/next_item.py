@@ -60,7 +60,7 @@ class NextItem(CutInTime):
         return self.whose(data)
 
     @property
-    def past_is(self) -> str:
+    def order_within(self) -> str:
         return self.per
 
     @property

@@ -129,14 +129,25 @@ def note_of_order(data: Interactions, protocol: Protocol) -> str:
     Raises:
         InputError: if the data have no timestamps.
     """
-    whose, timestamp = protocol.whose_past(data), timestamps(data, "the order of a sequence")
-    rows, indptr = grouped(whose, int(whose.max(initial=-1)) + 1, timestamp)
-    is_tied = np.diff(timestamp[rows]) == 0
-    is_tied[indptr[1:-1] - 1] = False  # the last row of one and the first of the next
-    n_tied = int(np.sum(np.append(is_tied, False) | np.append(False, is_tied)))
-    return f"{n_tied:,} of {len(data):,} rows share their moment with another of the same {protocol.past_is}" + (
-        "; among these the order of the file counts" * bool(n_tied)
-    )
+    past, asked = protocol.whose_past(data), protocol.whose(data)
+    is_tied = _shares_its_moment(data, past)
+    if asked is not past:
+        is_tied |= _shares_its_moment(data, asked)
+    n = int(is_tied.sum())
+    said = f"{n:,} of {len(data):,} rows share their moment with another of the same {protocol.order_within}"
+    return f"{said}; among these the order of the file counts" if n else said
+
+
+def _shares_its_moment(data: Interactions, group: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Whether another row of the same group is of the same time: bool[n]; no group is -1."""
+    timestamp = timestamps(data, "the order of a sequence")
+    rows, indptr = grouped(group, int(group.max(initial=-1)) + 1, timestamp)
+    is_next_equal = np.diff(timestamp[rows], append=0) == 0
+    is_next_equal[indptr[1:] - 1] = False  # the last row of each group
+    shares = np.zeros(len(data), np.bool_)
+    shares[rows[is_next_equal]] = True
+    shares[rows[np.flatnonzero(is_next_equal) + 1]] = True
+    return shares
 
 
 def share_of(share: float, n: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

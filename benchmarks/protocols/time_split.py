@@ -34,6 +34,10 @@ class TimeSplit(CutInTime):
         super().__post_init__()
         self._expect("unknown_users", ("popular", "drop"))
 
+    @property
+    def order_within(self) -> str:
+        return "user" if self.per == "user" else "user or session"
+
     def split(self, data: Interactions) -> Split:
         """Cuts the data.
 

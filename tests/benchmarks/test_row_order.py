@@ -154,12 +154,21 @@ def test_every_figure_is_the_same(turned, model):
 class TestWhatTheFileDecides:
     @checked
     @given(tables)
-    @pytest.mark.parametrize(("protocol", "column"), [(TIME_SPLIT, 0), (NEXT_ITEM, 3)])
-    def test_it_is_counted(self, protocol, column, rows):
-        shared = Counter((row[column], row[2]) for row in rows)
-        n = sum(shared[row[column], row[2]] > 1 and row[column] != -1 for row in rows)
+    @pytest.mark.parametrize(
+        ("protocol", "columns", "whose"),
+        [
+            (TIME_SPLIT, (0,), "user"),
+            (dataclasses.replace(TIME_SPLIT, per="session"), (0, 3), "user or session"),
+            (NEXT_ITEM, (3,), "session"),
+            (dataclasses.replace(NEXT_ITEM, per="user"), (0,), "user"),
+            (LeaveKOut(**JUDGED, k=1), (0,), "user"),
+        ],
+        ids=["time-split", "time-split-session", "next-item-session", "next-item-user", "leave-k-out"],
+    )
+    def test_it_is_counted(self, protocol, columns, whose, rows):
+        shared = Counter((column, row[column], row[2]) for row in rows for column in columns if row[column] != -1)
+        n = sum(any(shared[column, row[column], row[2]] > 1 for column in columns) for row in rows)
         said = sequences.note_of_order(interactions(rows), protocol)
-        whose = "user" if column == 0 else "session"
         assert said.startswith(f"{n} of {len(rows)} rows share their moment with another of the same {whose}")
         assert said.endswith("; among these the order of the file counts") == (n > 0)
 
