@@ -18,7 +18,7 @@ import pytest
 import datasets
 from benchmarks import negatives, sampling
 from benchmarks.negatives import Sampler
-from benchmarks.protocols.base import distinct_per_user
+from benchmarks.protocols.base import training_rows
 from benchmarks.specs.mf_bpr import MFBPR
 from benchmarks.specs.mf_logloss import MFLogLoss
 
@@ -74,7 +74,7 @@ def skewed_training():
         np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(n_rows)).astype(np.int32)
         for weights in (rng.lognormal(0, 1, n_users), rng.lognormal(0, 1.5, n_items))
     )
-    seen_indptr, seen_items = distinct_per_user(user, item, n_users, n_items)
+    *_, seen_indptr, seen_items = training_rows(user, item, n_users)
     item_counts = np.bincount(item, minlength=n_items)
     return SimpleNamespace(
         n_items=n_items, user=user, item_counts=item_counts, seen_indptr=seen_indptr, seen_items=seen_items

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 import datasets
 from backends.ann import INDEXES
@@ -76,8 +76,11 @@ def prepare(options: argparse.Namespace) -> int:
     """Loads, checks and cuts the data sets of a run."""
     blocks = suites.for_datasets(tuple(options.datasets), options.suite)
     with store.locked(options.results):
+        said: dict[str, None] = {}
         for block in blocks:
-            _say(options, *prepare_block(block, options.results, options.data_dir).notes)
+            notes = dict.fromkeys(prepare_block(block, options.results, options.data_dir).notes)
+            _say(options, *(note for note in notes if note not in said))  # what several blocks share once
+            said |= notes
     return FINE
 
 
@@ -169,9 +172,10 @@ def agree(options: argparse.Namespace) -> int:
 
 def audit(options: argparse.Namespace) -> int:
     """Looks for leaks in every block of a suite, or between the files of somebody's own split."""
-    n_leaking = 0
+    found_any = leaking = unjudged = False
     for found in _audited(options):
-        n_leaking += not found.is_clean
+        found_any, leaking = True, leaking or found.is_leaking
+        unjudged = unjudged or not (found.is_clean or found.is_leaking)
         if options.json:
             sys.stdout.write(json.dumps({**dataclasses.asdict(found), "is_clean": found.is_clean}) + "\n")
         else:
@@ -179,7 +183,11 @@ def audit(options: argparse.Namespace) -> int:
             sys.stdout.write(f"{found.audited}: {sizes}\n")
             sys.stdout.writelines(f"  {finding.verdict}: {finding.sentence}\n" for finding in found.findings)
         sys.stdout.flush()
-    return FAILED if n_leaking else FINE
+    if not found_any:
+        sys.stdout.write("nothing to judge: no block of the suite cuts a data set\n")
+    if leaking:
+        return FAILED
+    return FINE if found_any and not unjudged else NOTHING_MEASURED
 
 
 def _audited(options: argparse.Namespace) -> Iterator[Report]:
@@ -290,7 +298,7 @@ class _Board:
         self._n_done = 0
         self._start = time.monotonic()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

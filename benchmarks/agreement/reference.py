@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from benchmarks import sampling
 from benchmarks.protocols import features
-from benchmarks.protocols.base import distinct_per_user
+from benchmarks.protocols.base import training_rows
 from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
 Float64s = dict[str, npt.NDArray[np.float64]]
@@ -79,7 +79,7 @@ def problem(seed: int = 0) -> Problem:
     sequence_indptr, sequence_items = _of_their_group(rng, sequence_user, rng.integers(5, 15, N_SEQUENCES))
     everybody = np.arange(N_USERS, dtype=np.int32)
     item_counts = np.bincount(item, minlength=N_ITEMS)
-    seen_indptr, seen_items = distinct_per_user(user, item, N_USERS, N_ITEMS)
+    *_, seen_indptr, seen_items = training_rows(user, item, N_USERS)
     region, group = everybody % (N_GROUPS - 1), np.arange(N_ITEMS, dtype=np.int32) % N_GROUPS
     indptr, history = _of_their_group(rng, everybody, rng.integers(0, 11, N_USERS))
     return Problem(

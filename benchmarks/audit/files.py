@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.audit.report import CLEAN, LEAK, Finding, Report, moment, named
+from benchmarks.audit.report import CLEAN, LEAK, NOTHING, Finding, Report, moment, named
 from benchmarks.protocols.base import timestamps
 from datasets import FILE_PREFIX, load
 from datasets.interactions import Interactions
@@ -61,7 +61,13 @@ def of_files(train: str, validation: str | None, test: str) -> Report:
     found = [*_identical(files)]
     for asked in range(1, len(files.paths)):
         found += [*_in_time(files, asked), *_unheard_of(files, asked)]
-    if all(finding.verdict != LEAK for finding in found):
+    if _are_strangers(files):
+        sentence = (
+            f"no user and no item of {test} has a row in {train}, so no row of one says anything of the other; write "
+            "the ids of all files in one way"
+        )
+        found.insert(0, Finding(NOTHING, int((files.file == len(files.paths) - 1).sum()), sentence))
+    elif all(finding.verdict != LEAK for finding in found):
         sentence = (
             "no row stands in two files, and no user's training rows are later than what that user is asked about"
         )
@@ -101,6 +107,12 @@ def _numbered(
     first = np.cumsum([0, *map(len, ids)])
     rows = [place[start + of_file] for start, of_file in zip(first, numbers, strict=False)]
     return distinct, np.concatenate(rows).astype(np.int32)
+
+
+def _are_strangers(files: Files) -> bool:
+    """Whether the first and the last file have nothing in common, neither a user nor an item."""
+    train, test = files.file == 0, files.file == len(files.paths) - 1
+    return not any(np.isin(column[test], column[train]).any() for column in (files.data.user, files.data.item))
 
 
 def _identical(files: Files) -> Iterator[Finding]:

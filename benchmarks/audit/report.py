@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.protocols.base import timestamps
 from datasets.interactions import UNKNOWN_USER, Interactions
 
-LEAK, KNOWN_LEAK, CLEAN = "leak", "known leak", "clean"
+LEAK, KNOWN_LEAK, CLEAN, NOTHING = "leak", "known leak", "clean", "nothing to judge"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Finding:
     """One sentence of a report.
 
     Attributes:
-        verdict: LEAK fails the audit, all others do not.
+        verdict: LEAK fails the audit, NOTHING leaves it without a result, all others do neither.
         n: how many rows, sequences, queries, users or items it is about.
     """
 
@@ -44,8 +44,13 @@ class Report:
     protocol: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_leaking(self) -> bool:
+        return any(finding.verdict == LEAK for finding in self.findings)
+
+    @property
     def is_clean(self) -> bool:
-        return all(finding.verdict != LEAK for finding in self.findings)
+        """Whether something was judged, and no leak found."""
+        return not self.is_leaking and all(finding.verdict != NOTHING for finding in self.findings)
 
 
 def named(data: Interactions, row: int) -> str:
@@ -54,5 +59,6 @@ def named(data: Interactions, row: int) -> str:
     return f"{of}'s item {data.item_ids[data.item[row]]} of {moment(timestamps(data, 'the audit')[row])}"
 
 
-def moment(seconds: Any) -> str:
-    return f"{np.datetime64(int(seconds), 's')}Z"
+def moment(microseconds: Any) -> str:
+    """A time since 1970 UTC as text, with as much of the second as it has."""
+    return f"{np.datetime64(int(microseconds), 'us')}".rstrip("0").rstrip(".") + "Z"

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from benchmarks.audit.report import CLEAN, KNOWN_LEAK, LEAK, Finding, Report, moment, named
+from benchmarks import protocols
+from benchmarks.audit.report import CLEAN, KNOWN_LEAK, LEAK, NOTHING, Finding, Report, moment, named
 from benchmarks.protocols.base import Protocol, Split, timestamps
 from datasets.interactions import UNKNOWN_USER, Interactions
 
@@ -31,6 +32,8 @@ STRANGERS = "rows of somebody else"
 DISORDER = "rows out of order"
 NOT_BEFORE_TARGETS = "rows that are not before what is asked for"
 OF_PASTS = {STRANGERS: "beside", DISORDER: "followed by", NOT_BEFORE_TARGETS: "for the target"}  # and what joins a pair
+OF_SEVERAL_USERS = "rows of more than one user"
+JOINED = {**OF_PASTS, OF_SEVERAL_USERS: "beside"}
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,15 @@ def of_protocol(data: Interactions, protocol: Protocol) -> Report:
     split = protocol.split(copy)
     found = leaks(copy, split, protocol)
     findings = [Finding(KNOWN_LEAK if leak.on_purpose else LEAK, leak.n, _sentence(data, leak)) for leak in found]
-    if all(leak.on_purpose for leak in found):
+    unasked = [Finding(NOTHING, 0, _nobody_asked(period)) for period in _without_queries(split, protocol)]
+    if unasked:
+        findings = [*unasked, *findings]
+    elif all(leak.on_purpose for leak in found):
         findings.insert(0, Finding(CLEAN, split.n_rows[0], _promise(data, protocol)))
     sizes = {"training rows": split.n_rows[0], "training sequences": len(split.sequence_user)}
     sizes |= {f"{name} queries": len(queries) for name, queries in split.periods.items()}
     settings = {"name": protocol.name, **dataclasses.asdict(protocol)}
-    return Report(f"{data.name}, {protocol.name}", sizes, tuple(findings), settings)
+    return Report(f"{data.name}, {protocols.in_words(settings)}", sizes, tuple(findings), settings)
 
 
 def with_own_items(data: Interactions) -> Interactions:
@@ -130,7 +136,8 @@ def leaks(data: Interactions, split: Split, protocol: Protocol) -> list[Leak]:
     place = np.empty(len(data), np.int64)
     place[np.argsort(time, kind="stable")] = np.arange(len(data))
     origins = Origins(row, data.user[row], time[row], place[row], protocol.whose_past(data)[row])
-    found = [*_in_training(origins, split, protocol.trains_before(data), new_users=protocol.new_users)]
+    found = [*_in_sessions(data, protocol.whose(data))]
+    found += _in_training(origins, split, protocol.trains_before(data), new_users=protocol.new_users)
     sequences, starts = split.sequence_items, split.sequence_indptr
     pasts = Pasts(sequences, starts[:-1], starts[1:], sequences[:0], np.zeros_like(starts))
     found += _in_pasts(origins, pasts, "training sequences", "sequences")
@@ -139,6 +146,20 @@ def leaks(data: Interactions, split: Split, protocol: Protocol) -> list[Leak]:
         on_purpose = name in protocol.leaks_on_purpose and name != protocol.period
         found += _in_pasts(origins, pasts, f"{name} histories", "queries", on_purpose=on_purpose)
     return found
+
+
+def _in_sessions(data: Interactions, whose: npt.NDArray[np.int32]) -> Iterator[Leak]:
+    """Sessions that several users share, as those do that are numbered anew for each; rows of nobody say nothing."""
+    if whose is data.user:
+        return
+    rows = np.flatnonzero((whose >= 0) & (data.user != UNKNOWN_USER))
+    rows = rows[np.argsort(whose[rows], kind="stable")]
+    session, user = whose[rows], data.user[rows]
+    changes = np.flatnonzero((np.diff(session) == 0) & (np.diff(user) != 0))
+    if len(changes):
+        shared, n_sessions = len(np.unique(session[changes])), len(np.unique(session))
+        example = (int(rows[changes[0]]), int(rows[changes[0] + 1]))
+        yield Leak("sessions", OF_SEVERAL_USERS, shared, n_sessions, "sessions", example)
 
 
 def _in_training(origins: Origins, split: Split, cut: int | None, *, new_users: bool) -> Iterator[Leak]:
@@ -242,8 +263,20 @@ def _mask(n: int, *items: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def _sentence(data: Interactions, leak: Leak) -> str:
-    example = f" {OF_PASTS.get(leak.what)} ".join(named(data, row) for row in dict.fromkeys(leak.rows))
+    example = f" {JOINED.get(leak.what)} ".join(named(data, row) for row in dict.fromkeys(leak.rows))
     return f"{leak.where} hold {leak.what}: {leak.n:,} of {leak.of:,} {leak.unit}, such as {example}"
+
+
+def _without_queries(split: Split, protocol: Protocol) -> list[str]:
+    """The periods that an audit is about and that ask nothing."""
+    judged = dict.fromkeys([protocol.period, *(["test"] if protocol.tests else [])])
+    return [period for period in judged if not len(split.period(period))]
+
+
+def _nobody_asked(period: str) -> str:
+    return (
+        f"no user of the {period} period has training rows, so there is nothing to ask; move the cuts of the protocol"
+    )
 
 
 def _promise(data: Interactions, protocol: Protocol) -> str:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from backends.registry import BACKENDS, FAMILIES, Unsupported
-from benchmarks import specs
+from benchmarks import protocols, specs
 from benchmarks.harness import environment, item_map, privacy
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
 from datasets import vectors
+from datasets.errors import InputError
 
 MADE_UP = "made-up-vectors"
 """The model of index cells that search vectors which nothing was trained for."""
@@ -68,11 +69,12 @@ class Cell:
         return adapter
 
     def describe(self) -> str:
+        """A line that no other cell of a run has, see `refuse_alike`."""
         words = [self.kind, f"{self.model} ({self.variant})", self.backend, self.mode]
         if self.index is not None:
             options = {**self.index["build"], **self.index["query"]}
             words.append(" ".join([self.index["name"], *(f"{name}={value}" for name, value in options.items())]))
-        return " · ".join([*words, self.dataset, f"seed {self.seed}"])
+        return " · ".join([*words, self.dataset, protocols.in_words(self.protocol), f"seed {self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,24 @@ def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
     index = [cell for source in sources for cell in _index_cells(block, options, source, source.key)]
     maps = [_map_cell(source) for source in sources] if block.item_maps else []
     return list({cell.key: cell for cell in (*train, *throughput, *index, *maps)}.values())
+
+
+def refuse_alike(planned: Iterable[Cell]) -> None:
+    """Refuses cells of several blocks that nobody could tell apart, neither here nor in a leaderboard.
+
+    Raises:
+        InputError: if cells that differ are described by the same line.
+    """
+    known: dict[str, Cell] = {}
+    for cell in planned:
+        other = known.setdefault(cell.describe(), cell)
+        if other.key != cell.key:
+            differing = [name for name in cell.settings if cell.settings[name] != other.settings.get(name)]
+            raise InputError(
+                f"two rows of the suite are both {cell.model} ({cell.variant}) on {cell.dataset} under "
+                f"{cell.protocol['name']}, but differ in {', '.join(differing) or 'what they read'}; give each a "
+                "variant of its own."
+            )
 
 
 def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:

@@ -15,6 +15,7 @@ from benchmarks import protocols
 from benchmarks.harness import files, item_map, privacy
 from benchmarks.harness.plan import Prepared
 from benchmarks.hashing import hash_arrays
+from benchmarks.protocols import sequences
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import load, vectors
@@ -86,11 +87,13 @@ def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | N
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
         (partial / "preparation").write_text(preparation, encoding="utf-8")
+        (partial / "order").write_text(sequences.note_of_order(data, protocol), encoding="utf-8")
 
     healed = _kept_or_made(folder, cut, f"the split of {data.name} by {protocol.name}", "cut again")
     hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
-    preparation = f"{data.name}, {protocol.name}: {(folder / 'preparation').read_text(encoding='utf-8')}"
-    return Prepared(data.name, described, folder, hashes, (*_notes(data), preparation, *healed))
+    cut_by = f"{data.name}, {protocols.in_words(described)}"
+    notes = (f"{cut_by}: {(folder / name).read_text(encoding='utf-8')}" for name in ("order", "preparation"))
+    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes, *healed))
 
 
 def _kept_or_made(folder: Path, write: Callable[[Path], None], what: str, again: str) -> tuple[str, ...]:

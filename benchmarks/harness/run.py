@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import specs
 from benchmarks.harness import environment, executors, files, privacy, sources, store
-from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells
+from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
 from benchmarks.harness.prepare import prepare
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
@@ -50,11 +50,13 @@ def plan(
     blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None
 ) -> list[tuple[Prepared, list[Cell]]]:
     """The cells of each block; loads and cuts the data, so that bad input is known before anything runs."""
-    return [
+    planned = [
         (prepared, cells(block, prepared, options))
         for block in blocks
         for prepared in [prepare(block, results, data_dir, keep_paths=options.keep_paths)]
     ]
+    refuse_alike(cell for _, of_block in planned for cell in of_block)
+    return planned
 
 
 def groups(planned: Iterable[Cell]) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "Split",
     "TimeSplit",
     "UserSplit",
+    "in_words",
     "make",
 ]
 
@@ -46,3 +48,22 @@ def make(settings: Mapping[str, Any]) -> Protocol:
         return PROTOCOLS[name](**with_tuples(rest))
     except TypeError as error:
         raise InputError(f"protocol {name}: {error}; correct its settings in the suite.") from error
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """A protocol in a line, for its settings as a suite has them; what differs in any of them reads differently.
+
+    What is as the protocol has it by default is left out.
+    """
+    name = settings["name"]
+    fields = dataclasses.fields(PROTOCOLS[name]) if name in PROTOCOLS else ()
+    by_default = {field.name: _text(field.default) for field in fields}
+    given = {field: _text(value) for field, value in settings.items() if field != "name" and value is not None}
+    asked = [f"{given.pop('period', '')}@{given.pop('ks')}"] if "ks" in given else []
+    ranked = [f"by {given.pop('primary_metric')}"] if "primary_metric" in given else []
+    own = [f"{field}={text}" for field, text in given.items() if text != by_default.get(field)]
+    return " ".join([str(name), *own, *asked, *ranked])
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

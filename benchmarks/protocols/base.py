@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,8 @@ class Queries:
 
     Attributes:
         user: int32[q], index into the split's users; -1 for a user without training rows.
-        indptr, items: int64[q + 1] and int32[nnz], the held-out rows of each query; an item may stand there twice.
+        indptr, items: int64[q + 1] and int32[nnz], the held-out rows of each query, oldest first; an item may stand
+            there twice.
         history: int32[m], items in order of time.
         start, stop: int64[q], query i was preceded by history[start[i]:stop[i]].
         best: int32[q, k], the lists of the generating probabilities (synthetic data only), else int32[q, 0].
@@ -54,10 +55,11 @@ class Split:
     """Training rows and the queries of later periods.
 
     Users are numbered anew, 0 to n_users - 1, in the order of the data set's indices: those with training rows. Items
-    keep their indices.
+    keep their indices. Only what is in order of time depends on the order of the data's rows, and that only where rows
+    of one user (or session) share a moment.
 
     Attributes:
-        user, item: int32[n], the training rows of known users.
+        user, item: int32[n], the training rows of known users, by user, those of one user by item.
         item_counts: int64[n_items], rows of each item in all training rows, those of unknown users among them.
         seen_indptr, seen_items: int64[n_users + 1], int32[nnz]: each user's distinct training items, ascending.
         sequence_user: int32[s], the user of each training sequence, -1 for one whose user is unknown.
@@ -86,15 +88,17 @@ class Split:
     def content_hash(self) -> str:
         """SHA-256 (hex, 16 digits) of training rows and questions: what all random draws are keyed by.
 
-        The order of rows within sequences and histories is the data set's, and features are derived from its columns:
-        both are covered by the data set's own hash.
+        The order of rows within sequences, histories and the targets of a query follows from the data set, and features
+        are derived from its columns: both are covered by the data set's own hash.
         """
         digest = hashlib.sha256(repr((self.n_users, self.n_items, self.n_rows)).encode())
         for name, array in self._arrays().items():
-            if name.partition(".")[2] in _ORDERED or name in _ORDERED or name.startswith(_FEATURES):
+            period, _, column = name.rpartition(".")
+            if column in _ORDERED or name.startswith(_FEATURES):
                 continue
+            hashed = _ascending(self.periods[period]) if column == "items" else array
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(np.ascontiguousarray(hashed).data)
         return digest.hexdigest()[:16]
 
     def save(self, folder: Path) -> None:
@@ -133,6 +137,15 @@ class Split:
         for kind in _FEATURES:
             arrays |= {f"{kind}.{name}": column for name, column in getattr(self, kind).items()}
         return arrays
+
+
+def _ascending(queries: Queries) -> npt.NDArray[np.int32]:
+    """The targets of each query, by item."""
+    from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
+    items = queries.items.copy()
+    grouping.sort_each(items, queries.indptr)
+    return items
 
 
 _SEQUENCES = ("sequence_user", "sequence_indptr", "sequence_items")
@@ -180,8 +193,12 @@ class Protocol(ABC):
         """
 
     def trains_before(self, data: Interactions) -> int | None:  # noqa: ARG002
-        """The moment from which on no row trains, in seconds since 1970; None where there is none for everybody."""
+        """From when on no row trains, in microseconds since 1970 UTC; None where that is not the same for everybody."""
         return None
+
+    def whose(self, data: Interactions) -> npt.NDArray[np.int32]:
+        """The user (or session) that each row is asked about with, -1 for nobody: int32[n]."""
+        return data.user
 
     def whose_past(self, data: Interactions) -> npt.NDArray[np.int32]:
         """The user (or session) of each row, -1 for nobody's: int32[n].
@@ -189,6 +206,11 @@ class Protocol(ABC):
         A training sequence, and a history with what is asked after it, are one's alone and in order of time.
         """
         return data.user
+
+    @property
+    def order_within(self) -> str:
+        """Whose rows are taken in order of time, in pasts or in what is asked: "user", "session" or either."""
+        return "user"
 
     @property
     def leaks_on_purpose(self) -> tuple[str, ...]:
@@ -251,14 +273,33 @@ def numbering(users: npt.NDArray[np.int32], n_users: int) -> npt.NDArray[np.int3
     return number
 
 
-def distinct_per_user(
-    user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_users: int, n_items: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Each user's distinct items, ascending, as int64[n_users + 1] and int32[nnz]."""
-    pairs = np.sort(user.astype(np.int64) * n_items + item)  # a sort is far faster than np.unique's hashing
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
-    indptr = np.searchsorted(pairs, np.arange(n_users + 1, dtype=np.int64) * n_items)
-    return indptr.astype(np.int64), (pairs % n_items).astype(np.int32)
+class TrainingRows(NamedTuple):
+    """`user, item, seen_indptr, seen_items` of a `Split`."""
+
+    user: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    seen_indptr: npt.NDArray[np.int64]
+    seen_items: npt.NDArray[np.int32]
+
+
+def training_rows(user: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_users: int) -> TrainingRows:
+    """Rows in the one order that is no accident of a file: draws are by their numbers. In time linear in them.
+
+    Args:
+        user: int32[n], 0 to n_users - 1, in any order.
+        item: int32[n].
+        n_users: how many users there are.
+    """
+    from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+
+    rows, indptr = grouping.group_rows(user, n_users)
+    item = item[rows]
+    grouping.sort_each(item, indptr)
+    user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(indptr))
+    is_first = np.ones(len(item), np.bool_)
+    is_first[1:] = (np.diff(user) > 0) | (np.diff(item) > 0)
+    seen_indptr = np.append(0, np.cumsum(np.bincount(user[is_first], minlength=n_users)))
+    return TrainingRows(user, item, seen_indptr, item[is_first])
 
 
 TRUTH_LIMIT = 50_000_000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.protocols import features
-from benchmarks.protocols.base import Protocol, Queries, Split, distinct_per_user, numbering, timestamps
+from benchmarks.protocols.base import Protocol, Queries, Split, numbering, timestamps, training_rows
 from benchmarks.protocols.sequences import Sequences
 from datasets.errors import InputError
 from datasets.interactions import UNKNOWN_USER, Interactions
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Cut:
     number: npt.NDArray[np.int32]
 
     def split(self, data: Interactions, n_items: int, training: Sequences, periods: Mapping[str, Queries]) -> Split:
-        """Training on the known rows, in the data's order, and on sequences of training rows.
+        """Training on the known rows and on sequences of training rows.
 
         Args:
             data: what was cut.
@@ -43,18 +46,14 @@ class Cut:
             training: the sequences, their users as the split numbers them.
             periods: name -> its questions.
         """
-        user, item = self.number[data.user[self.known]], data.item[self.known]
-        seen_indptr, seen_items = distinct_per_user(user, item, len(self.users), n_items)
+        user = self.number[data.user[self.known]]
         item_counts = np.bincount(data.item[self.train], minlength=n_items)[:n_items].astype(np.int64)
         rows_of_user = np.bincount(user, minlength=len(self.users))
         return Split(
             n_users=len(self.users),
             n_items=n_items,
-            user=user,
-            item=item,
+            **training_rows(user, data.item[self.known], len(self.users))._asdict(),
             item_counts=item_counts,
-            seen_indptr=seen_indptr,
-            seen_items=seen_items,
             sequence_user=training.user,
             sequence_indptr=training.indptr,
             sequence_items=training.items,
@@ -70,10 +69,11 @@ class CutInTime(Protocol):
     """Three periods cut at two moments, the same for all users, so that nothing of the future reaches training.
 
     Attributes:
-        train_until, validation_until, test_until: each an ISO date (UTC; the first moment that no longer belongs) or a
-            fraction of the rows in order of time. Without test_until the test period is the rest; else what comes later
-            is left out. Where two of them are the same there is no period between them: a search for settings ends
-            with the validation, and a test of what it found trains on that validation too.
+        train_until, validation_until, test_until: each an ISO date, with a time where it is wanted (in UTC, unless it
+            says its offset; the first moment that no longer belongs), or a fraction of the rows in order of time.
+            Without test_until the test period is the rest; else what comes later is left out. Where two of them are the
+            same there is no period between them: a search for settings ends with the validation, and a test of what it
+            found trains on that validation too.
         per: "session" or "user".
     """
 
@@ -147,12 +147,24 @@ class CutInTime(Protocol):
 
     def _moment(self, timestamp: npt.NDArray[np.int64], cut: str | float) -> int:
         if isinstance(cut, str):
-            with contextlib.suppress(ValueError):
-                moment = np.datetime64(cut, "s")
-                if not np.isnat(moment):
-                    return int(moment.astype(np.int64))
-            raise InputError(f"{self.name}: {cut!r} is no date; write it as in 2011-10-09, or a fraction such as 0.8.")
+            return self._microseconds(cut)
         if not 0 < cut < 1:
             raise InputError(f"{self.name}: {cut} is no fraction of the rows; expected a number between 0 and 1.")
         place = int(cut * len(timestamp))
         return int(np.partition(timestamp, place)[place])
+
+    def _microseconds(self, date: str) -> int:
+        """An ISO date since 1970 UTC, exactly."""
+        try:
+            moment = dt.datetime.fromisoformat(date)
+        except ValueError as error:
+            raise InputError(
+                f"{self.name}: {date!r} is no date; write it as in 2011-10-09 or 2011-10-09T08:30:00, or a fraction of "
+                "the rows such as 0.8."
+            ) from error
+        if re.search(r"[.,]\d{7}", date):  # of which the standard library drops all beyond the sixth without a word
+            raise InputError(
+                f"{self.name}: {date!r} is finer than a microsecond; write at most six digits of a second."
+            )
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        return (aware - EPOCH) // dt.timedelta(microseconds=1)

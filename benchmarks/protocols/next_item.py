@@ -60,6 +60,10 @@ class NextItem(CutInTime):
         return self.whose(data)
 
     @property
+    def order_within(self) -> str:
+        return self.per
+
+    @property
     def leaks_on_purpose(self) -> tuple[str, ...]:
         return ("leaked",) if self.leaked else ()
 

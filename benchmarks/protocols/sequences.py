@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.protocols import features
-from benchmarks.protocols.base import Queries, Split, best_lists, distinct_per_user, numbering, timestamps
+from benchmarks.protocols.base import Protocol, Queries, Split, best_lists, numbering, timestamps, training_rows
 from datasets.interactions import Interactions
 
 
@@ -94,17 +94,12 @@ class Sequences:
         """Training on these sequences and nothing else; its users are theirs, in this order."""
         n_users = len(self.user)
         everyone = np.arange(n_users, dtype=np.int32)
-        user = np.repeat(everyone, self.lengths)
-        seen_indptr, seen_items = distinct_per_user(user, self.items, n_users, data.n_items)
         item_counts = np.bincount(self.items, minlength=data.n_items).astype(np.int64)
         return Split(
             n_users=n_users,
             n_items=data.n_items,
-            user=user,
-            item=self.items,
+            **training_rows(np.repeat(everyone, self.lengths), self.items, n_users)._asdict(),
             item_counts=item_counts,
-            seen_indptr=seen_indptr,
-            seen_items=seen_items,
             sequence_user=everyone,
             sequence_indptr=self.indptr,
             sequence_items=self.items,
@@ -126,6 +121,33 @@ def of_users(data: Interactions, min_items: int) -> Sequences:
     users = np.flatnonzero(rows_of >= min_items).astype(np.int32)
     rows, indptr = grouped(numbering(users, data.n_users)[data.user], len(users), timestamp)
     return Sequences(users, indptr, data.item[rows])
+
+
+def note_of_order(data: Interactions, protocol: Protocol) -> str:
+    """For a record: how many rows' places in their sequences are told by nothing but the order of the file.
+
+    Raises:
+        InputError: if the data have no timestamps.
+    """
+    past, asked = protocol.whose_past(data), protocol.whose(data)
+    is_tied = _shares_its_moment(data, past)
+    if asked is not past:
+        is_tied |= _shares_its_moment(data, asked)
+    n = int(is_tied.sum())
+    said = f"{n:,} of {len(data):,} rows share their moment with another of the same {protocol.order_within}"
+    return f"{said}; among these the order of the file counts" if n else said
+
+
+def _shares_its_moment(data: Interactions, group: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Whether another row of the same group is of the same time: bool[n]; no group is -1."""
+    timestamp = timestamps(data, "the order of a sequence")
+    rows, indptr = grouped(group, int(group.max(initial=-1)) + 1, timestamp)
+    is_next_equal = np.diff(timestamp[rows], append=0) == 0
+    is_next_equal[indptr[1:] - 1] = False  # the last row of each group
+    shares = np.zeros(len(data), np.bool_)
+    shares[rows[is_next_equal]] = True
+    shares[rows[np.flatnonzero(is_next_equal) + 1]] = True
+    return shares
 
 
 def share_of(share: float, n: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.protocols.base import Queries, Split, best_lists
+from benchmarks.protocols.base import Queries, Split, best_lists, timestamps
 from benchmarks.protocols.cut import Cut, CutInTime
 from benchmarks.protocols.sequences import Sequences, grouped
 from datasets.errors import InputError
@@ -34,6 +34,10 @@ class TimeSplit(CutInTime):
         super().__post_init__()
         self._expect("unknown_users", ("popular", "drop"))
 
+    @property
+    def order_within(self) -> str:
+        return "user" if self.per == "user" else "user or session"
+
     def split(self, data: Interactions) -> Split:
         """Cuts the data.
 
@@ -56,19 +60,19 @@ class TimeSplit(CutInTime):
     def _queries(
         self, data: Interactions, in_period: npt.NDArray[np.bool_], cut: Cut, training: Sequences, n_items: int
     ) -> Queries:
-        """Groups a period's rows; the order of groups is that of first appearance (sessions) or of users."""
+        """Groups a period's rows, in the order of sessions or of users."""
         if self.unknown_users == "drop":
             in_period = in_period & (cut.number[data.user] != UNKNOWN_USER)
         # By the data's users and not by the split's, in which all without training rows are one.
-        group = self.whose(data) + 1
-        rows, indptr = grouped(np.where(in_period, group, -1), int(group.max()) + 1)
+        group, timestamp = self.whose(data) + 1, timestamps(data, "the time split")
+        rows, indptr = grouped(np.where(in_period, group, -1), int(group.max()) + 1, timestamp)
         asked = data.user[rows[indptr[:-1]]]
         user = cut.number[asked]
         known = user != UNKNOWN_USER
         best = np.empty((len(user), 0), np.int32)
-        if data.truth is not None and self.per == "user":
-            begin = rows.min(initial=len(data))  # generated rows are in order of time
-            before = np.bincount(data.user[:begin], minlength=data.n_users)
+        if data.truth is not None and self.per == "user" and len(rows):
+            is_before = (data.user >= 0) & (timestamp < timestamp[rows].min())
+            before = np.bincount(data.user[is_before], minlength=data.n_users)
             best = best_lists(data, asked, before[asked], np.diff(indptr), n_items)
         return Queries(
             user=user,

@@ -19,9 +19,12 @@ from benchmarks.audit.splits import (
     LATE,
     NOT_BEFORE_TARGETS,
     OF_ASKED_USERS,
+    OF_SEVERAL_USERS,
     STRANGERS,
 )
 from datasets.interactions import Interactions
+
+DAY = 86_400 * 1_000_000
 
 
 def rows_with_own_items(seed, n_rows=150, n_users=12, n_days=25):
@@ -37,7 +40,7 @@ def rows_with_own_items(seed, n_rows=150, n_users=12, n_days=25):
         name="own items",
         user=user,
         item=np.arange(n_rows, dtype=np.int32),
-        timestamp=rng.integers(0, n_days, n_rows) * 86_400,
+        timestamp=rng.integers(0, n_days, n_rows) * DAY,
         session=session.astype(np.int32),
         rating=None,
         user_ids=np.array([f"u{n:02}" for n in range(n_users)]),
@@ -67,7 +70,7 @@ def leaks(data, split, protocol):
     place = np.empty(len(data), np.int64)
     place[np.lexsort((np.arange(len(data)), data.timestamp))] = np.arange(len(data))  # in order of time
     whose = protocol.whose_past(data)
-    found = list(_in_training(data, split, protocol))
+    found = [*_in_sessions(data, protocol), *_in_training(data, split, protocol)]
     for at, rows in enumerate(_stretches(split.sequence_indptr, split.sequence_items)):
         for what, pair, sentence in _in_order(rows, place, whose):
             found.append(Found("training sequences", what, at, pair, f"a training sequence {sentence}"))
@@ -87,6 +90,19 @@ def check_agreement(fast, plain):
     assert len(fast) == len(counts)
     for leak in fast:
         assert leak.rows in {p.rows for p in plain if (p.where, p.what) == (leak.where, leak.what)}
+
+
+def _in_sessions(data, protocol):
+    """Sessions with rows of several users, each with a pair of such rows next to each other among those of somebody."""
+    if getattr(protocol, "per", "user") != "session":
+        return
+    rows_of = {}
+    for row in np.flatnonzero(data.user >= 0).tolist():
+        rows_of.setdefault(int(data.session[row]), []).append(row)
+    for session, rows in rows_of.items():
+        for pair in pairwise(rows):
+            if data.user[pair[0]] != data.user[pair[1]]:
+                yield Found("sessions", OF_SEVERAL_USERS, session, pair, f"session {session} is of two users")
 
 
 def _in_training(data, split, protocol):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.protocols.base import Queries
 from datasets.interactions import Interactions
 
-DAY = 86_400
+DAY = 86_400 * 1_000_000  # in microseconds, as all times are
 N_USERS, N_ITEMS = 5, 7
 
 row = st.tuples(st.integers(-1, N_USERS - 1), st.integers(0, N_ITEMS - 1), st.integers(0, 9), st.integers(0, 8))
@@ -21,8 +21,7 @@ long_tables = st.lists(row, min_size=20, max_size=45)  # in which most users hav
 def interactions(rows, **changes):
     """Rows of (user or -1, item, day since 1970, session)."""
     user, item, day, session = zip(*rows, strict=True)
-    # Sessions are numbered in the order in which they first appear, as every reader numbers them.
-    number = {name: at for at, name in enumerate(dict.fromkeys(session))}
+    number = {name: at for at, name in enumerate(sorted(set(session)))}
     made = Interactions(
         name="made",
         user=np.array(user, np.int32),
@@ -104,7 +103,7 @@ def of_sequences(sequences, validation, test):
     n_rows = [sum(len(targets) for *_, targets in queries) for queries in (validation, test)]
     return {
         "n_items": N_ITEMS,
-        "training": [(user, item) for user, items in enumerate(sequences) for item in items],
+        "training": [(user, item) for user, items in enumerate(sequences) for item in sorted(items)],
         "item_counts": [counts[item] for item in range(N_ITEMS)],
         "seen": [sorted(set(items)) for items in sequences],
         "sequences": list(enumerate(sequences)),

@@ -11,11 +11,11 @@ from protocol_checks import interactions, tables
 import datasets
 from benchmarks import cli, protocols
 from benchmarks.audit import splits
-from benchmarks.audit.report import CLEAN, KNOWN_LEAK, LEAK
+from benchmarks.audit.report import CLEAN, KNOWN_LEAK, LEAK, NOTHING, moment
 from benchmarks.protocols import LeaveKOut, NextItem, TimeSplit
 from datasets.errors import InputError
 
-FINE, FAILED, WRONG_INPUT = 0, 1, 2
+FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 JUDGED = {"period": "test", "ks": (1,), "primary_metric": "recall@1"}
 IN_TIME = {**JUDGED, "train_until": 0.8, "validation_until": 0.9}
 TIME_SPLIT = TimeSplit(**IN_TIME, per="user", unknown_users="drop")
@@ -91,13 +91,28 @@ def test_in_the_copy_a_row_is_its_item_and_the_oldest_known_row_the_last(rows):
     assert all(getattr(copy, name) is getattr(data, name) for name in ("user", "timestamp", "session"))
 
 
+@pytest.mark.parametrize(
+    ("microseconds", "said"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (400_000, "1970-01-01T00:00:00.4Z"),
+        (1_000_001, "1970-01-01T00:00:01.000001Z"),
+        (-1, "1969-12-31T23:59:59.999999Z"),
+        (1_318_118_400_000_000, "2011-10-09T00:00:00Z"),
+    ],
+)
+def test_a_moment_has_a_fraction_only_where_there_is_one(microseconds, said):
+    assert moment(np.int64(microseconds)) == said
+
+
 class TestOfProtocol:
     def test_a_clean_split_says_what_it_was_held_to(self, data):
         report = splits.of_protocol(data, TIME_SPLIT)
         (finding,) = report.findings
         assert (finding.verdict, report.is_clean) == (CLEAN, True)
         assert finding.sentence.startswith("nothing that is asked for, and nothing from 1970-01-13T00:00:00Z on, is in")
-        assert report.audited == f"{data.name}, time-split"
+        cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
+        assert report.audited == f"{data.name}, time-split {cuts} test@1 by recall@1"
         assert report.sizes == {
             "training rows": 96,
             "training sequences": 8,
@@ -151,6 +166,56 @@ class TestOfProtocol:
         report = splits.of_protocol(nobodys, CountsEverything(**IN_TIME, per="user", unknown_users="popular"))
         assert report.findings[0].sentence.endswith("such as nobody's item i8 of 1970-01-15T00:00:07Z")
 
+    @pytest.mark.parametrize(
+        "protocol",
+        [
+            NextItem(**IN_TIME, per="session"),
+            TimeSplit(**IN_TIME, per="session", unknown_users="popular"),
+        ],
+        ids=["next-item", "time-split"],
+    )
+    def test_sessions_that_several_users_share_are_a_leak(self, data, protocol):
+        """As those are that are numbered anew for each user and read as they stand."""
+        own = dataclasses.replace(data, session=data.user)
+        assert splits.of_protocol(own, protocol).is_clean
+        shared = dataclasses.replace(data, session=(data.user // 4).astype(np.int32))
+        report = splits.of_protocol(shared, protocol)
+        assert report.is_leaking
+        assert (report.findings[0].verdict, report.findings[0].n) == (LEAK, 2)
+        assert report.findings[0].sentence == (
+            "sessions hold rows of more than one user: 2 of 2 sessions, such as user u0's item i0 of "
+            "1970-01-01T00:00:00Z beside user u1's item i3 of 1970-01-01T00:00:01Z"
+        )
+
+    def test_one_shared_session_among_many_is_found_and_guests_are_nobody(self, data):
+        session, user = data.user.copy(), data.user.copy()
+        session[[3, 50]] = 9
+        user[4::8] = -1
+        shared = dataclasses.replace(data, session=session, user=user)
+        report = splits.of_protocol(shared, NextItem(**IN_TIME, per="session"))
+        assert [finding.sentence.partition(", such")[0] for finding in report.findings if finding.verdict == LEAK] == [
+            "sessions hold rows of more than one user: 1 of 8 sessions"
+        ]
+        assert not splits.of_protocol(shared, NextItem(**IN_TIME, per="user")).is_leaking
+
+    def test_a_period_that_asks_nothing_is_not_clean(self, data):
+        user = np.where(data.user == 7, 0, data.user)
+        user[100:] = 7  # who is asked about has no row before
+        newcomers = dataclasses.replace(data, user=user.astype(np.int32))
+        report = splits.of_protocol(newcomers, TIME_SPLIT)
+        assert [finding.verdict for finding in report.findings] == [NOTHING]
+        assert report.findings[0].sentence == (
+            "no user of the test period has training rows, so there is nothing to ask; move the cuts of the protocol"
+        )
+        assert (report.is_clean, report.is_leaking) == (False, False)
+        leaking = CountsEverything(**IN_TIME, per="user", unknown_users="drop")
+        assert splits.of_protocol(newcomers, leaking).is_leaking
+
+    def test_times_are_exact(self, data):
+        fine = dataclasses.replace(data, timestamp=np.arange(120) * 100_000 + 1)
+        report = splits.of_protocol(fine, CountsEverything(**IN_TIME, per="user", unknown_users="drop"))
+        assert report.findings[0].sentence.endswith("such as user u7's item i8 of 1970-01-01T00:00:11.900001Z")
+
     def test_data_without_times_are_refused(self, data):
         with pytest.raises(InputError, match="has no timestamps, which the audit needs"):
             splits.of_protocol(dataclasses.replace(data, timestamp=None), TIME_SPLIT)
@@ -186,8 +251,10 @@ class TestCommand:
         code, out, err = say("--datasets", f"file:{path}")
         assert (code, err) == (FINE, "")
         head, clean = out.splitlines()
+        cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
         assert head == (
-            f"file:{path}, time-split: 96 training rows, 8 training sequences, 8 validation queries, 8 test queries"
+            f"file:{path}, time-split {cuts} test@5,10,20,50 by recall_micro@20: "
+            "96 training rows, 8 training sequences, 8 validation queries, 8 test queries"
         )
         assert clean.startswith("  clean: nothing that is asked for")
 
@@ -208,6 +275,30 @@ class TestCommand:
             "  leak: item counts hold rows that are asked for: 24 of 120 rows, such as user u7's"
         )
         assert lines[3].startswith("  clean: ")
+
+    def test_where_there_is_nothing_to_judge_it_ends_with_3(self, say, tmp_path):
+        rows = [f"u{n // 100 if n < 80 else n},i{n % 7},{n}" for n in range(100)]
+        path = tmp_path / "newcomers.csv"
+        path.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n", encoding="utf-8")
+        code, out, err = say("--datasets", path)
+        assert (code, err) == (NOTHING_MEASURED, "")
+        assert out.splitlines()[1].startswith("  nothing to judge: no user of the test period has training rows")
+        code, out, _ = say("--datasets", path, "--json")
+        assert (code, json.loads(out)["is_clean"]) == (NOTHING_MEASURED, False)
+
+    def test_blocks_of_one_protocol_are_told_apart(self, say, path, tmp_path):
+        block = SUITE.format(path=path).split("[[block]]")[2]
+        others = [("k = 1", "k = 2"), ("ks = [1]", "ks = [1, 2]"), ('period = "test"', 'period = "validation"')]
+        blocks = [block, *(block.replace(*changed) for changed in others)]
+        (tmp_path / "many.toml").write_text("".join(f"[[block]]{block}" for block in blocks), encoding="utf-8")
+        _, out, _ = say("--suite", tmp_path / "many.toml")
+        heads = [line.partition(": ")[0].removeprefix(f"{path}, ") for line in out.splitlines() if line[0] != " "]
+        assert heads == [
+            "leave-k-out k=1 test@1 by recall@1",
+            "leave-k-out k=2 test@1 by recall@1",
+            "leave-k-out k=1 test@1,2 by recall@1",
+            "leave-k-out k=1 validation@1 by recall@1",
+        ]
 
     def test_ones_own_split_files(self, say, tmp_path):
         head, *rows = shop().splitlines()

@@ -2,13 +2,15 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from protocol_checks import interactions
 
 from benchmarks.audit import files
 from benchmarks.audit.files import LEAK_IN_TIME, LEAK_OF_TIES, NO_LEAK
-from benchmarks.audit.report import CLEAN, LEAK
+from benchmarks.audit.report import CLEAN, LEAK, NOTHING
 from datasets.errors import InputError
 
 row = st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6))
@@ -51,7 +53,9 @@ def expected(train, validation, test):
             (NO_LEAK, len({item for _, item, _ in rows} - {item for _, item, _ in train})),
         ]
     found = [(verdict, n) for verdict, n in found if n]
-    if all(verdict != LEAK for verdict, _ in found):
+    if not any(train_row[column] == row[column] for train_row in train for row in test for column in (0, 1)):
+        found.insert(0, (NOTHING, len(test)))
+    elif all(verdict != LEAK for verdict, _ in found):
         found.insert(0, (CLEAN, len(train) + sum(map(len, asked))))
     return found
 
@@ -64,7 +68,8 @@ def test_findings_are_those_of_a_plain_reading(tmp_path_factory, train, validati
     report = audit(tmp_path_factory.getbasetemp(), train, validation, test)
     found = [(finding.verdict, finding.n) for finding in report.findings]
     assert found == expected(train, validation, test)
-    assert report.is_clean == (LEAK not in dict(found))
+    assert report.is_leaking == (LEAK in dict(found))
+    assert report.is_clean == (CLEAN in dict(found))
     assert list(report.sizes.values()) == [len(rows) for rows in (train, validation, test) if rows is not None]
 
 
@@ -106,6 +111,56 @@ class TestSentences:
             "without a row in train.csv (1 in all)",
         ]
         assert CLEAN in found
+
+
+@pytest.fixture
+def in_memory(monkeypatch):
+    """Audits rows of (user, item, microsecond) as if they had been read."""
+
+    def in_memory(train, test):
+        tables = {"train": train, "test": test}
+        monkeypatch.setattr(files, "load", lambda name: of_rows(tables[name.removeprefix("file:")]))
+        return files.of_files("train", None, "test")
+
+    return in_memory
+
+
+def of_rows(rows):
+    time = np.array([time for *_, time in rows], np.int64)
+    return interactions([(user, item, 0, 0) for user, item, _ in rows], timestamp=time)
+
+
+class TestFractions:
+    def test_a_leak_less_than_a_second_wide_is_one(self, in_memory):
+        report = in_memory([(0, 0, 0), (0, 1, 900_000)], [(0, 2, 500_000)])
+        assert report.is_leaking
+        assert [finding.sentence for finding in report.findings if finding.verdict == LEAK] == [
+            "1 of 2 rows of train (50.00%), such as user u0's item i1 of 1970-01-01T00:00:00.9Z, are later than the "
+            "first that the same user has in test; users with such rows: 1"
+        ]
+        assert in_memory([(0, 0, 0), (0, 1, 499_999)], [(0, 2, 500_000)]).is_clean
+
+    def test_rows_that_differ_by_less_than_a_second_are_two(self, in_memory):
+        assert in_memory([(0, 0, 100_000), (1, 0, 100_000)], [(0, 0, 500_000)]).is_clean
+        same = in_memory([(0, 0, 100_000), (1, 0, 100_000)], [(0, 0, 100_000)])
+        assert same.findings[0].sentence == (
+            "1 of 1 rows of test (100.00%), such as user u0's item i0 of 1970-01-01T00:00:00.1Z, stand in train too, "
+            "with the same user, item and timestamp"
+        )
+
+
+class TestNothingToJudge:
+    def test_files_that_have_nothing_in_common(self, in_memory):
+        report = in_memory([(0, 0, 0), (1, 1, 5)], [(2, 2, 9)])
+        assert (report.findings[0].verdict, report.is_clean, report.is_leaking) == (NOTHING, False, False)
+        assert report.findings[0].sentence == (
+            "no user and no item of test has a row in train, so no row of one says anything of the other; write the "
+            "ids of all files in one way"
+        )
+
+    @pytest.mark.parametrize("test", [[(2, 0, 9)], [(0, 2, 9)]])
+    def test_a_user_or_an_item_in_common_is_enough(self, in_memory, test):
+        assert in_memory([(0, 0, 0), (1, 1, 5)], test).is_clean
 
 
 class TestReading:

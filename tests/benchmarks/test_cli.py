@@ -307,12 +307,14 @@ class TestDryRun:
         code, out, err = say(*arguments)
         assert (code, err) == (FINE, "")
         *cells, last = out.splitlines()
+        cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
+        cut = f"time-split {cuts} test@5 by recall@5"
         assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3 + [
             "map"
         ]
-        assert "train · mf-bpr (small) · torch · eager · file:shop.csv · seed 0  about 15 s" in cells
+        assert f"train · mf-bpr (small) · torch · eager · file:shop.csv · {cut} · seed 0  about 15 s" in cells
         assert any("annoy search_k=9" in line for line in cells)
-        assert "map · mf-bpr (small) · torch · eager · file:shop.csv · seed 0  about 10 s" in cells
+        assert f"map · mf-bpr (small) · torch · eager · file:shop.csv · {cut} · seed 0  about 10 s" in cells
         assert last == "8 cells, about 1 min"
         assert not (results / store.FILE_NAME).exists()
         assert sorted(path.name for path in results.iterdir()) == [".lock", "splits"]

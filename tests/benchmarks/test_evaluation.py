@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from backends.classic import item_cf, oracle, popularity, user_cf
 from backends.contract import UnavailableError
 from benchmarks.harness.evaluation import Judge, answers, exact_lists
-from benchmarks.protocols.base import Queries, Split, distinct_per_user
+from benchmarks.protocols.base import Queries, Split, training_rows
 from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.specs import questions
 from benchmarks.specs.item_cf import ItemCF
@@ -42,7 +42,7 @@ def judge(training, validation, *, test=None, ks=(1, 3), period="validation", be
     n_users = int(user.max()) + 1
     n_items = int(item.max()) + 1
     asked = {"validation": validation, "test": validation if test is None else test, **others}
-    seen_indptr, seen_items = distinct_per_user(user, item, n_users, n_items)
+    *_, seen_indptr, seen_items = training_rows(user, item, n_users)
     split = Split(
         n_users=n_users,
         n_items=n_items,

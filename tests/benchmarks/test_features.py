@@ -42,7 +42,7 @@ def test_users_are_found_at_their_places_in_the_data():
 
 def interactions(item_kinds):
     """Users 0 and 1 train on items 0 and 1; item 2 comes after the cut."""
-    day = 86_400
+    day = 86_400 * 1_000_000
     return Interactions(
         name="made",
         user=np.array([0, 1, 0, 1, 0], np.int32),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from leakage import (
+    DAY,
     check_agreement,
     leaks,
     leaks_of_cuts,
@@ -19,7 +20,7 @@ from protocol_checks import described, interactions, long_tables, parts
 from benchmarks import sampling
 from benchmarks.audit import splits
 from benchmarks.protocols import PROTOCOLS, LeaveKOut, NextItem, SequenceSplit, TimeSplit, UserSplit
-from benchmarks.protocols.base import distinct_per_user
+from benchmarks.protocols.base import training_rows
 from datasets.errors import InputError
 
 SEEDS = range(6)
@@ -80,7 +81,7 @@ class TestPromises:
         for protocol in CLEAN:
             in_time = isinstance(protocol, TimeSplit | NextItem)
             cut = dataclasses.replace(protocol, **at_day_9) if in_time else protocol
-            assert cut.trains_before(data) == (9 * 86_400 if in_time else None)
+            assert cut.trains_before(data) == (9 * DAY if in_time else None)
         assert TIME_SPLIT.trains_before(data) == np.sort(data.timestamp)[int(0.6 * len(data))]
 
     def test_only_the_split_by_users_asks_new_users(self):
@@ -116,14 +117,11 @@ def with_items_of(data, copy, split, n_items):
     """What a protocol made of the copy, with the data's items in place of the copy's."""
     item = np.empty(len(data), np.int32)
     item[copy.item] = data.item
-    seen_indptr, seen_items = distinct_per_user(split.user, item[split.item], split.n_users, n_items)
     return dataclasses.replace(
         split,
         n_items=n_items,
-        item=item[split.item],
+        **training_rows(split.user, item[split.item], split.n_users)._asdict(),
         item_counts=np.bincount(item[: split.n_items], split.item_counts, n_items)[:n_items].astype(np.int64),
-        seen_indptr=seen_indptr,
-        seen_items=seen_items,
         sequence_items=item[split.sequence_items],
         periods={
             name: dataclasses.replace(queries, items=item[queries.items], history=item[queries.history])
@@ -205,8 +203,8 @@ class TestPlantedInTraining:
     def test_a_row_of_the_cut_itself_before_anything_is_asked(self):
         data = rows_with_own_items(0)
         row = int(np.argmax(data.user == -1))
-        day = np.where(data.timestamp == 15 * 86_400, 16 * 86_400, data.timestamp)
-        day[row] = 15 * 86_400
+        day = np.where(data.timestamp == 15 * DAY, 16 * DAY, data.timestamp)
+        day[row] = 15 * DAY
         data = dataclasses.replace(data, timestamp=day)
         protocol = dataclasses.replace(CLEAN[2], train_until="1970-01-16", validation_until="1970-01-21")
         split = protocol.split(data)
@@ -254,6 +252,16 @@ class TestPlantedInTraining:
             split.sequence_items[split.sequence_indptr[1]],
         )
         assert f"a training sequence goes from row {before} to row {after} of somebody else" in found
+
+
+class TestPlantedInSessions:
+    @pytest.mark.parametrize("protocol", [NEXT_ITEM, dataclasses.replace(TIME_SPLIT, per="session")])
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_sessions_numbered_anew_for_each_user(self, protocol, seed):
+        data = rows_with_own_items(seed)
+        anew = dataclasses.replace(data, session=data.session % 3)
+        found = audit(protocol, anew, protocol.split(anew))
+        assert {f"session {number} is of two users" for number in range(3)} <= set(found)
 
 
 class TestPlantedInHistories:

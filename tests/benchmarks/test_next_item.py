@@ -62,8 +62,8 @@ class TestByHand:
         split = next_item().split(interactions(ROWS))
         assert split.sequence_user.tolist() == [1, 0, -1, 1]
         assert parts(split.sequence_indptr, split.sequence_items) == [[4, 5], [2], [6], [0]]
-        assert split.user.tolist() == [1, 0, 1, 1]
-        assert split.item.tolist() == [4, 2, 5, 0]
+        assert split.user.tolist() == [0, 1, 1, 1]
+        assert split.item.tolist() == [2, 0, 4, 5]
         assert split.item_counts.tolist() == [1, 0, 1, 0, 1, 1, 1]
         assert (split.n_users, split.n_items, split.n_rows) == (2, N_ITEMS, (5, 5, 4))
 
@@ -114,9 +114,8 @@ def plainly(rows, cuts, per, leaked):
     }
     known = sorted({user for user, *_ in periods["train"] if user >= 0})
     number = {user: at for at, user in enumerate(known)}
-    names = list(dict.fromkeys(session for *_, session in rows))
     if per == "session":
-        of = {name: grouped_by([(u, i, d, names.index(s)) for u, i, d, s in p], 3) for name, p in periods.items()}
+        of = {name: grouped_by(period, 3) for name, period in periods.items()}
     else:
         of = {name: grouped_by(period, 0) for name, period in periods.items()}
     sequences = {name: [oldest_first(group) for group in groups.values()] for name, groups in of.items()}
@@ -129,7 +128,7 @@ def plainly(rows, cuts, per, leaked):
         return [(number.get(row[0], -1), items[: at + more], [row[1]]) for at, row in enumerate(sequence)]
 
     counts = Counter(items_of(periods["train"]))
-    training = [(number[user], item) for user, item, *_ in periods["train"] if user >= 0]
+    training = sorted((number[user], item) for user, item, *_ in periods["train"] if user >= 0)
     return {
         "n_items": N_ITEMS,
         "training": training,

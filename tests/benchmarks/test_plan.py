@@ -434,6 +434,7 @@ class TestGroups:
 def test_a_cell_is_described_by_what_tells_it_apart():
     words = {cell.describe() for cell in planned(WITH_MAPS)}
     assert len(words) == len(planned(WITH_MAPS))
-    assert "map · als (as_published) · classic · eager · shop · seed 3" in words
-    assert "train · mf-bpr (long) · jax · compiled · shop · seed 4" in words
-    assert "index · als (as_published) · classic · eager · faiss-ivf nlist=4 nprobe=2 · shop · seed 3" in words
+    assert "map · als (as_published) · classic · eager · shop · time-split per=user · seed 3" in words
+    assert "train · mf-bpr (long) · jax · compiled · shop · time-split per=user · seed 4" in words
+    searched = "index · als (as_published) · classic · eager · faiss-ivf nlist=4 nprobe=2"
+    assert f"{searched} · shop · time-split per=user · seed 3" in words

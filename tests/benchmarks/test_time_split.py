@@ -30,7 +30,7 @@ from benchmarks import protocols, suites
 from benchmarks.harness.evaluation import Judge
 from benchmarks.metrics import evaluate
 from benchmarks.protocols import base
-from benchmarks.protocols.base import METRICS, Queries, Split, distinct_per_user
+from benchmarks.protocols.base import METRICS, Queries, Split, training_rows
 from benchmarks.protocols.sequences import grouped
 from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.specs.base import Sizes
@@ -86,8 +86,8 @@ class TestByHand:
     def test_training_rows(self):
         split = time_split().split(interactions(ROWS))
         assert (split.n_users, split.n_items, split.n_rows) == (2, 5, (5, 5, 4))
-        assert split.user.tolist() == [1, 0, 1, 1]
-        assert split.item.tolist() == [4, 2, 4, 0]
+        assert split.user.tolist() == [0, 1, 1, 1]
+        assert split.item.tolist() == [2, 0, 4, 4]
         assert split.item_counts.tolist() == [1, 0, 1, 0, 2]  # item 6 of nobody is beyond the catalogue
         assert split.seen_indptr.tolist() == [0, 1, 3]
         assert split.seen_items.tolist() == [2, 0, 4]
@@ -133,6 +133,31 @@ class TestByHand:
         split = time_split(train_until="1970-01-04T00:00:01").split(interactions(ROWS))
         assert split.n_rows == (7, 3, 4)
 
+    @pytest.mark.parametrize(
+        ("cut", "microseconds"),
+        [
+            ("2011-10-09", 1_318_118_400_000_000),
+            ("20111009", 1_318_118_400_000_000),
+            ("2011-10-09T08:30", 1_318_149_000_000_000),
+            ("2011-10-09 08:30:00.4", 1_318_149_000_400_000),
+            ("2011-10-09T08:30:00.000001Z", 1_318_149_000_000_001),
+            ("2011-10-09T08:30+02:00", 1_318_141_800_000_000),
+            ("1969-12-31T23:59:59.5", -500_000),
+            ("0001-01-01", -62_135_596_800_000_000),
+            ("9999-12-31T23:59:59.999999", 253_402_300_799_999_999),
+        ],
+    )
+    def test_a_cut_is_kept_to_the_microsecond(self, cut, microseconds):
+        assert time_split(train_until=cut).trains_before(interactions(ROWS)) == microseconds
+
+    def test_rows_less_than_a_second_apart_are_on_both_sides_of_a_cut(self):
+        data = interactions([(0, 0, 0, "a"), (0, 1, 0, "b"), (0, 2, 0, "c")])
+        data.timestamp[:] = [100_000, 500_000, 900_000]
+        cuts = {"train_until": "1970-01-01T00:00:00.3", "validation_until": "1970-01-01T00:00:00.7"}
+        split = time_split(**cuts).split(data)
+        assert parts(split.sequence_indptr, split.sequence_items) == [[0]]
+        assert [one_by_one(split.period(name)) for name in ("validation", "test")] == [[(0, [1])], [(0, [2])]]
+
     @pytest.mark.parametrize("cut", ["1970-01-06", 10 / 14])
     def test_two_equal_cuts_leave_no_validation(self, cut):
         split = time_split(train_until=cut, validation_until=cut).split(interactions(ROWS))
@@ -159,7 +184,7 @@ class TestByHand:
         backwards = [row for _, row in sorted(enumerate(ROWS), reverse=True)]
         split = time_split().split(interactions(backwards))
         assert split.n_rows == (5, 5, 4)
-        assert split.item.tolist() == [0, 4, 2, 4]  # in the data's order
+        assert split.item.tolist() == [2, 0, 4, 4]
         assert parts(split.sequence_indptr, split.sequence_items) == [[2], [4, 4, 0]]  # oldest first all the same
         assert one_by_one(split.period("validation")) == [(0, [5]), (1, [2, 2])]
 
@@ -186,19 +211,16 @@ def plainly(rows, cuts, per, unknown_users):
     if not train or not is_validated or not is_tested or not known:
         return None
     number = {user: at for at, user in enumerate(known)}
-    training = [(number[user], item) for user, item, *_ in train if user >= 0]
+    training = sorted((number[user], item) for user, item, *_ in train if user >= 0)
     past = {number[user]: items_of(oldest_first(mine)) for user, mine in grouped_by(train, 0).items()}
     queries = {}
     for period, held_out in periods.items():
         groups = {}
-        for user, item, _, session in held_out:
+        for user, item, _, session in oldest_first(held_out):
             if unknown_users == "popular" or user in number:
                 groups.setdefault(session if per == "session" else user, []).append((number.get(user, -1), item))
-        in_order = dict.fromkeys(session for *_, session in rows) if per == "session" else range(-1, N_USERS)
         queries[period] = [
-            (groups[g][0][0], past.get(groups[g][0][0], []), [item for _, item in groups[g]])
-            for g in in_order
-            if g in groups
+            (groups[g][0][0], past.get(groups[g][0][0], []), [item for _, item in groups[g]]) for g in sorted(groups)
         ]
     n_items = max(item for _, item in training) + 1
     counts = Counter(item for _, item, *_ in train)
@@ -271,10 +293,11 @@ class TestAgainstThePlainForm:
 
     @checked
     @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=30))
-    def test_distinct_items_of_each_user(self, pairs):
+    def test_rows_by_user_and_item_and_the_distinct_items_of_each_user(self, pairs):
         user, item = (np.array(column, np.int32) for column in (zip(*pairs, strict=True) if pairs else ([], [])))
-        indptr, items = distinct_per_user(user, item, 4, 6)
-        assert (indptr.dtype, items.dtype) == (np.int64, np.int32)
+        *rows, indptr, items = training_rows(user, item, 4)
+        assert list(zip(*(column.tolist() for column in rows), strict=True)) == sorted(pairs)
+        assert [column.dtype for column in (*rows, indptr, items)] == [np.int32, np.int32, np.int64, np.int32]
         found = [items[indptr[u] : indptr[u + 1]].tolist() for u in range(4)]
         assert found == [sorted({i for v, i in pairs if v == u}) for u in range(4)]
 
@@ -376,10 +399,17 @@ class TestRefusals:
         with pytest.raises(InputError, match="no training row has a user"):
             time_split().split(interactions(rows))
 
-    @pytest.mark.parametrize("cut", ["yesterday noon", "2011-13-45", "09.10.2011", "", "NaT"])
+    @pytest.mark.parametrize(
+        "cut",
+        ["yesterday noon", "2011-13-45", "09.10.2011", "", "NaT", "now", "today", "2011", "1970-01-04T24:30", "0.8"],
+    )
     def test_what_is_no_date(self, cut):
         with pytest.raises(InputError, match="is no date"):
             time_split(train_until=cut).split(interactions(ROWS))
+
+    def test_a_date_finer_than_times_are(self):
+        with pytest.raises(InputError, match=r"'1970-01-04T00:00:00\.1234567' is finer than a microsecond"):
+            time_split(train_until="1970-01-04T00:00:00.1234567").split(interactions(ROWS))
 
     @pytest.mark.parametrize("cut", [0, 1, 1.5, -0.1, 80, float("nan")])
     def test_what_is_no_fraction(self, cut):
@@ -485,7 +515,7 @@ class TestFiles:
             changed = set()
             for place in range(array.size):
                 other = array.copy()
-                other.flat[place] += 1
+                other.flat[place] += 1 + place  # two equal targets of one query are one when either changes alike
                 changed.add(with_array(split, name, other).content_hash())
             if name.rpartition(".")[2] in IN_ORDER:
                 assert changed == {split.content_hash()}
@@ -495,10 +525,19 @@ class TestFiles:
         assert n_elements > 40
         assert len(hashes) == n_elements + 1
 
+    def test_the_order_of_a_querys_targets_does_not_change_the_hash(self, split):
+        queries = split.period("test")
+        assert parts(queries.indptr, queries.items)[0] == [6, 3]
+        swapped = queries.items.copy()
+        swapped[:2] = [3, 6]
+        assert with_array(split, "test.items", swapped).content_hash() == split.content_hash()
+        swapped[1:3] = swapped[2:0:-1]  # over the bounds of two queries
+        assert with_array(split, "test.items", swapped).content_hash() != split.content_hash()
+
     def test_the_published_hash_stays(self):
-        """Of the embedded data as they have always been cut: draws are keyed by it."""
+        """Of the embedded data in the order that no file decides: draws are keyed by it."""
         protocol = protocols.make(suites.load("quick").blocks[0].protocol)
-        assert protocol.split(datasets.load("synthetic-tiny")).content_hash() == "696eb535cb0287c0"
+        assert protocol.split(datasets.load("synthetic-tiny")).content_hash() == "f6bdd7bdd870087e"
 
     @pytest.mark.parametrize("change", [{"n_users": 3}, {"n_items": 6}, {"n_rows": (5, 4, 5)}])
     def test_every_size_changes_the_hash(self, split, change):
@@ -529,7 +568,7 @@ class TestOnlineRetail:
         assert len(split.user) == len(split.item) == 278_511
         assert (split.n_users, split.n_items) == (3_706, 4_052)
         assert len(np.unique(split.user)) == 3_706
-        in_training = online_retail.timestamp < int(dt.datetime(2011, 10, 9, tzinfo=dt.UTC).timestamp())
+        in_training = online_retail.timestamp < int(np.datetime64("2011-10-09", "us").astype(np.int64))
         assert split.item_counts.sum() == (in_training & (online_retail.item < 4_052)).sum()
 
     def test_invoices(self, judge):
