@@ -19,6 +19,9 @@ from benchmarks import commands, quantities, suites
 from benchmarks.exit_codes import INTERRUPTED, WRONG_INPUT
 from datasets.errors import InputError
 
+LONGEST_S = 31_536_000
+"""A year: what a timeout can be at most."""
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]  # it does not return
@@ -151,14 +154,16 @@ def _environment_path(name: str) -> Path | None:
 
 
 def _natural(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
+    return _whole(text, 0, 2**63 - 1)
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return _whole(text, 1, 4_096)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isdecimal() and len(text) < 30 and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {most:,}")
     return int(text)
 
 
@@ -167,6 +172,6 @@ def _positive(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    if not 0 < value <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0, and {LONGEST_S:,} at most")
     return value

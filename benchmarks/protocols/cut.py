@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from benchmarks.protocols import features
 from benchmarks.protocols.base import Protocol, Queries, Split, distinct_per_user, numbering, timestamps
 from benchmarks.protocols.sequences import Sequences
 from datasets.errors import InputError
 from datasets.interactions import UNKNOWN_USER, Interactions
+
+A_MOMENT = "a date in quotes, as in 2011-10-09 or 2011-10-09T12:00:00, or a fraction of the rows, between 0 and 1"
+Moment: TypeAlias = Annotated[str | float, Meta(description=A_MOMENT)]
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -77,21 +85,20 @@ class CutInTime(Protocol):
         per: "session" or "user".
     """
 
-    train_until: str | float
-    validation_until: str | float
-    test_until: str | float | None = None
-    per: str
+    train_until: Moment
+    validation_until: Moment
+    test_until: Moment | None = None
+    per: Literal["session", "user"]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._expect("per", ("session", "user"))
-        for field in ("train_until", "validation_until", "test_until"):
-            optional = field == "test_until" and self.test_until is None
-            if not (optional or isinstance(getattr(self, field), str | int | float)):
-                raise InputError(
-                    f"{self.name}: {field} is {getattr(self, field)}, expected a date in quotes or a fraction of the "
-                    "rows; correct it in the suite."
-                )
+        fields = [name for name in ("train_until", "validation_until", "test_until") if getattr(self, name) is not None]
+        for field in fields:
+            self._require(field, _is_moment(getattr(self, field)), A_MOMENT)
+        for earlier, later in pairwise(fields):
+            first, second = getattr(self, earlier), getattr(self, later)
+            in_order = type(first) is not type(second) or _in_time(first) <= _in_time(second)
+            self._require(later, in_order, f"nothing earlier than {earlier}, which is {first}")
         if not self.validates:
             self._require("period", self.period == "test", "test, since validation_until is train_until")
         if not self.tests:
@@ -156,3 +163,16 @@ class CutInTime(Protocol):
             raise InputError(f"{self.name}: {cut} is no fraction of the rows; expected a number between 0 and 1.")
         place = int(cut * len(timestamp))
         return int(np.partition(timestamp, place)[place])
+
+
+def _is_moment(cut: str | float) -> bool:
+    if not isinstance(cut, str):
+        return 0 < cut < 1
+    with contextlib.suppress(ValueError):
+        return DATE.fullmatch(cut) is not None and not np.isnat(_in_time(cut))
+    return False
+
+
+def _in_time(cut: str | float) -> Any:
+    """What is larger the later it is, of cuts that are written alike."""
+    return np.datetime64(cut, "us") if isinstance(cut, str) else cut
