@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.settings import Place
 
-CLOSINGS = ("", "]", "]]", "}]", "]}", "]}]", "]]}]")
-"""What closes the lists and tables that a line may leave open."""
+CLOSINGS = ("", "]", "]]", "]}", "]}]", "]}}]", "]]}", "]]}]")
+"""What closes the lists that a line may leave open, and the tables around them, which end in the line they begin in."""
 
 MOST_TRIES = 2_000
 """Parts of a text that are read at most: a message without a line is better than one that comes late."""
@@ -41,7 +41,7 @@ def line_of(text: str, place: Place) -> int | None:
                 if tries > MOST_TRIES:
                     raise TimeoutError
                 try:
-                    return _leads_somewhere(tomllib.loads("\n".join(lines[:stop]) + closing), place)
+                    return _leads_somewhere(tomllib.loads("\n".join((*lines[:stop], closing))), place)
                 except tomllib.TOMLDecodeError:
                     continue
         return True
