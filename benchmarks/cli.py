@@ -160,14 +160,16 @@ MOST = 4096
 
 
 def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-    return int(text)
+    return _whole(text, 0, 2**63 - 1)
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST}")
+    return _whole(text, 1, MOST)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isdecimal() and len(text) < 30 and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {most:,}")
     return int(text)
 
 
@@ -177,5 +179,7 @@ def _time_limit(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to {LONGEST_S}, a week")
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not a number of seconds above 0 and up to {LONGEST_S:,}, a week"
+        )
     return value

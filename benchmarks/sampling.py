@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from datasets.errors import InputError
+from datasets.errors import TooFewError
 
 if TYPE_CHECKING:
     from benchmarks.specs.base import Parameter, Training
@@ -126,12 +126,12 @@ def prefixes(
         int32[steps, batch_size, length], the last items before the target, + 1, padded on the right with 0.
 
     Raises:
-        InputError: if no sequence has two items.
+        TooFewError: if no sequence has two items.
     """
     n_targets = np.maximum(np.diff(training.sequence_indptr) - 1, 0)
     first_target = np.append(0, np.cumsum(n_targets))
     if not first_target[-1]:
-        raise InputError("no training sequence has two items, so that none has a past; take data with longer ones.")
+        raise TooFewError("no training sequence has two items, so that none has a past; take data with longer ones.")
     for samples in _shuffled(rng, int(first_target[-1]), batch_size):
         sequence = np.searchsorted(first_target, samples, side="right") - 1
         place = training.sequence_indptr[sequence] + 1 + samples - first_target[sequence]
@@ -152,12 +152,12 @@ def random_cuts(
         int32[steps, batch_size, length], item + 1, padded on the right with 0.
 
     Raises:
-        InputError: if no sequence is long enough.
+        TooFewError: if no sequence is long enough.
     """
     n_items = np.diff(training.sequence_indptr)
     long_enough = np.flatnonzero(n_items > MIN_HISTORY)
     if not len(long_enough):
-        raise InputError(
+        raise TooFewError(
             f"the longest training sequence has {n_items.max(initial=0)} items, expected {MIN_HISTORY + 1} or more for "
             "a random cut; take data with longer sequences, or a protocol that trains on more of them."
         )

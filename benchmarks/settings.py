@@ -1,11 +1,199 @@
-"""Settings as suites and jobs write them, made fit for frozen dataclasses."""
+"""Settings as suites, jobs and callers give them: each has a type with bounds, and is held to it where it enters.
+
+A spec, a protocol or a row of a suite is a frozen dataclass whose fields have the types below; its `__post_init__`
+calls `check`. So whatever there is of it is sound, whether a suite or a line of Python has made it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import dataclasses
+import datetime as dt
+import difflib
+import functools
+import types
+import typing
+from collections.abc import Collection, Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union
+
+import msgspec
+from msgspec import Meta
+
+from datasets.errors import InputError
+
+T = TypeVar("T")
+Place: TypeAlias = tuple[str | int, ...]
+
+MOST = 2**31 - 1
+"""The largest count: items, users and rows are numbered in 32 bits."""
 
 
-def with_tuples(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings with a tuple for every list: TOML and JSON have lists, and what is frozen is to be hashable."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+class SettingError(InputError):
+    """A setting that cannot be.
+
+    Attributes:
+        place: keys and positions that lead to it in what was given: ("settings", "ks", 0).
+        at_root: whether they lead there from the root of the suite.
+    """
+
+    def __init__(self, message: str, place: Place = (), at_root: bool = False) -> None:
+        super().__init__(message)
+        self.place, self.at_root = place, at_root
+
+
+def whole(least: int, most: int = MOST) -> Meta:
+    """The bounds of a whole number, both included."""
+    return Meta(ge=least, le=most, description=f"a whole number from {least} to {most:,}")
+
+
+def number(least: float, most: float = 1e9) -> Meta:
+    """The bounds of a number, both included; neither NaN nor infinity is within any."""
+    return Meta(ge=least, le=most, description=f"a number from {least:g} to {most:g}")
+
+
+def line(most: int) -> Meta:
+    """The bounds of a text that is printed and tells rows apart: one line without a blank at either end."""
+    unseen = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    pattern = rf"\A(?!\s)[^{unseen}]+(?<!\s)\Z"
+    return Meta(
+        min_length=1, max_length=most, pattern=pattern, description=f"one line of text, of 1 to {most:,} characters"
+    )
+
+
+Natural: TypeAlias = Annotated[int, whole(0)]
+Count: TypeAlias = Annotated[int, whole(1)]
+Once: TypeAlias = Annotated[int, Meta(ge=1, le=1, description="1, since it passes over the rows once")]
+Never: TypeAlias = Annotated[int, Meta(ge=0, le=0, description="0, since it learns nothing")]
+Width: TypeAlias = Annotated[int, whole(1, 65_536)]  # columns, units of a layer, places of a history
+WidthOrNone: TypeAlias = Annotated[int, whole(0, 65_536)]
+Few: TypeAlias = Annotated[int, whole(1, 1_000)]  # layers, interests, passes, cuts
+Batch: TypeAlias = Annotated[int, whole(1, 2**24)]
+Seed: TypeAlias = Annotated[int, whole(0, 2**63 - 1)]
+Positive: TypeAlias = Annotated[float, number(1e-30)]  # what is smaller is zero in single precision
+NonNegative: TypeAlias = Annotated[float, number(0)]
+Share: TypeAlias = Annotated[float, Meta(gt=0, lt=1, description="a number between 0 and 1")]
+Name: TypeAlias = Annotated[str, line(200)]
+
+
+def check(made: Any, name: str) -> None:
+    """Holds every field of a frozen dataclass to its type, and gives each value that type.
+
+    A whole number becomes a float where the field is one, a list a tuple, and -0.0 becomes 0.0: what is equal is then
+    written, and hashed, in one way.
+
+    Args:
+        made: the dataclass, in its `__post_init__`.
+        name: what it is called in the message.
+
+    Raises:
+        SettingError: for the first value that is not of its field's type, or out of its bounds.
+    """
+    for field, kind in _kinds(made.__class__).items():
+        value = getattr(made, field)
+        try:
+            typed = msgspec.convert(value, kind)
+        except (msgspec.ValidationError, ValueError, RecursionError) as error:
+            raise SettingError(
+                f"{name}: {field} is {shown(value)}, expected {in_words(kind)}; correct it in the suite.", (field,)
+            ) from error
+        object.__setattr__(made, field, typed + 0.0 if isinstance(typed, float) else typed)
+
+
+@functools.cache
+def _kinds(made: type) -> Mapping[str, Any]:
+    hints = typing.get_type_hints(made, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(made)}
+
+
+def require(met: bool, name: str, made: Any, field: str, expected: str) -> None:
+    """For what a type cannot say, such as how two fields have to fit together.
+
+    Raises:
+        SettingError: if it is not met.
+    """
+    if not met:
+        raise SettingError(
+            f"{name}: {field} is {shown(getattr(made, field))}, expected {expected}; correct it in the suite.", (field,)
+        )
+
+
+def require_distinct(name: str, made: Any, *fields: str) -> None:
+    """Refuses a list that names something twice."""
+    for field in fields:
+        values = getattr(made, field)
+        require(len(set(values)) == len(values), name, made, field, "each of them once")
+
+
+def make(kind: type[T], given: Any, name: str, settable: Collection[str] = ()) -> T:
+    """The dataclass with these settings in place of its defaults.
+
+    Args:
+        kind: a dataclass.
+        given: names of fields -> values, as TOML or JSON have them.
+        name: what it is called in messages.
+        settable: the fields that may be given; empty for all.
+
+    Raises:
+        SettingError: if what is given is no table, names a field that there is not, or leaves out one that is needed.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind) if not settable or field.name in settable}  # type: ignore[arg-type]
+    known_only(given, fields, name)
+    for field in fields.values():
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if not optional and field.name not in given:
+            raise SettingError(f"{name}: the setting {field.name!r} is missing; add it in the suite.")
+    return kind(**given)
+
+
+def known_only(given: Any, known: Iterable[str], name: str) -> None:
+    """Refuses what is no table, or has a key that there is not.
+
+    Raises:
+        SettingError: naming the key, those that there are, and the one that was probably meant.
+    """
+    if not isinstance(given, Mapping):
+        raise SettingError(f"{name} is {shown(given)}, expected a table of settings; correct it in the suite.")
+    names = sorted(known)
+    for key in given:
+        if key not in names:
+            raise SettingError(
+                f"{name} has no setting {shown(key)}, expected one of {', '.join(names)}{meant(key, names)}; "
+                "correct it in the suite.",
+                (key,),
+            )
+
+
+def meant(given: object, known: Iterable[str]) -> str:
+    """Such as " (did you mean 'epochs'?)"; empty where nothing is near."""
+    near = difflib.get_close_matches(given[:100], list(known), n=1) if isinstance(given, str) else []
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value as a message names it, cut short where it is long."""
+    if isinstance(value, dt.date | dt.time):
+        return str(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes out no whole number of more than 4,300 digits
+        return f"a {type(value).__name__} too long to print"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def in_words(kind: Any) -> str:
+    """What a type expects, in plain words."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        notes = [note for note in inner[1:] if isinstance(note, Meta)]
+        own = next((note.description for note in notes if note.description), None)
+        words = in_words(inner[0])
+        return own or (
+            words.replace("a list", "a list of one or more", 1) if any(n.min_length for n in notes) else words
+        )
+    if origin is Literal:
+        return f"one of {', '.join(inner)}"
+    if origin is tuple:
+        return f"a list, each {in_words(inner[0])}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(in_words(each) for each in inner if each is not type(None))
+    plain = {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}
+    return plain.get(kind, "a table of settings" if origin is not None else f"a {getattr(kind, '__name__', kind)}")

@@ -8,6 +8,13 @@ class InputError(Exception):
     """
 
 
+class TooFewError(InputError):
+    """The data are too few for one of the things asked for, which others can be done with: that cell is skipped.
+
+    The message is that of an `InputError`: what is too few, how many there are, and how many it takes.
+    """
+
+
 class MachineError(Exception):
     """The machine failed and no input is to blame: a full disk, no memory, no permission; exit code 4.
 

@@ -82,15 +82,18 @@ BLOCK_ROWS = 1 << 16  # drawn at once; the outcome does not depend on it
 PURPOSES = ("rotation", "centres", "groups of items", "items", "groups of queries", "queries")
 
 
+BOUNDS = {"n_items": (1, 2**31 - 1), "dim": (2, 16_384), "n_queries": (1, 100_000_000), "seed": (0, 2**63 - 1)}
+
+
 @dataclass(frozen=True)
 class Settings:
     """What made-up vectors are made from.
 
     Attributes:
-        n_items: vectors that are searched, >= 1.
-        dim: their columns, >= 2.
-        n_queries: vectors that are searched for, >= 1.
-        seed: >= 0.
+        n_items: vectors that are searched, from 1 to 2**31 - 1.
+        dim: their columns, from 2 to 16,384.
+        n_queries: vectors that are searched for, from 1 to 100,000,000.
+        seed: from 0 to 2**63 - 1.
     """
 
     n_items: int
@@ -102,12 +105,14 @@ class Settings:
         """Refuses what no vectors can be made from.
 
         Raises:
-            InputError: a value is not a whole number, or too small.
+            InputError: a value is not a whole number, or out of bounds.
         """
-        for name, least in (("n_items", 1), ("dim", 2), ("n_queries", 1), ("seed", 0)):
+        for name, (least, most) in BOUNDS.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name} of made-up vectors is {value!r}; give a whole number from {least}.")
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise InputError(
+                    f"{name} of made-up vectors is {value!r:.60}; give a whole number from {least} to {most:,}."
+                )
 
     @property
     def name(self) -> str:

@@ -19,34 +19,66 @@ import numpy.typing as npt
 from datasets.errors import InputError
 
 
+class Whole(int):
+    """The default of a parameter, a whole number, with the bounds of what may be given in its place.
+
+    Attributes:
+        least, most: both included. The default may lie outside, as a library's word for "choose".
+    """
+
+    least: int
+    most: int
+
+    def __new__(cls, default: int, least: int = 1, most: int = 1_000_000) -> Whole:
+        made = super().__new__(cls, default)
+        made.least, made.most = least, most
+        return made
+
+
 @dataclass(frozen=True)
 class Row:
-    """One index: the module that serves it and its parameters with their defaults."""
+    """One index: the module that serves it and its parameters with their defaults, of `Whole` where these have bounds.
+
+    Others have those of `Whole(default)`.
+    """
 
     module: str
     build: Mapping[str, int]
     query: Mapping[str, int]
 
 
+NLIST, NPROBE = Whole(64), Whole(8)
+LINKS = Whole(16, least=2, most=512)  # of a graph's node; with a single one libraries divide by the logarithm of 1
+BEAM = Whole(100)  # candidates that a walk through a graph keeps
+CODES, BITS = Whole(16, most=65_536), Whole(8, most=16)
+
 INDEXES: Mapping[str, Row] = {
     "exact": Row("backends.ann.exact", build={}, query={}),
     "faiss-flat": Row("backends.ann.faiss", build={}, query={}),
-    "faiss-ivf": Row("backends.ann.faiss", build={"nlist": 64}, query={"nprobe": 8}),
-    "faiss-hnsw": Row("backends.ann.faiss", build={"M": 16, "efConstruction": 100}, query={"efSearch": 100}),
+    "faiss-ivf": Row("backends.ann.faiss", build={"nlist": NLIST}, query={"nprobe": NPROBE}),
+    "faiss-hnsw": Row("backends.ann.faiss", build={"M": LINKS, "efConstruction": BEAM}, query={"efSearch": BEAM}),
     "faiss-sq8": Row("backends.ann.faiss", build={}, query={}),
-    "faiss-ivfsq8": Row("backends.ann.faiss", build={"nlist": 64}, query={"nprobe": 8}),
-    "faiss-ivfpq": Row("backends.ann.faiss", build={"nlist": 64, "M": 16, "nbits": 8}, query={"nprobe": 8}),
+    "faiss-ivfsq8": Row("backends.ann.faiss", build={"nlist": NLIST}, query={"nprobe": NPROBE}),
+    "faiss-ivfpq": Row(
+        "backends.ann.faiss", build={"nlist": NLIST, "M": CODES, "nbits": BITS}, query={"nprobe": NPROBE}
+    ),
     "faiss-ivfpq-rerank": Row(
-        "backends.ann.faiss", build={"nlist": 64, "M": 16, "nbits": 8}, query={"nprobe": 8, "k_factor": 4}
+        "backends.ann.faiss",
+        build={"nlist": NLIST, "M": CODES, "nbits": BITS},
+        query={"nprobe": NPROBE, "k_factor": Whole(4)},
     ),
-    "faiss-fastscan": Row("backends.ann.faiss", build={"nlist": 64, "M": 16}, query={"nprobe": 8}),
+    "faiss-fastscan": Row("backends.ann.faiss", build={"nlist": NLIST, "M": CODES}, query={"nprobe": NPROBE}),
     "faiss-fastscan-rerank": Row(
-        "backends.ann.faiss", build={"nlist": 64, "M": 16}, query={"nprobe": 8, "k_factor": 8}
+        "backends.ann.faiss", build={"nlist": NLIST, "M": CODES}, query={"nprobe": NPROBE, "k_factor": Whole(8)}
     ),
-    "annoy": Row("backends.ann.annoy", build={"n_trees": 10}, query={"search_k": -1}),  # -1: n_trees * k
-    "hnswlib": Row("backends.ann.hnswlib", build={"M": 16, "ef_construction": 100}, query={"ef": 100}),
+    "annoy": Row(
+        "backends.ann.annoy",
+        build={"n_trees": Whole(10, most=10_000)},
+        query={"search_k": Whole(-1, most=2**31 - 1)},  # -1: n_trees * k
+    ),
+    "hnswlib": Row("backends.ann.hnswlib", build={"M": LINKS, "ef_construction": BEAM}, query={"ef": BEAM}),
     "usearch": Row(
-        "backends.ann.usearch", build={"connectivity": 16, "expansion_add": 100}, query={"expansion_search": 100}
+        "backends.ann.usearch", build={"connectivity": LINKS, "expansion_add": BEAM}, query={"expansion_search": BEAM}
     ),
 }
 
@@ -82,10 +114,12 @@ class Adapter(Protocol):
             parameters: build parameters; those left out take the row's defaults.
             threads: threads of the build. With one, equal seeds give equal indexes; what several
                 threads build may depend on their timing.
-            seed: seed of the library's own random choices, >= 0; USearch takes none.
+            seed: seed of the library's own random choices, >= 0; USearch takes none. The others take 31 bits of it, as
+                `vectors.library_seed` has them.
 
         Raises:
             InputError: vectors are empty or not finite, a parameter is unknown or out of range.
+            TooFewError: the index takes more vectors than there are.
         """
         ...
 
@@ -96,7 +130,7 @@ class Adapter(Protocol):
 
         Args:
             index: what `build` or `restore` returned.
-            queries: float32[q, d].
+            queries: float32[q, d]; their lengths change no answer.
             k: items asked for; may exceed the number of items.
             parameters: query parameters; those left out take the row's defaults.
             threads: threads that share the queries; the answers do not depend on it.
@@ -142,16 +176,53 @@ def load(name: str) -> Adapter:
     return cast("Adapter", importlib.import_module(INDEXES[name].module))
 
 
-def settings(defaults: Mapping[str, int], given: Mapping[str, int]) -> dict[str, int]:
+def settings(defaults: Mapping[str, int], given: Mapping[str, Any]) -> dict[str, int]:
     """Return the defaults overridden by what was given.
 
     Raises:
-        InputError: a name is not among the defaults, or a value is neither its default nor a
-            positive whole number.
+        InputError: a name is not among the defaults, or a value is neither its default nor a whole number within its
+            bounds.
     """
     for name, value in given.items():
         if name not in defaults:
-            raise InputError(f"{name!r} is no parameter of this index; it takes {', '.join(defaults) or 'none'}.")
-        if value != defaults[name] and (not isinstance(value, int | np.integer) or value < 1):
-            raise InputError(f"{name} is {value!r}; give a positive whole number.")
-    return {**defaults, **given}
+            raise InputError(f"{_shown(name)} is no parameter of this index; it takes {', '.join(defaults) or 'none'}.")
+        default = defaults[name]
+        bounds = default if isinstance(default, Whole) else Whole(default)
+        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not is_whole or not (bounds.least <= value <= bounds.most or value == default):
+            raise InputError(f"{name} is {_shown(value)}; give a whole number from {bounds.least} to {bounds.most:,}.")
+    return {name: int(value) for name, value in {**defaults, **given}.items()}
+
+
+def check_together(name: str, build: Mapping[str, int], query: Mapping[str, int]) -> None:
+    """Refuse settings of which each can be, but not all of them together.
+
+    Args:
+        name: a name in `INDEXES`.
+        build: parameters that were given, within their bounds; those left out take the row's defaults.
+        query: the same of a query.
+
+    Raises:
+        InputError: a query is to look into more lists than there are.
+    """
+    if "nprobe" in query:
+        check_probes(query["nprobe"], settings(INDEXES[name].build, build)["nlist"])
+
+
+def check_probes(nprobe: int, nlist: int) -> None:
+    """Refuse to look into more lists than there are.
+
+    Raises:
+        InputError: naming both.
+    """
+    if nprobe > nlist:
+        raise InputError(
+            f"nprobe is {nprobe}, but there are only {nlist} lists (nlist); give an nprobe of at most {nlist}."
+        )
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80]
+    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+        return "a number too long to print"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from annoy import AnnoyIndex  # the library: imports are absolute
 
 from backends.ann import INDEXES, Index, settings
-from backends.ann.vectors import checked_items, checked_queries, items_on_sphere, queries_on_sphere
+from backends.ann.vectors import checked_items, checked_queries, items_on_sphere, library_seed, queries_on_sphere
 
 Floats = npt.NDArray[np.float32]
 Items = npt.NDArray[np.int32]
@@ -31,7 +31,7 @@ def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: in
     chosen = settings(INDEXES[name].build, parameters)
     stored = items_on_sphere(vectors)
     native = AnnoyIndex(stored.shape[1], METRIC)
-    native.set_seed(seed + 1)  # Annoy's xorshift generator is stuck at 0
+    native.set_seed(library_seed(seed) + 1)  # Annoy's xorshift generator is stuck at 0
     for item, vector in enumerate(stored.tolist()):
         native.add_item(item, vector)
     native.build(chosen["n_trees"], n_jobs=threads)

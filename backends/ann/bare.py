@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backends.ann import INDEXES, Index, exact, load
-from backends.ann.vectors import queries_on_sphere
+from backends.ann import INDEXES, Index, exact, load, settings
+from backends.ann.vectors import checked_queries, queries_on_sphere
 
 Floats = npt.NDArray[np.float32]
 Call = Callable[[], object]
@@ -33,7 +33,7 @@ def call(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -
     if library not in CALLS:
         return None
     load(index.name).search(index, queries[:1], k, parameters, threads=1)
-    return CALLS[library](index, queries, k, parameters)
+    return CALLS[library](index, checked_queries(index, queries, k), k, parameters)
 
 
 def _exact(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Call:  # noqa: ARG001
@@ -46,7 +46,7 @@ def _faiss(index: Index, queries: Floats, k: int, parameters: Mapping[str, int])
 
 
 def _annoy(index: Index, queries: Floats, k: int, parameters: Mapping[str, int]) -> Call:
-    search_k = {**INDEXES[index.name].query, **parameters}["search_k"]
+    search_k = settings(INDEXES[index.name].query, parameters)["search_k"]
     vectors = _given(index, queries, index.native.f).tolist()
     nearest = index.native.get_nns_by_vector
 
@@ -69,7 +69,7 @@ def _usearch(index: Index, queries: Floats, k: int, parameters: Mapping[str, int
 
 def _given(index: Index, queries: Floats, columns: Any) -> Floats:
     """The queries as wide as what the library has stored."""
-    return np.ascontiguousarray(queries) if columns == index.dim else queries_on_sphere(queries)
+    return queries if columns == index.dim else queries_on_sphere(queries)
 
 
 CALLS: Mapping[str, Callable[[Index, Floats, int, Mapping[str, int]], Call]] = {

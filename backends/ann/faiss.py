@@ -22,9 +22,9 @@ import faiss  # the library: imports are absolute
 import numpy as np
 import numpy.typing as npt
 
-from backends.ann import INDEXES, Index, settings
-from backends.ann.vectors import checked_items, checked_queries, items_on_sphere, queries_on_sphere
-from datasets.errors import InputError
+from backends.ann import INDEXES, Index, check_probes, settings
+from backends.ann.vectors import checked_items, checked_queries, items_on_sphere, library_seed, queries_on_sphere
+from datasets.errors import InputError, TooFewError
 
 Floats = npt.NDArray[np.float32]
 Items = npt.NDArray[np.int32]
@@ -46,7 +46,7 @@ SQ_COLUMNS = 8
 def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: int, seed: int) -> Index:
     """Build the index of that name; see `backends.ann.Adapter`."""
     vectors = checked_items(vectors)
-    chosen = settings(INDEXES[name].build, parameters)
+    chosen, seed = settings(INDEXES[name].build, parameters), library_seed(seed)
     faiss.omp_set_num_threads(threads)
     stored = vectors if name in RAW else items_on_sphere(vectors)
     dim = stored.shape[1]
@@ -77,9 +77,14 @@ def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: in
 def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int], threads: int) -> Items:
     """Search a batch; see `backends.ann.Adapter`."""
     queries = checked_queries(index, queries, k)
-    _set_query(index.native, settings(INDEXES[index.name].query, parameters))
+    _set_query(index, k, parameters)
     faiss.omp_set_num_threads(threads)
-    _, found = index.native.search(queries if index.name in RAW else queries_on_sphere(queries), k)
+    placed = queries if index.name in RAW else queries_on_sphere(queries)
+    _, found = index.native.search(placed, k)
+    if index.name.startswith("faiss-fastscan"):
+        for row in np.flatnonzero(found[:, 0] < 0):
+            items = _all_probed(index.native, placed[row : row + 1])[:k]
+            found[row, : len(items)] = items
     return found.astype(np.int32)
 
 
@@ -113,7 +118,7 @@ def _product_quantised(name: str, vectors: Floats, chosen: Mapping[str, int], se
     if m > dim:
         raise InputError(f"M is {m}, but there are only {dim} columns with that of the reduction; give M <= {dim}.")
     if n < 2**bits:
-        raise InputError(
+        raise TooFewError(
             f"Codes of {bits} bits take {2**bits} vectors to learn from, and there are {n}; choose another index."
         )
     width = _multiple(dim, m)
@@ -129,7 +134,7 @@ def _product_quantised(name: str, vectors: Floats, chosen: Mapping[str, int], se
 
 def _prepare_lists(native: faiss.IndexIVF, n: int, seed: int) -> None:
     if native.nlist > n:
-        raise InputError(f"nlist is {native.nlist}, but there are only {n} vectors; give an nlist of at most {n}.")
+        raise TooFewError(f"nlist is {native.nlist}, but there are only {n} vectors; give an nlist of at most {n}.")
     native.cp.spherical = True  # else long centroids draw most items into few lists
     native.cp.min_points_per_centroid = 1  # says nothing about small lists, and changes nothing else
     native.cp.seed = seed
@@ -144,11 +149,27 @@ def _spread(dim: int, native: faiss.Index) -> faiss.Index:
     return faiss.IndexPreTransform(faiss.RemapDimensionsTransform(dim, native.d, True), native)  # type: ignore[arg-type]
 
 
-def _set_query(native: Any, chosen: Mapping[str, int]) -> None:
+def _all_probed(native: Any, query: Floats) -> npt.NDArray[np.int64]:
+    # Where all codes score alike, as for a query of zeros, fast scan divides by their difference and finds nothing.
+    # Then what a list's items are worth is the list's own score: the best list's come first.
+    native = faiss.downcast_index(native.base_index) if hasattr(native, "base_index") else native
+    lists = faiss.extract_index_ivf(native)
+    _, probed = lists.quantizer.search(native.chain.at(0).apply(query), lists.nprobe)
+    inside: Any = lists.invlists
+    filled = [i for i in probed[0].tolist() if inside.list_size(i)]
+    ids = [faiss.rev_swig_ptr(inside.get_ids(i), inside.list_size(i)) for i in filled]
+    return np.concatenate([np.empty(0, np.int64), *ids])
+
+
+def _set_query(index: Index, k: int, parameters: Mapping[str, int]) -> None:
     # Set on the index: a SearchParameters object a call costs more than a small search does.
+    native, chosen = index.native, settings(INDEXES[index.name].query, parameters)
     if "nprobe" in chosen:
-        faiss.extract_index_ivf(native).nprobe = chosen["nprobe"]
+        lists = faiss.extract_index_ivf(native)
+        if "nprobe" in parameters:
+            check_probes(chosen["nprobe"], lists.nlist)
+        lists.nprobe = min(chosen["nprobe"], lists.nlist)  # of more, fast scan answers at random
     if "k_factor" in chosen:
-        native.k_factor = chosen["k_factor"]
+        native.k_factor = min(chosen["k_factor"], -(-index.n_items // k))  # more than all there are is all there are
     if "efSearch" in chosen:
         native.hnsw.efSearch = chosen["efSearch"]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.ann import INDEXES, Index, settings
-from backends.ann.vectors import checked_items, checked_queries, items_on_sphere, queries_on_sphere
+from backends.ann.vectors import checked_items, checked_queries, items_on_sphere, library_seed, queries_on_sphere
 
 Floats = npt.NDArray[np.float32]
 Items = npt.NDArray[np.int32]
@@ -32,7 +32,8 @@ def build(name: str, vectors: Floats, parameters: Mapping[str, int], threads: in
     chosen = settings(INDEXES[name].build, parameters)
     stored = items_on_sphere(vectors)
     native = hnswlib.Index(SPACE, stored.shape[1])
-    native.init_index(len(stored), chosen["M"], chosen["ef_construction"], random_seed=seed + 1)  # 0 and 1 are the same
+    seed = library_seed(seed) + 1  # 0 and 1 are the same
+    native.init_index(len(stored), chosen["M"], chosen["ef_construction"], random_seed=seed)
     native.add_items(stored, num_threads=threads)
     return Index(name, native, vectors.shape[0], vectors.shape[1])
 

@@ -10,6 +10,9 @@ from datasets.errors import InputError
 
 Floats = npt.NDArray[np.float32]
 
+ORDINARY = (2.0**-8, 2.0**40)
+"""Squared lengths of queries that are left as they are, at no cost."""
+
 
 def checked_items(vectors: Floats) -> Floats:
     """Return the vectors to index as contiguous float32[n, d].
@@ -24,7 +27,7 @@ def checked_items(vectors: Floats) -> Floats:
 
 
 def checked_queries(index: Index, queries: Floats, k: int) -> Floats:
-    """Return a batch of queries as contiguous float32[q, d].
+    """Return a batch of queries as contiguous float32[q, d], each of a length that libraries compute well with.
 
     Raises:
         InputError: k < 1, the width is not the index's, or a query is not finite.
@@ -34,7 +37,30 @@ def checked_queries(index: Index, queries: Floats, k: int) -> Floats:
         raise InputError(f"k is {k}; ask for at least one item.")
     if queries.ndim != 2 or queries.shape[1] != index.dim:
         raise InputError(f"The queries have shape {queries.shape}; give rows of {index.dim} columns, as were indexed.")
-    return _finite(queries, "Query")
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.vecdot(queries, queries)
+    if len(squares) and ORDINARY[0] <= squares.min() and squares.max() <= ORDINARY[1]:  # neither holds of NaN
+        return queries
+    return _rescaled(_finite(queries, "Query"))
+
+
+def _rescaled(queries: Floats) -> Floats:
+    """Give every query a largest component of 1 to 2, by a power of two, which rounds nothing and changes no ranking.
+
+    Libraries compare what they compute from the inner product in single precision: hnswlib and USearch 1 minus it,
+    which tells no two items apart where it is tiny, Annoy its share of a length whose square may be 0 or infinite.
+
+    Args:
+        queries: float32[q, d]; rows that are all zero stay as they are.
+    """
+    largest = np.abs(queries).max(axis=1, initial=0.0)
+    shift = np.where(largest > 0, 1 - np.frexp(largest)[1], 0)
+    return np.ldexp(queries, shift[:, None])
+
+
+def library_seed(seed: int) -> int:
+    """A seed as a library takes it, in 31 bits with room for one more: the same where it is below 2**31 - 1."""
+    return seed % (2**31 - 1)
 
 
 def items_on_sphere(items: Floats) -> Floats:

@@ -31,7 +31,7 @@ from benchmarks.harness.evaluation import Judge, answers
 from benchmarks.hashing import ArraysHash, hash_arrays
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
-from datasets.errors import InputError
+from datasets.errors import InputError, TooFewError
 
 MOST_SCORES = 20_000
 """Queries whose scores a record holds; of more, even an interval without pairing is narrow."""
@@ -324,7 +324,7 @@ KINDS = {"train": train, "throughput": throughput, "index": index, "map": show, 
 
 def _status(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}".lower()
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | TooFewError):
         return "skipped"
     if isinstance(error, DivergedError):
         return "diverged"

@@ -12,8 +12,8 @@ from benchmarks.protocols.next_item import NextItem
 from benchmarks.protocols.sequence_split import SequenceSplit
 from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.protocols.user_split import UserSplit
-from benchmarks.settings import with_tuples
-from datasets.errors import InputError
+from benchmarks.settings import SettingError, meant, shown
+from benchmarks.settings import make as with_settings
 
 __all__ = [
     "PROTOCOLS",
@@ -38,16 +38,19 @@ def make(settings: Mapping[str, Any]) -> Protocol:
     """The protocol that a suite describes: its name and its settings.
 
     Raises:
-        InputError: for an unknown protocol, or a setting that it does not have or lacks.
+        SettingError: for an unknown protocol, a setting that it does not have or lacks, or a value that cannot be.
     """
+    if not isinstance(settings, Mapping):
+        raise SettingError(f"the protocol is {shown(settings)}, expected a table with a name; correct it in the suite.")
     rest = dict(settings)
     name = rest.pop("name", None)
-    if name not in PROTOCOLS:
-        raise InputError(f"unknown protocol {name!r}, expected one of {', '.join(PROTOCOLS)}; correct it in the suite.")
-    try:
-        return PROTOCOLS[name](**with_tuples(rest))
-    except TypeError as error:
-        raise InputError(f"protocol {name}: {error}; correct its settings in the suite.") from error
+    if not isinstance(name, str) or name not in PROTOCOLS:
+        raise SettingError(
+            f"unknown protocol {shown(name)}, expected one of {', '.join(PROTOCOLS)}{meant(name, PROTOCOLS)}; "
+            "correct it in the suite.",
+            ("name",),
+        )
+    return with_settings(PROTOCOLS[name], rest, f"protocol {name}")
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

@@ -9,17 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
+from benchmarks import settings
 from benchmarks.protocols.features import Columns
 from datasets.errors import InputError
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 METRICS = ("precision", "recall", "recall_micro", "hit_rate", "mrr", "map", "ndcg", "ndcg_by_target", "coverage")
 """The names in `benchmarks.metrics`, which is not imported here because it brings its compiler with it."""
+
+
+Length: TypeAlias = Annotated[int, settings.whole(1, 100_000)]
+RISING = "a list of one or more lengths that rise, from 1 to 100,000"
 
 
 @dataclass(frozen=True)
@@ -167,22 +173,16 @@ class Protocol(ABC):
 
     name: ClassVar[str]
     new_users: ClassVar[bool] = False
-    period: str
-    ks: tuple[int, ...]
+    period: Literal["validation", "test"]
+    ks: Annotated[tuple[Length, ...], Meta(min_length=1, description=RISING)]
     primary_metric: str
 
     def __post_init__(self) -> None:
-        self._expect("period", ("validation", "test"))
-        ks = self.ks if isinstance(self.ks, tuple) else ()
-        if not ks or ks[0] < 1 or any(a >= b for a, b in pairwise(ks)):
-            raise InputError(
-                f"{self.name}: ks is {self.ks}, expected lengths that rise from 1; correct it in the suite."
-            )
-        if self.primary_metric not in {f"{metric}@{k}" for metric in METRICS for k in ks}:
-            raise InputError(
-                f"{self.name}: primary_metric is {self.primary_metric!r}, expected one of {', '.join(METRICS)} @ one "
-                f"of {', '.join(map(str, ks))}, as in {METRICS[0]}@{ks[0]}; correct it in the suite."
-            )
+        settings.check(self, self.name)
+        self._require("ks", all(a < b for a, b in pairwise(self.ks)), RISING)
+        known = {f"{metric}@{k}" for metric in METRICS for k in self.ks}
+        of = f"{', '.join(METRICS)} @ one of {', '.join(map(str, self.ks))}, as in {METRICS[0]}@{self.ks[0]}"
+        self._require("primary_metric", self.primary_metric in known, f"one of {of}")
 
     @abstractmethod
     def split(self, data: Interactions) -> Split:
@@ -217,18 +217,8 @@ class Protocol(ABC):
         """Periods whose histories hold what is asked for, and say so; none of them is ever the reported one."""
         return ()
 
-    def _expect(self, field: str, values: tuple[str, ...]) -> None:
-        self._require(field, getattr(self, field) in values, f"one of {', '.join(values)}")
-
     def _require(self, field: str, met: bool, expected: str) -> None:
-        if not met:
-            raise InputError(
-                f"{self.name}: {field} is {getattr(self, field)!r}, expected {expected}; correct it in the suite."
-            )
-
-    def _require_share(self, field: str) -> None:
-        value = getattr(self, field)
-        self._require(field, isinstance(value, float) and 0 < value < 1, "a number between 0 and 1")
+        settings.require(met, self.name, self, field, expected)
 
     @property
     def validates(self) -> bool:

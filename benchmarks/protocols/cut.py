@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from benchmarks.protocols import features
 from benchmarks.protocols.base import Protocol, Queries, Split, numbering, timestamps, training_rows
@@ -17,6 +21,9 @@ from datasets.errors import InputError
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+A_MOMENT = "a date in quotes, as in 2011-10-09 or 2011-10-09T12:00:00, or a fraction of the rows, between 0 and 1"
+Moment: TypeAlias = Annotated[str | float, Meta(description=A_MOMENT)]
+FINER = re.compile(r"[.,]\d{7}")  # than a microsecond: the standard library drops such digits without a word
 
 
 @dataclass(frozen=True)
@@ -77,21 +84,20 @@ class CutInTime(Protocol):
         per: "session" or "user".
     """
 
-    train_until: str | float
-    validation_until: str | float
-    test_until: str | float | None = None
-    per: str
+    train_until: Moment
+    validation_until: Moment
+    test_until: Moment | None = None
+    per: Literal["session", "user"]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._expect("per", ("session", "user"))
-        for field in ("train_until", "validation_until", "test_until"):
-            optional = field == "test_until" and self.test_until is None
-            if not (optional or isinstance(getattr(self, field), str | int | float)):
-                raise InputError(
-                    f"{self.name}: {field} is {getattr(self, field)}, expected a date in quotes or a fraction of the "
-                    "rows; correct it in the suite."
-                )
+        fields = [name for name in ("train_until", "validation_until", "test_until") if getattr(self, name) is not None]
+        for field in fields:
+            self._require(field, _is_moment(getattr(self, field)), A_MOMENT)
+        for earlier, later in pairwise(fields):
+            first, second = getattr(self, earlier), getattr(self, later)
+            in_order = type(first) is not type(second) or _in_time(first) <= _in_time(second)
+            self._require(later, in_order, f"nothing earlier than {earlier}, which is {first}")
         if not self.validates:
             self._require("period", self.period == "test", "test, since validation_until is train_until")
         if not self.tests:
@@ -147,24 +153,31 @@ class CutInTime(Protocol):
 
     def _moment(self, timestamp: npt.NDArray[np.int64], cut: str | float) -> int:
         if isinstance(cut, str):
-            return self._microseconds(cut)
-        if not 0 < cut < 1:
-            raise InputError(f"{self.name}: {cut} is no fraction of the rows; expected a number between 0 and 1.")
+            return _microseconds(cut)
         place = int(cut * len(timestamp))
         return int(np.partition(timestamp, place)[place])
 
-    def _microseconds(self, date: str) -> int:
-        """An ISO date since 1970 UTC, exactly."""
-        try:
-            moment = dt.datetime.fromisoformat(date)
-        except ValueError as error:
-            raise InputError(
-                f"{self.name}: {date!r} is no date; write it as in 2011-10-09 or 2011-10-09T08:30:00, or a fraction of "
-                "the rows such as 0.8."
-            ) from error
-        if re.search(r"[.,]\d{7}", date):  # of which the standard library drops all beyond the sixth without a word
-            raise InputError(
-                f"{self.name}: {date!r} is finer than a microsecond; write at most six digits of a second."
-            )
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-        return (aware - EPOCH) // dt.timedelta(microseconds=1)
+
+def _is_moment(cut: str | float) -> bool:
+    if not isinstance(cut, str):
+        return 0 < cut < 1
+    with contextlib.suppress(ValueError):
+        _microseconds(cut)
+        return FINER.search(cut) is None
+    return False
+
+
+def _in_time(cut: str | float) -> float:
+    """What is larger the later it is, of cuts that are written alike."""
+    return _microseconds(cut) if isinstance(cut, str) else cut
+
+
+def _microseconds(date: str) -> int:
+    """An ISO date since 1970, exactly; in UTC unless it says its offset.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = dt.datetime.fromisoformat(date)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return (aware - EPOCH) // dt.timedelta(microseconds=1)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from benchmarks.protocols import sequences
 from benchmarks.protocols.base import Protocol, Split
+from benchmarks.settings import Count
 from datasets.interactions import Interactions
 
 
@@ -23,7 +24,7 @@ class HeldOut(Protocol):
         min_items: users with fewer rows are left out.
     """
 
-    min_items: int = 5
+    min_items: Count = 5
 
     @abstractmethod
     def before_held_out(self, n: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -33,10 +33,6 @@ class NextItem(CutInTime):
     name: ClassVar[str] = "next-item"
     leaked: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._require("leaked", isinstance(self.leaked, bool), "true or false")
-
     def split(self, data: Interactions) -> Split:
         """Cuts the data.
 

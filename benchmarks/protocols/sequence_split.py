@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from benchmarks.protocols.held_out import HeldOut
 from benchmarks.protocols.sequences import share_of
+from benchmarks.settings import Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +22,11 @@ class SequenceSplit(HeldOut):
     """
 
     name: ClassVar[str] = "sequence-split"
-    input_share: float = 0.8
+    input_share: Share = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require_share("input_share")
-        trains = type(self.min_items) is int and int(self.input_share * int(self.input_share * self.min_items)) >= 1
+        trains = int(self.input_share * int(self.input_share * self.min_items)) >= 1
         share = self.input_share
         self._require("min_items", trains, f"a whole number n with int({share} * int({share} * n)) of at least 1")
 

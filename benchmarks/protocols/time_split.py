@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,7 @@ class TimeSplit(CutInTime):
     """
 
     name: ClassVar[str] = "time-split"
-    unknown_users: str
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._expect("unknown_users", ("popular", "drop"))
+    unknown_users: Literal["popular", "drop"]
 
     @property
     def order_within(self) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from benchmarks.protocols import sequences
 from benchmarks.protocols.base import Protocol, Queries, Split
 from benchmarks.protocols.sequences import Sequences, share_of
+from benchmarks.settings import Count, Share
 from datasets.interactions import UNKNOWN_USER, Interactions
+
+THREE = "three numbers above 0 that add up to 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +32,14 @@ class UserSplit(Protocol):
 
     name: ClassVar[str] = "user-split"
     new_users: ClassVar[bool] = True
-    shares: tuple[float, ...] = (0.8, 0.1, 0.1)
-    input_share: float = 0.8
-    min_items: int = 5
+    shares: Annotated[tuple[Share, Share, Share], Meta(description=THREE)] = (0.8, 0.1, 0.1)
+    input_share: Share = 0.8
+    min_items: Count = 5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        shares = self.shares if isinstance(self.shares, tuple) and len(self.shares) == 3 else (0.0,)
-        positive = all(isinstance(share, int | float) and share > 0 for share in shares)
-        self._require("shares", positive and abs(sum(shares) - 1) < 1e-9, "three numbers above 0 that add up to 1")
-        self._require_share("input_share")
-        enough = type(self.min_items) is int and int(self.input_share * self.min_items) >= 1
+        self._require("shares", abs(sum(self.shares) - 1) < 1e-9, THREE)
+        enough = int(self.input_share * self.min_items) >= 1
         self._require("min_items", enough, f"a whole number n with int({self.input_share} * n) of at least 1")
 
     def split(self, data: Interactions) -> Split:

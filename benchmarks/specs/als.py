@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from benchmarks.settings import Count, Name, NonNegative, Once, Width, check
 from benchmarks.specs.base import Arrays, Parameter, Sizes, Training
 
 
@@ -17,12 +18,15 @@ class ALS:
     asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
     patience: ClassVar[int] = 0
-    variant: str = "as_published"
-    embedding_dim: int = 128
-    regularization: float = 1e-6
-    iterations: int = 15
-    epochs: int = 1
+    variant: Name = "as_published"
+    embedding_dim: Width = 128
+    regularization: NonNegative = 1e-6
+    iterations: Count = 15
+    epochs: Once = 1
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
         return 0

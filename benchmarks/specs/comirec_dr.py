@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import autograd.numpy as np
 
+from benchmarks.settings import Few, Name, Positive
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, Parameter, Sizes
 
@@ -21,10 +22,10 @@ class ComiRecDR(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "comirec-dr"
-    variant: str = "softmax"
-    n_interests: int = 4
-    n_routing: int = 3  # passes
-    squash_epsilon: float = 1e-9
+    variant: Name = "softmax"
+    n_interests: Few = 4
+    n_routing: Few = 3  # passes
+    squash_epsilon: Positive = 1e-9
 
     @classmethod
     def for_ladder(cls) -> tuple[ComiRecDR, ...]:

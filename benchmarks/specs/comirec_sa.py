@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import autograd.numpy as np
 
+from benchmarks.settings import Few, Name, Width
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, Parameter, Sizes
 
@@ -21,9 +22,9 @@ class ComiRecSA(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "comirec-sa"
-    variant: str = "softmax"
-    n_interests: int = 4
-    attention_dim: int = 256  # published as 4 times embedding_dim
+    variant: Name = "softmax"
+    n_interests: Few = 4
+    attention_dim: Width = 256  # published as 4 times embedding_dim
 
     @classmethod
     def for_ladder(cls) -> tuple[ComiRecSA, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from benchmarks.settings import Batch
 from benchmarks.specs import two_tower
 
 
@@ -18,11 +19,11 @@ class DSSM(two_tower.TwoTower):
     """
 
     model: ClassVar[str] = "dssm"
-    scaling: str = "squared-length"
-    form: str = "point-wise"
+    scaling: two_tower.Scaling = "squared-length"
+    form: two_tower.Form = "point-wise"
     double_sigmoid: bool = True
     by_distance: bool = True
-    batch_size: int = 32
+    batch_size: Batch = 32
 
     @classmethod
     def for_ladder(cls) -> tuple[DSSM, ...]:

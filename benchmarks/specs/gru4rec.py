@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import autograd.numpy as np
 
+from benchmarks.settings import Name, Positive, Width
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, Parameter, Sizes
 
@@ -20,12 +21,12 @@ class GRU4Rec(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "gru4rec"
-    variant: str = "as_published"
-    embedding_dim: int = 16  # of items and of the hidden state
-    pooling: str = "last"  # the user is the last output, or the "mean" of all
+    variant: Name = "as_published"
+    embedding_dim: Width = 16  # of items and of the hidden state
+    pooling: Literal["last", "mean"] = "last"  # the user is the last output, or the "mean" of all
     padding_masked: bool = False
     normalised: bool = True
-    learning_rate: float = 1e-4
+    learning_rate: Positive = 1e-4
 
     @classmethod
     def for_ladder(cls) -> tuple[GRU4Rec, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from benchmarks.settings import Name
 from benchmarks.specs.neighbours import NeighbourSpec
 
 
@@ -27,5 +28,5 @@ class ItemCF(NeighbourSpec):
     """
 
     model: ClassVar[str] = "item-cf"
-    variant: str = "as_published"
+    variant: Name = "as_published"
     user_weighted: bool = False

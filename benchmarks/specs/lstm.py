@@ -10,6 +10,7 @@ import autograd.numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
+from benchmarks.settings import Batch, Count, Few, Name, Natural, Positive, Width, check
 from benchmarks.specs import questions, sequences
 from benchmarks.specs.base import SGD, Arrays, Parameter, Questions, Sizes, Training
 
@@ -28,21 +29,24 @@ class LSTM:
     asks: ClassVar[str] = "histories"
     answers_empty: ClassVar[bool] = True
     serves: ClassVar[str] = "vectors"
-    variant: str = "as_published"
+    variant: Name = "as_published"
     with_user: bool = False
-    embedding_dim: int = 200  # of items and of users
-    hidden_dim: int = 200
-    n_layers: int = 2
-    window: int = 5
-    batch_size: int = 20
+    embedding_dim: Width = 200  # of items and of users
+    hidden_dim: Width = 200
+    n_layers: Few = 2
+    window: Width = 5
+    batch_size: Batch = 20
     state_carried: bool = True
     padding_masked: bool = False
-    epochs: int = 1
-    patience: int = 0
-    bound: float = 0.1  # initial values are uniform in it
-    learning_rate: float = 1.0
-    clip_norm: float = 5.0
+    epochs: Count = 1
+    patience: Natural = 0
+    bound: Positive = 0.1  # initial values are uniform in it
+    learning_rate: Positive = 1.0
+    clip_norm: Positive = 5.0
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     @classmethod
     def for_ladder(cls) -> tuple[LSTM, ...]:

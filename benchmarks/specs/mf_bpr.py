@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import autograd.numpy as np
 
 from benchmarks import sampling
+from benchmarks.settings import Batch, Count, Name, Natural, NonNegative, Positive, Width, check
 from benchmarks.specs.base import Adam, Arrays, Parameter, Sizes, Training
 
 
@@ -25,16 +26,19 @@ class MFBPR:
     asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
-    variant: str = "as_published"
-    embedding_dim: int = 128
-    batch_size: int = 15_000  # triples a step
-    steps_per_epoch: int = 30  # 0 for as many as one pass over the training rows takes
-    epochs: int = 75
-    patience: int = 0
-    learning_rate: float = 0.0005
-    epsilon: float = 1e-8
-    l2: float = 1e-7  # times the sum over looked-up rows; on the biases the plain sum, as published
+    variant: Name = "as_published"
+    embedding_dim: Width = 128
+    batch_size: Batch = 15_000  # triples a step
+    steps_per_epoch: Natural = 30  # 0 for as many as one pass over the training rows takes
+    epochs: Count = 75
+    patience: Natural = 0
+    learning_rate: Positive = 0.0005
+    epsilon: Positive = 1e-8
+    l2: NonNegative = 1e-7  # times the sum over looked-up rows; on the biases the plain sum, as published
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     @classmethod
     def for_ladder(cls) -> tuple[MFBPR, ...]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import autograd.numpy as np
 
 from benchmarks import sampling
+from benchmarks.settings import Batch, Count, Name, Natural, NonNegative, Positive, Width, check
 from benchmarks.specs.base import Adam, Arrays, Parameter, Sizes, Training
 
 
@@ -23,16 +24,19 @@ class MFLogLoss:
     asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
-    variant: str = "as_published"
-    embedding_dim: int = 128
-    n_negatives: int = 5  # a positive
-    batch_size: int = 5_000  # positives a step
-    epochs: int = 10
-    patience: int = 0
-    learning_rate: float = 0.005
-    epsilon: float = 1e-8
-    l2: float = 1e-7  # times the sum over looked-up rows of both factor tables
+    variant: Name = "as_published"
+    embedding_dim: Width = 128
+    n_negatives: Count = 5  # a positive
+    batch_size: Batch = 5_000  # positives a step
+    epochs: Count = 10
+    patience: Natural = 0
+    learning_rate: Positive = 0.005
+    epsilon: Positive = 1e-8
+    l2: NonNegative = 1e-7  # times the sum over looked-up rows of both factor tables
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     @classmethod
     def for_ladder(cls) -> tuple[MFLogLoss, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import autograd.numpy as np
 
+from benchmarks.settings import Few, Name, Positive, whole
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, Parameter, Sizes
 
@@ -23,11 +24,11 @@ class MIND(sequences.SequenceSpec):
 
     model: ClassVar[str] = "mind"
     unlearnt: ClassVar[tuple[str, ...]] = ("routing_logits",)
-    variant: str = "softmax"
-    n_interests: int = 4
-    n_routing: int = 3  # passes
-    squash_epsilon: float = 1e-9
-    power: int = 2  # of the inner products in the label-aware attention; they may be negative
+    variant: Name = "softmax"
+    n_interests: Few = 4
+    n_routing: Few = 3  # passes
+    squash_epsilon: Positive = 1e-9
+    power: Annotated[int, whole(1, 100)] = 2  # of the inner products in the label-aware attention; they may be negative
 
     @classmethod
     def for_ladder(cls) -> tuple[MIND, ...]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.settings import Count, Once, check
 from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
 from datasets.errors import InputError
 
@@ -30,15 +31,12 @@ class NeighbourSpec:
     answers_empty: ClassVar[bool] = False
     serves: ClassVar[str] = "lists"
     patience: ClassVar[int] = 0
-    n_neighbours: int = 50
-    epochs: int = 1
+    n_neighbours: Count = 50
+    epochs: Once = 1
     filter_seen: bool = True
 
     def __post_init__(self) -> None:
-        if self.n_neighbours < 1:
-            raise InputError(
-                f"{self.model} has n_neighbours {self.n_neighbours}, expected at least 1; correct it in the suite."
-            )
+        check(self, self.model)
 
     def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
         return 0

@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.settings import Name, Never, check
 from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
 
 
@@ -28,9 +29,12 @@ class Oracle:
     answers_empty: ClassVar[bool] = True
     serves: ClassVar[str] = "lists"
     patience: ClassVar[int] = 0
-    variant: str = "true-probabilities"
-    epochs: int = 0
+    variant: Name = "true-probabilities"
+    epochs: Never = 0
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
         return 0

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.settings import Name, Once, check
 from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
 
 
@@ -21,9 +22,12 @@ class Popularity:
     answers_empty: ClassVar[bool] = True
     serves: ClassVar[str] = "scores"
     patience: ClassVar[int] = 0
-    variant: str = "seen-kept"
-    epochs: int = 1
+    variant: Name = "seen-kept"
+    epochs: Once = 1
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
         return 0

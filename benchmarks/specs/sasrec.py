@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import autograd.numpy as np
 
+from benchmarks.settings import Count, Few, Name, Positive, Width, WidthOrNone, require
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, Parameter, Sizes
-from datasets.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class SASRec(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "sasrec"
-    variant: str = "softmax"
-    length: int = 50
-    n_blocks: int = 2
-    n_heads: int = 1
-    ffn_dim: int = 0  # units between the two dense layers; 0: as many as embedding_dim, as published
-    norm_epsilon: float = 1e-8  # under the root of LayerNorm, as the authors have it; frameworks' own are 1e-3 to 1e-6
+    variant: Name = "softmax"
+    length: Width = 50
+    n_blocks: Few = 2
+    n_heads: Count = 1
+    ffn_dim: WidthOrNone = 0  # units between the two dense layers; 0: as many as embedding_dim, as published
+    norm_epsilon: Positive = (
+        1e-8  # under the root of LayerNorm, as the authors have it; frameworks' own are 1e-3 to 1e-6
+    )
 
     def __post_init__(self) -> None:
-        if self.n_heads < 1 or self.embedding_dim % self.n_heads:
-            raise InputError(
-                f"sasrec has n_heads {self.n_heads}, expected a divisor of embedding_dim {self.embedding_dim}; "
-                "correct one of the two."
-            )
+        super().__post_init__()
+        divides = self.embedding_dim % self.n_heads == 0
+        require(divides, self.model, self, "n_heads", f"a divisor of embedding_dim, which is {self.embedding_dim}")
 
     @classmethod
     def for_ladder(cls) -> tuple[SASRec, ...]:

@@ -10,6 +10,7 @@ import autograd.numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
+from benchmarks.settings import Batch, Count, Few, Name, Natural, Positive, Width, check
 from benchmarks.specs import questions
 from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Training
 
@@ -26,16 +27,19 @@ class SequenceSpec:
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
     model: ClassVar[str]
-    variant: str = "corrected"
-    embedding_dim: int = 64
-    length: int = 20  # items of a history
-    batch_size: int = 256
-    cuts_per_sequence: int = 1  # an epoch
-    epochs: int = 100
-    patience: int = 5
-    learning_rate: float = 0.001
-    epsilon: float = 1e-8
+    variant: Name = "corrected"
+    embedding_dim: Width = 64
+    length: Width = 20  # items of a history
+    batch_size: Batch = 256
+    cuts_per_sequence: Few = 1  # an epoch
+    epochs: Count = 100
+    patience: Natural = 5
+    learning_rate: Positive = 0.001
+    epsilon: Positive = 1e-8
     filter_seen: bool = False
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
 
     @property
     def optimizer(self) -> Adam:

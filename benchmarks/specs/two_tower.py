@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import autograd.numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from benchmarks import negatives, sampling
 from benchmarks.protocols.features import n_categories
+from benchmarks.settings import (
+    Batch,
+    Count,
+    Name,
+    Natural,
+    NonNegative,
+    Positive,
+    SettingError,
+    Width,
+    WidthOrNone,
+    check,
+    require,
+    require_distinct,
+    whole,
+)
 from benchmarks.specs import questions, sequences
 from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Sizes, Training
 from datasets.errors import InputError
 
-CHOICES = {
-    "pooling": ("mean", "sum", "max", "concat"),
-    "activation": ("none", "leaky-relu", "prelu"),
-    "scaling": ("none", "length", "squared-length"),
-    "form": ("point-wise", "pair-wise", "list-wise", "triplet", "in-batch"),
-}
+Form: TypeAlias = Literal["point-wise", "pair-wise", "list-wise", "triplet", "in-batch"]
+Pooling: TypeAlias = Literal["mean", "sum", "max", "concat"]
+Activation: TypeAlias = Literal["none", "leaky-relu", "prelu"]
+Scaling: TypeAlias = Literal["none", "length", "squared-length"]
+Sampler: TypeAlias = Literal["uniform", "popularity", "log-popularity", "log-uniform", "two-bucket"]
+Features: TypeAlias = Annotated[tuple[Name, ...], Meta(min_length=1, description="a list of one or more names")]
+Tower: TypeAlias = tuple[Width, ...]
 IDS = ("user", "item")
 BY_ROW = (*IDS, "history")  # features that are looked up by what a batch names, not in a column
 SLOPE = 0.25  # where PReLU starts
@@ -50,47 +67,79 @@ class TwoTower:
     momentum: ClassVar[float] = 0.1  # of what batch normalisation keeps: the newest batch's share
     norm_epsilon: ClassVar[float] = 1e-5
     tiny: ClassVar[float] = 1e-24  # the least square of a length
-    variant: str = "as_published"
-    user_features: tuple[str, ...] = ("user",)
-    item_features: tuple[str, ...] = ("item",)
-    embedding_dim: int = 128
-    history_length: int = 0  # items at most; 0 where no feature is the history
-    pooling: str = "mean"
-    user_tower: tuple[int, ...] = (64, 64)  # the layers' sizes
-    item_tower: tuple[int, ...] = (64, 64)  # none: the features themselves are the vector
-    activation: str = "leaky-relu"  # after every layer, the last one too
+    variant: Name = "as_published"
+    user_features: Features = ("user",)
+    item_features: Features = ("item",)
+    embedding_dim: Width = 128
+    history_length: WidthOrNone = 0  # items at most; 0 where no feature is the history
+    pooling: Pooling = "mean"
+    user_tower: Tower = (64, 64)  # the layers' sizes
+    item_tower: Tower = (64, 64)  # none: the features themselves are the vector
+    activation: Activation = "leaky-relu"  # after every layer, the last one too
     batch_norm: bool = False
-    scaling: str = "length"  # what a tower's output is divided by
-    form: str = "list-wise"
-    temperature: float = 1.0  # scores are divided by it
-    margin: float = 1.0
+    scaling: Scaling = "length"  # what a tower's output is divided by
+    form: Form = "list-wise"
+    temperature: Positive = 1.0  # scores are divided by it
+    margin: NonNegative = 1.0
     double_sigmoid: bool = False  # point-wise: the cross entropy takes sigmoid(s) for s
     by_distance: bool = False  # ranked by the Euclidean distance, not by the inner product
-    sampler: str = "uniform"  # see benchmarks.negatives
-    n_negatives: int = 3  # for each positive; none in-batch
+    sampler: Sampler = "uniform"  # see benchmarks.negatives
+    n_negatives: Annotated[int, whole(1, 65_536)] = 3  # for each positive; none in-batch
     exclude_positives: bool = False  # a user's training items are no negatives for them
     log_q: bool = False  # log Q(item) is subtracted from scores in training (Yi et al. 2019, eq. 3)
-    embedding_bound: float = 3**0.5  # tables are uniform in it, by default with a deviation of 1
-    batch_size: int = 128  # positives
-    epochs: int = 10
-    patience: int = 0
-    learning_rate: float = 0.005
-    epsilon: float = 1e-8
-    l2: float = 0.0  # times half the squares of all parameters that are learnt: coupled weight decay
+    embedding_bound: Positive = 3**0.5  # tables are uniform in it, by default with a deviation of 1
+    batch_size: Batch = 128  # positives
+    epochs: Count = 10
+    patience: Natural = 0
+    learning_rate: Positive = 0.005
+    epsilon: Positive = 1e-8
+    l2: NonNegative = 0.0  # times half the squares of all parameters that are learnt: coupled weight decay
     filter_seen: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(
-                    f"{self.model}: {name} is {getattr(self, name)!r}, expected one of {', '.join(choices)}; "
-                    "correct it in the suite."
-                )
-        negatives.check_name(self.sampler)
+        check(self, self.model)
+        self._check_features()
+        self._check_batch()
+        self._check_towers({side: self._width_before_data(side) for side in IDS})
+
+    def _check_features(self) -> None:
+        require_distinct(self.model, self, "user_features", "item_features")
+        for field, strange in (("user_features", ("item",)), ("item_features", ("user", "history"))):
+            fits = not set(strange) & set(getattr(self, field))
+            require(fits, self.model, self, field, f"none of {', '.join(strange)}, which the other tower reads")
         if (self.history_length > 0) != ("history" in self.user_features):
-            raise InputError(
+            raise SettingError(
                 f"{self.model}: history_length is {self.history_length} and the user's features are "
-                f"{', '.join(self.user_features)}; expected a length above 0 where one of them is history, else 0."
+                f"{', '.join(self.user_features)}; expected a length above 0 where one of them is history, else 0.",
+                ("history_length",),
+            )
+
+    def _check_batch(self) -> None:
+        """One row has no variance, and no other row whose item could be its negative."""
+        needed_by = "batch_norm" if self.batch_norm else "the form in-batch" if self.form == "in-batch" else None
+        enough = needed_by is None or self.batch_size > 1
+        require(enough, self.model, self, "batch_size", f"2 or more, which {needed_by} needs")
+        fits = self.form != "triplet" or not self.log_q
+        require(fits, self.model, self, "log_q", "false where the form is triplet, whose distances it cannot correct")
+
+    def _width_before_data(self, side: str) -> int | None:
+        """The columns of a tower's output; None where the data decide, since it has no layer and a column of theirs."""
+        names = self.user_features if side == "user" else self.item_features
+        if not self._sizes(side) and not set(names) <= set(BY_ROW):
+            return None
+        return self._output_width(side, {})
+
+    def _output_width(self, side: str, columns: Arrays) -> int:
+        sizes, names = self._sizes(side), dict(self._sides())[side]
+        return sizes[-1] if sizes else sum(self._width(side, name, columns) for name in names)
+
+    def _check_towers(self, widths: Mapping[str, int | None]) -> None:
+        user, item = widths["user"], widths["item"]
+        if user is not None and item is not None and user != item:
+            raise SettingError(
+                f"{self.model}: the user's tower ends in {user} columns and the item's in {item}, expected as many of "
+                "both, for their inner product; correct user_tower, item_tower or embedding_dim in the suite.",
+                ("user_tower",),
             )
 
     @property
@@ -122,7 +171,7 @@ class TwoTower:
         """Columns, tables and towers; sparse columns are int32.
 
         Raises:
-            InputError: if the data lack a feature.
+            InputError: if the data lack a feature, or towers end in widths that have no inner product.
         """
         columns = {
             f"{side}_{name}": self._column(sizes, side, name)
@@ -130,6 +179,7 @@ class TwoTower:
             for name in names
             if name not in BY_ROW
         }
+        self._check_towers({side: self._output_width(side, columns) for side in IDS})
         n_rows = {
             "user": sizes.n_users,
             "item": sizes.n_items,

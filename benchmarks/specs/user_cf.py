@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from benchmarks.settings import Name
 from benchmarks.specs.neighbours import NeighbourSpec
 
 
@@ -28,5 +29,5 @@ class UserCF(NeighbourSpec):
     """
 
     model: ClassVar[str] = "user-cf"
-    variant: str = "cosine"
+    variant: Name = "cosine"
     item_weighted: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from benchmarks.settings import Batch, NonNegative, Positive, Width, WidthOrNone
 from benchmarks.specs import two_tower
 
 
@@ -17,19 +18,19 @@ class YouTubeDNN(two_tower.TwoTower):
     """
 
     model: ClassVar[str] = "youtube-dnn"
-    user_features: tuple[str, ...] = ("user", "gender", "age", "occupation", "zip", "history")
-    embedding_dim: int = 16
-    history_length: int = 50
-    user_tower: tuple[int, ...] = (128, 64, 16)
-    item_tower: tuple[int, ...] = ()
-    activation: str = "prelu"
+    user_features: two_tower.Features = ("user", "gender", "age", "occupation", "zip", "history")
+    embedding_dim: Width = 16
+    history_length: WidthOrNone = 50
+    user_tower: two_tower.Tower = (128, 64, 16)
+    item_tower: two_tower.Tower = ()
+    activation: two_tower.Activation = "prelu"
     batch_norm: bool = True
-    temperature: float = 0.02
-    sampler: str = "popularity"
-    embedding_bound: float = 3**0.5 * 1e-4
-    batch_size: int = 256
-    learning_rate: float = 1e-4
-    l2: float = 1e-6
+    temperature: Positive = 0.02
+    sampler: two_tower.Sampler = "popularity"
+    embedding_bound: Positive = 3**0.5 * 1e-4
+    batch_size: Batch = 256
+    learning_rate: Positive = 1e-4
+    l2: NonNegative = 1e-6
 
     @classmethod
     def for_ladder(cls) -> tuple[YouTubeDNN, ...]:

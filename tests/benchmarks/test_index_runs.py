@@ -18,7 +18,8 @@ SETTINGS = vectors.Settings(n_items=600, dim=8, n_queries=40)
 SEARCH = {"name": "search", "k": 10, "primary_metric": "index_recall@10"}
 INDEXES = (IndexRow("exact"), IndexRow("faiss-ivf", ({"nlist": 8},), ({"nprobe": 1}, {"nprobe": 8})))
 BLOCK = Block("vectors-600", SEARCH, models=(), indexes=INDEXES, vectors=SETTINGS)
-BROKEN = IndexRow("faiss-ivf", ({"nlist": 601},))
+BROKEN = IndexRow("faiss-ivfpq", ({"M": 10},))  # of 8 columns
+TOO_LARGE = IndexRow("faiss-ivf", ({"nlist": 601},))
 SUITE = """
 [[block]]
 vectors = { n_items = 600, dim = 8, n_queries = 40 }
@@ -114,12 +115,21 @@ def test_an_index_that_fails_leaves_the_others_and_is_tried_again(finished, tmp_
     )
     for _ in range(2):
         tried = bench.run(block)
-        assert [cell.index["name"] for cell in tried] == ["exact", "faiss-ivf", "annoy"]
+        assert [cell.index["name"] for cell in tried] == ["exact", "faiss-ivfpq", "annoy"]
     statuses = {name[0]: (record["status"], record["reason"]) for name, record in bench.records().items()}
     assert statuses["exact"] == statuses["annoy"] == ("ok", None)
-    broken = bench.records()["faiss-ivf", 601]
-    assert broken["status"] == "failed"
-    assert broken["reason"].startswith("nlist is 601, but there are only 600 vectors")
+    assert statuses["faiss-ivfpq"][0] == "failed"
+    assert statuses["faiss-ivfpq"][1].startswith("M is 10, but there are only 9 columns")
+
+
+def test_an_index_for_more_items_than_there_are_is_skipped_and_says_so(finished, tmp_path, monkeypatch):
+    monkeypatch.setitem(run.TURNS, "index", 1)
+    shutil.copytree(finished.results, tmp_path / "results")
+    bench = Bench(tmp_path / "results")
+    bench.run(Block("vectors-600", SEARCH, models=(), indexes=(IndexRow("exact"), TOO_LARGE), vectors=SETTINGS))
+    record = bench.records()["faiss-ivf", 601]
+    assert record["status"] == "skipped"
+    assert record["reason"].startswith("nlist is 601, but there are only 600 vectors")
 
 
 class TestCommands:

@@ -190,9 +190,11 @@ class TestRefusals:
             next_item(**changes)
 
     def test_a_cut_that_cannot_be(self):
-        with pytest.raises(InputError, match="next-item: 'noon' is no date"):
+        with pytest.raises(InputError, match="next-item: train_until is 'noon', expected a date in quotes"):
             next_item(train_until="noon").split(interactions(ROWS))
-        with pytest.raises(InputError, match="next-item: 80 is no fraction"):
+        with pytest.raises(
+            InputError, match=r"next-item: train_until is 80.0, expected a date in quotes.* or a fraction"
+        ):
             next_item(train_until=80).split(interactions(ROWS))
 
     def test_what_the_data_lack(self):

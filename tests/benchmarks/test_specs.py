@@ -389,7 +389,7 @@ class TestMake:
 
     @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
     def test_no_neighbours_are_refused(self, model):
-        with pytest.raises(InputError, match=f"{model} has n_neighbours 0, expected at least 1"):
+        with pytest.raises(InputError, match=f"{model}: n_neighbours is 0, expected a whole number from 1"):
             specs.make(model, {"n_neighbours": 0})
 
     def test_on_the_ladder_epsilon_and_penalty_are_large_enough_to_be_felt(self):

@@ -404,7 +404,7 @@ class TestRefusals:
         ["yesterday noon", "2011-13-45", "09.10.2011", "", "NaT", "now", "today", "2011", "1970-01-04T24:30", "0.8"],
     )
     def test_what_is_no_date(self, cut):
-        with pytest.raises(InputError, match="is no date"):
+        with pytest.raises(InputError, match=r"train_until is .*, expected a date in quotes, as in 2011-10-09"):
             time_split(train_until=cut).split(interactions(ROWS))
 
     def test_a_date_finer_than_times_are(self):
@@ -413,7 +413,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("cut", [0, 1, 1.5, -0.1, 80, float("nan")])
     def test_what_is_no_fraction(self, cut):
-        with pytest.raises(InputError, match="is no fraction of the rows"):
+        with pytest.raises(InputError, match=r"train_until is .* or a fraction of the rows, between 0 and 1"):
             time_split(train_until=cut).split(interactions(ROWS))
 
     @pytest.mark.parametrize("cut", [dt.date(1970, 1, 4), None, (0.8,)])
@@ -428,7 +428,7 @@ class TestRefusals:
             ({}, "unknown protocol None, expected one of time-split"),
             ({"name": "leave-one-out"}, "unknown protocol 'leave-one-out'"),
             ({"name": "time-split", "until": 0.8}, "until"),
-            ({"name": "time-split", "train_until": 0.8}, "validation_until"),
+            ({"name": "time-split", "train_until": 0.8}, "the setting 'period' is missing; add it in the suite"),
         ],
     )
     def test_a_protocol_that_there_is_not(self, settings, message):

@@ -296,7 +296,7 @@ def test_tied_items_are_as_good_as_each_other(adapter, name, vectors):
 def test_vectors_that_are_all_zero_still_answer(adapter, name):
     index = adapter.build(name, np.zeros((50, 16), dtype=np.float32), small(name), threads=1, seed=0)
     for query in (np.ones((1, 16)), np.zeros((1, 16))):
-        found = adapter.search(index, query.astype(np.float32), 3, SETTINGS[name][1], threads=1)
+        found = adapter.search(index, query.astype(np.float32), 3, {}, threads=1)
         assert len(set(found[0].tolist()) - {-1}) == 3
 
 

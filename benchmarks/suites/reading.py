@@ -1,0 +1,252 @@
+"""From the text of a suite to its blocks: every table and value is checked here, before any data are read."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from backends import ann
+from backends.registry import FRAMEWORKS
+from benchmarks import protocols, specs
+from benchmarks.settings import SettingError, known_only, make, meant, require_distinct, shown
+from benchmarks.suites.lines import line_of
+from benchmarks.suites.rows import SEARCH, Block, IndexRow, ModelRow, Search, Suite
+from datasets import vectors
+from datasets.errors import InputError
+
+MOST_BYTES = 1 << 20
+"""A suite that people write has some kilobytes."""
+
+TOP = ("title", "settings", "sweeps", "block")
+OF_VECTORS = ("vectors", "protocol", "seeds", "indexes")
+
+
+class Shared(NamedTuple):
+    """What a suite writes once and names where it is wanted: settings of models, and rows of indexes."""
+
+    settings: Mapping[str, Mapping[str, Any]]
+    sweeps: Mapping[str, tuple[IndexRow, ...]]
+
+
+def read(path: Path) -> Suite:
+    """The suite of a file.
+
+    Raises:
+        InputError: if the file is no suite; the message names file, line, value and what was expected.
+    """
+    text = _text(path)
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        what = "its tables are nested too deeply" if isinstance(error, RecursionError) else _said(error)
+        raise InputError(f"{path} is not a suite: {what}; compare it with quick.toml.") from error
+    try:
+        return _suite(path.stem, content)
+    except SettingError as error:
+        line = line_of(text, error.place)
+        where = f"{path}, line {line}" if line else str(path)
+        raise InputError(f"{where}: {error}") from error
+
+
+def _said(error: ValueError) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(
+                f"{path} is not a suite: it has more than {MOST_BYTES:,} bytes; compare it with quick.toml."
+            )
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"the suite {path} cannot be read ({error.strerror}); check the file and its rights."
+        ) from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path} is not a suite: line {line} is not UTF-8; save it as UTF-8 and compare it with quick.toml."
+        ) from error
+
+
+@contextlib.contextmanager
+def at(*place: str | int) -> Iterator[None]:
+    """Adds to what is refused within where it stands."""
+    try:
+        yield
+    except SettingError as error:
+        if error.at_root:
+            raise
+        raise SettingError(str(error), (*place, *error.place)) from error
+    except InputError as error:
+        raise SettingError(str(error), place) from error
+
+
+def _suite(name: str, content: Mapping[str, Any]) -> Suite:
+    known_only(content, TOP, "a suite")
+    shared = Shared(_bases(content.get("settings", {})), _sweeps(content.get("sweeps", {})))
+    blocks = _list(content.get("block"), "block", "one or more tables [[block]]")
+    if not blocks:
+        raise SettingError("the suite is empty, expected one or more tables [[block]]; compare it with quick.toml.")
+    made = []
+    for i, block in enumerate(blocks):
+        with at("block", i):
+            made.append(_block(block, shared))
+    with at():
+        return Suite(name, content.get("title", name), tuple(made))
+
+
+def _list(given: Any, name: str, expected: str) -> Sequence[Any]:
+    if not isinstance(given, list):
+        what = "is missing" if given is None else f"is {shown(given)}"
+        raise SettingError(f"{name} {what}, expected {expected}; correct it in the suite.", (name,))
+    return given
+
+
+def _bases(given: Any) -> Mapping[str, Mapping[str, Any]]:
+    with at("settings"):
+        for name, base in _table(given, "settings").items():
+            with at(name):
+                _table(base, f"settings.{name}")
+    return given
+
+
+def _table(given: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise SettingError(f"{name} is {shown(given)}, expected a table; correct it in the suite.")
+    return given
+
+
+def _sweeps(given: Any) -> Mapping[str, tuple[IndexRow, ...]]:
+    with at("sweeps"):
+        return {name: _index_rows(rows, name) for name, rows in _table(given, "sweeps").items()}
+
+
+def _block(content: Any, shared: Shared) -> Block:
+    rest = dict(_table(content, "a block"))
+    indexes = _indexes(rest.pop("indexes", []), shared)
+    block = _of_vectors(rest, indexes) if "vectors" in rest else _of_models(rest, indexes, shared)
+    require_distinct("a block", block, "seeds", "modes", "throughput", "backends")
+    for i, name in enumerate(block.backends):
+        if name not in FRAMEWORKS:
+            known = f"{', '.join(FRAMEWORKS)}{meant(name, FRAMEWORKS)}"
+            raise SettingError(
+                f"unknown backend {shown(name)}, expected one of {known}; correct it in the suite.", ("backends", i)
+            )
+    return block
+
+
+def _indexes(given: Any, shared: Shared) -> tuple[IndexRow, ...]:
+    if not isinstance(given, str):
+        return _index_rows(given, "indexes")
+    if given in shared.sweeps:
+        return shared.sweeps[given]
+    sweeps = shared.sweeps
+    known = (
+        f"one of {', '.join(sweeps)}{meant(given, sweeps)}" if sweeps else "a list, since there is no table [sweeps]"
+    )
+    raise SettingError(f"unknown sweep {shown(given)}, expected {known}; correct it in the suite.", ("indexes",))
+
+
+def _index_rows(given: Any, name: str) -> tuple[IndexRow, ...]:
+    made = []
+    for i, row in enumerate(_list(given, name, "a list of tables, or the name of a sweep")):
+        with at(name, i):
+            made.append(_checked(make(IndexRow, row, "a row of indexes")))
+    return tuple(made)
+
+
+def _checked(row: IndexRow) -> IndexRow:
+    """The row, its index known and each of its settings within bounds, alone and with each of the others."""
+    if row.name not in ann.INDEXES:
+        known = f"{', '.join(ann.INDEXES)}{meant(row.name, ann.INDEXES)}"
+        raise SettingError(
+            f"unknown index {shown(row.name)}, expected one of {known}; correct it in the suite.", ("name",)
+        )
+    index = ann.INDEXES[row.name]
+    for kind, known_settings, given in (("build", index.build, row.build), ("query", index.query, row.query)):
+        for i, settings in enumerate(given):
+            for key, value in settings.items():
+                with at(kind, i, key):
+                    ann.settings(known_settings, {key: value})
+    for build, (i, query) in itertools.product(row.build, enumerate(row.query)):
+        with at("query", i):
+            ann.check_together(row.name, build, query)
+    return row
+
+
+def _of_vectors(rest: dict[str, Any], indexes: tuple[IndexRow, ...]) -> Block:
+    known_only(rest, OF_VECTORS, "a block of made-up vectors")
+    with at("vectors"):
+        made_from = make(vectors.Settings, rest["vectors"], "vectors")
+    with at("protocol"):
+        search = make(
+            Search, {**SEARCH, **_table(rest.get("protocol", {}), "protocol")}, "the protocol of made-up vectors"
+        )
+        if search.k > made_from.n_items:
+            raise SettingError(
+                f"k is {search.k}, but there are only {made_from.n_items} vectors to find; set protocol = "
+                f'{{ name = "search", k = … }} to {made_from.n_items} at most.'
+            )
+    for build in (build for row in indexes for build in row.build):
+        if build.get("nlist", 0) > made_from.n_items:
+            raise SettingError(
+                f"nlist is {build['nlist']}, but there are only {made_from.n_items} vectors; give an nlist of at most "
+                f"{made_from.n_items}.",
+                ("indexes",),
+            )
+    if not indexes:
+        raise SettingError("a block of made-up vectors has no indexes, so that nothing is run; add some to the suite.")
+    protocol = {**dataclasses.asdict(search), "primary_metric": f"index_recall@{search.k}"}
+    seeds = {"seeds": rest["seeds"]} if "seeds" in rest else {}
+    return Block(made_from.name, protocol, models=(), indexes=indexes, vectors=made_from, **seeds)
+
+
+def _of_models(rest: dict[str, Any], indexes: tuple[IndexRow, ...], shared: Shared) -> Block:
+    rows: dict[tuple[str, str], ModelRow] = {}
+    for i, content in enumerate(_list(rest.pop("models", None), "models", "a list of tables")):
+        with at("models", i):
+            row, variant = _model_row(content, shared.settings)
+            if (row.model, variant) in rows:
+                raise SettingError(
+                    f"two rows of {row.model} have the variant {variant!r}; give each its own in the suite."
+                )
+            rows[row.model, variant] = row
+    if not rows:
+        raise SettingError("a block has no models, so that nothing is run; add some to the suite.", ("models",))
+    block = make(Block, {**rest, "models": tuple(rows.values()), "indexes": indexes}, "a block")
+    with at("protocol"):
+        protocols.make(block.protocol)
+    return block
+
+
+def _model_row(content: Any, bases: Mapping[str, Mapping[str, Any]]) -> tuple[ModelRow, str]:
+    """The row, with the settings of its base beneath its own, and its variant."""
+    rest = dict(_table(content, "a row of models"))
+    base = _base(rest.pop("base", None), bases)
+    with at("settings"):
+        own = _table(rest.get("settings", {}), "settings")
+    beneath = {} if base is None else bases[base]
+    row = make(ModelRow, {**rest, "settings": {**beneath, **own}}, "a row of models")
+    require_distinct("a row of models", row, "modes")
+    try:
+        return row, specs.make(row.model, row.settings).variant
+    except SettingError as error:
+        inherited = error.place and error.place[0] in beneath and error.place[0] not in own
+        place = ("settings", base, *error.place) if inherited and base is not None else ("settings", *error.place)
+        raise SettingError(str(error), place, at_root=bool(inherited)) from error
+
+
+def _base(name: Any, bases: Mapping[str, Any]) -> str | None:
+    if name is None or (isinstance(name, str) and name in bases):
+        return name
+    known = f"one of {', '.join(bases)}{meant(name, bases)}" if bases else "none, since there is no table [settings.…]"
+    raise SettingError(f"unknown base {shown(name)}, expected {known}; correct it in the suite.", ("base",))
