@@ -28,7 +28,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def read(results: Path) -> list[Record]:
-    """The records of a folder, the last of each cell, in the order in which the cells were first recorded.
+    """The records of a folder, the last of each cell, in the order of the file.
 
     A last line without its end is what a killed run leaves behind: it is not a record and is passed over.
 
@@ -49,6 +49,7 @@ def read(results: Path) -> list[Record]:
                 f"{path}, line {number} is not a record of this version ({reason}); "
                 "move the file away, or mend or delete the line."
             ) from error
+        latest.pop(record["cell"], None)  # so that it stands where its last record stands
         latest[record["cell"]] = record
     return list(latest.values())
 
