@@ -22,13 +22,14 @@ from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import protocols, suites
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import store
+from benchmarks.harness import mixture, store
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.prepare import prepare as prepare_block
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
+    from benchmarks.agreement.verdict import Verdict
     from benchmarks.audit.report import Report
 
 
@@ -98,7 +99,10 @@ def run(options: argparse.Namespace) -> int:
         keep_paths=options.keep_paths,
     )
     with store.locked(options.results):
+        mixture.refuse_other_machine(options.results)
         planned = plan(blocks, chosen, options.results, options.data_dir)
+        data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
+        mixture.refuse_other_data(options.results, data)
         if not any(cells for _, cells in planned):
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
@@ -118,11 +122,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
-    from benchmarks.agreement.verdict import verdicts  # here, because it brings all of SciPy's statistics with it
+    from benchmarks.agreement.verdict import (  # here, because it brings all of SciPy's statistics with it
+        ending,
+        verdicts,
+    )
     from reports import render, write
 
     leaderboards = write.load(options.results)
-    written = write.publish({options.results: leaderboards})
+    written = write.publish({options.results: leaderboards}, [options.results])
     reached = verdicts(records)
     if options.json:
         for record in records:
@@ -134,6 +141,13 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
         statuses = Counter(record["status"] for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
         sys.stdout.writelines(f"written: {line}\n" for line in _entrances(written))
+        sys.stdout.writelines(f"{sentence}\n" for sentence in leaderboards.left_out)
+        if against := ending(reached, records):
+            sys.stdout.write(f"exit code {_code(reached, records)}: {against}\n")
+    return _code(reached, records)
+
+
+def _code(reached: Sequence[Verdict], records: Sequence[store.Record]) -> int:
     if not any(record["status"] == "ok" for record in records):
         return NOTHING_MEASURED
     disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
@@ -219,7 +233,10 @@ def report(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace, folders: Sequence[Path]) -> None:
     from reports import write
 
-    _say(options, *(f"written: {line}" for line in _entrances(write.write(folders))))
+    loaded = write.load_all(folders)
+    written = write.publish(loaded, folders)
+    _say(options, *(f"{folder}: {sentence}" for folder, boards in loaded.items() for sentence in boards.left_out))
+    _say(options, *(f"written: {line}" for line in _entrances(written)))
 
 
 def _entrances(written: Sequence[Path]) -> list[str]:

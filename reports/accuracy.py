@@ -44,10 +44,11 @@ class Published:
 
 @dataclass(frozen=True)
 class Badge:
-    """Whether the backends agree on a model, over all of its seeds, in words."""
+    """Whether the backends agree on a model, over all of its seeds, in words; `mark` is what it is coloured by."""
 
     verdict: str
     reason: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -208,10 +209,10 @@ def _badge(record: Record, verdicts: Sequence[Verdict]) -> Badge:
     names = ("model", "variant", "dataset", "protocol", "device")
     for verdict in verdicts:
         if all(getattr(verdict, name) == record[name] for name in names):
-            return Badge(verdict.badge, verdict.reason)
+            return Badge(verdict.badge, verdict.reason, verdict.counted_as)
     if record["backend"] not in FRAMEWORKS:
-        return Badge("one implementation", "there is nothing to compare it with")
-    return Badge("not compared", "no verdict was formed for this model")
+        return Badge("one implementation", "there is nothing to compare it with", "one implementation")
+    return Badge("not compared", "no verdict was formed for this model", "not compared")
 
 
 def _missing_popularity(variant: str, n_further: int) -> AccuracyRow:
@@ -230,7 +231,7 @@ def _missing_popularity(variant: str, n_further: int) -> AccuracyRow:
         further=(None,) * n_further,
         oracle_share=None,
         published=None,
-        badge=Badge("not compared", "not run"),
+        badge=Badge("not compared", "not run", "not compared"),
         curve=(),
         cells=(),
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.harness import mixture
 from reports.answers import (
     FASTEST,
     FASTEST_ALL,
@@ -18,6 +19,7 @@ from reports.answers import (
     reaching,
     runner_up,
 )
+from reports.readable import readable
 from reports.records import Record, grouped, prepare
 from reports.retrieval import IndexRow, IndexTable, index_tables
 
@@ -47,10 +49,14 @@ class Needs:
 
 @dataclass(frozen=True)
 class Measured:
-    """One set of vectors with its indexes, and the machine on which they were timed."""
+    """One set of vectors with its indexes, the machine on which they were timed, and how late their last record is.
+
+    `place` counts the records of all folders, in the order in which the folders were named and their files are written.
+    """
 
     table: IndexTable
     machine: Record
+    place: int
 
     @property
     def latest_run(self) -> str:
@@ -107,22 +113,25 @@ class Advice:
 
 
 def measured(folders: Iterable[Sequence[Record]]) -> tuple[Measured, ...]:
-    """Every set of vectors of some results folders, machine by machine; of a cell's records the latest counts.
+    """Every set of vectors of some results folders, machine by machine; of two versions of the data the newest counts.
+
+    Of the records of one cell that of the folder that was named last counts: a clock may go back.
 
     Raises:
         InputError: the records of one folder and machine cannot stand in one leaderboard.
     """
-    kept = [list(records) for records in folders]
-    latest: dict[tuple[str, str], tuple[str, int]] = {}
-    for place, records in enumerate(kept):
-        for record in records:
-            latest[_key(record)] = max(latest.get(_key(record), ("", 0)), (record["run_id"], place))
+    kept = [readable(list(records)) for records in folders]
+    last = {_key(record): place for place, records in enumerate(kept) for record in records}
+    places = {_key(record): n for n, record in enumerate(record for records in kept for record in records)}
     found = []
     for place, records in enumerate(kept):
-        own = [record for record in records if latest[_key(record)][1] == place]
+        own = [record for record in records if last[_key(record)] == place]
         for _, of_machine in grouped(own, lambda record: record["machine"]["id"]):
-            machine = of_machine[0]["machine"]
-            found += [Measured(table, machine) for table in index_tables(prepare(of_machine))]
+            newest, _ = mixture.newest(sorted(of_machine, key=lambda record: places[_key(record)]))
+            machine = newest[0]["machine"]
+            for table in index_tables(prepare(newest)):
+                at = max(places[machine["id"], row.cell] for row in table.rows)
+                found.append(Measured(table, machine, at))
     return tuple(found)
 
 
@@ -183,14 +192,13 @@ def _is_near(table: IndexTable, needs: Needs) -> bool:
 
 
 def _nearest(known: Sequence[Measured], needs: Needs) -> Measured:
-    """By the logarithms of items and dimensions; of equally near ones that of most indexes, then of the latest run."""
+    """By the logarithms of items and dimensions; of equally near ones that of most indexes, then the last recorded."""
 
     def distance(one: Measured) -> tuple[float, int]:
         far = abs(math.log(items_factor(one.table, needs))) + abs(math.log(dim_factor(one.table, needs)))
         return far, -len({row.name for row in reaching(one.table.rows, 0)})
 
-    latest_first = sorted(known, key=lambda one: (one.latest_run, one.machine["id"], repr(one.table)), reverse=True)
-    return min(latest_first, key=distance)
+    return min(sorted(known, key=lambda one: one.place, reverse=True), key=distance)
 
 
 def _same_size(one: Measured, other: Measured) -> bool:

@@ -35,6 +35,8 @@ def lines(advice: Advice) -> list[str]:
         said = [_recommendation(needs, found.table, choice, advice.lead), *_second(advice)]
         said += [_relaxing(needs, found.table, relaxed) for relaxed in advice.relaxed]
     said += [_rests_on(found), *_carried(needs, found.table), _records(advice)]
+    if found.table.lost:
+        said.append(f"Without figures there, and so not in the choice: {', '.join(found.table.lost)}.")
     if advice.n_alike:
         said.append(
             f"Of {advice.n_alike} further sets of vectors of this size, {choice.row.name} is the fastest that fits on "

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.agreement import INJECTED
+from benchmarks.agreement.verdict import EXCUSED, said
 from reports.records import Record, grouped
 
 
@@ -15,6 +17,8 @@ class LadderRow:
     """One adapter in one form and mode over all of its climbs: other seeds, other numbers of threads, once more.
 
     Attributes:
+        failed: in words, climbs that did not end: "failed", or "2 of 5 climbs failed"; "" where all did.
+        excused: whether it did not climb because it cannot be run.
         n_climbs: how often it climbed; what follows is of the climb that broke first, or went furthest off.
         n_rungs, highest: rungs that hold, and the last of them.
         broken: the first rung that does not hold, None where all do.
@@ -29,6 +33,8 @@ class LadderRow:
     mode: str
     device: str
     dataset: str
+    failed: str
+    excused: bool
     n_climbs: int
     n_rungs: int
     highest: str
@@ -38,6 +44,11 @@ class LadderRow:
     where: str
     shares: tuple[tuple[str, float], ...]
     divergence: tuple[float, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every climb came to its end, and held on each rung."""
+        return self.broken is None and not self.failed
 
 
 @dataclass(frozen=True)
@@ -67,13 +78,17 @@ class BitRow:
 
 @dataclass(frozen=True)
 class KillRow:
-    """How many of the bugs injected into one adapter the ladder caught; `survivors` are the names of the others."""
+    """How many of the bugs injected into one adapter the ladder caught; `survivors` are the names of the others.
+
+    `failed` says why none were injected: then nobody knows what the ladder would have caught.
+    """
 
     model: str
     backend: str
     n_injected: int
     n_caught: int
     survivors: tuple[str, ...]
+    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,26 +103,48 @@ class BugRow:
 
 
 def ladder_rows(records: Sequence[Record]) -> tuple[LadderRow, ...]:
-    """One row for each adapter, form and mode that climbed."""
-    return tuple(_ladder_row(climbs) for _, climbs in grouped(_climbs(records), _adapter))
+    """One row for each adapter, form and mode that climbed, or was to."""
+    tried = [r for r in records if r["kind"] == "agreement" and (r["rungs"] or _is_lost(r)) and not _is_injected(r)]
+    return tuple(_ladder_row(climbs) for _, climbs in grouped(tried, _adapter))
+
+
+def count(rows: Sequence[LadderRow]) -> tuple[int, int, str]:
+    """How many adapters hold, of how many that can be run, and in words how many did not come to their end."""
+    able = [row for row in rows if not row.excused]
+    n_failed = sum(bool(row.failed) for row in able)
+    return sum(row.holds for row in able), len(able), f"{n_failed} failed" if n_failed else ""
 
 
 def _climbs(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record["kind"] == "agreement" and record["rungs"]]
 
 
+def _is_lost(record: Record) -> bool:
+    return bool(record["status"] != "ok")
+
+
+def _is_injected(record: Record) -> bool:
+    """Whether bugs were injected, or were to be; a cell that failed has only its name to tell."""
+    return bool(record["variant"] == INJECTED or record["settings"].get("bugs"))
+
+
 def _adapter(record: Record) -> tuple[str, ...]:
     return tuple(record[name] for name in ("dataset", "model", "variant", "backend", "mode", "device"))
 
 
-def _ladder_row(climbs: Sequence[Record]) -> LadderRow:
-    worst = min(climbs, key=lambda record: sum(rung["holds"] for rung in record["rungs"]))
+def _ladder_row(tried: Sequence[Record]) -> LadderRow:
+    lost = [record for record in tried if _is_lost(record)]
+    climbs = [record for record in tried if record["rungs"]]
+    # Who never climbed has no rungs: what is said of it is that.
+    worst = min(climbs or lost, key=lambda record: sum(rung["holds"] for rung in record["rungs"]))
     held = [rung for rung in worst["rungs"] if rung["holds"]]
     broken = next((rung for rung in worst["rungs"] if not rung["holds"]), None)
     divergence = [_so_far(record["divergence"]) for record in climbs if record.get("divergence")]
     n_steps = min(map(len, divergence), default=0)
     return LadderRow(
         **{name: worst[name] for name in ("model", "variant", "backend", "mode", "device", "dataset")},
+        failed=_lost_in_words(lost, len(tried)),
+        excused=not climbs and all(record["status"] in EXCUSED for record in lost),
         n_climbs=len(climbs),
         n_rungs=len(held),
         highest=held[-1]["rung"] if held else "",
@@ -118,6 +155,11 @@ def _ladder_row(climbs: Sequence[Record]) -> LadderRow:
         shares=_shares(climbs),
         divergence=tuple(np.max([steps[:n_steps] for steps in divergence], axis=0).tolist() if divergence else ()),
     )
+
+
+def _lost_in_words(lost: Sequence[Record], n_tried: int) -> str:
+    how = " and ".join(sorted({said(record["status"]) for record in lost}))
+    return how if len(lost) == n_tried else f"{len(lost)} of {n_tried} climbs {how}" if lost else ""
 
 
 def _so_far(divergence: Sequence[float | None]) -> np.ndarray:
@@ -172,6 +214,8 @@ def kill_rows(records: Sequence[Record]) -> tuple[KillRow, ...]:
     for record, bugs in _injected(records):
         survivors = tuple(bug["bug"] for bug in bugs if not bug["caught"])
         rows.append(KillRow(record["model"], record["backend"], len(bugs), len(bugs) - len(survivors), survivors))
+    lost = (r for r in records if r["kind"] == "agreement" and _is_lost(r) and _is_injected(r))
+    rows += [KillRow(r["model"], r["backend"], 0, 0, (), said(r["status"])) for r in lost]
     return tuple(sorted(rows, key=lambda row: (row.model, row.backend)))
 
 

@@ -26,16 +26,16 @@ _NOTES = (
 )
 
 
-def overview(rows: Sequence[WinsRow]) -> list[blocks.Block]:
+def overview(rows: Sequence[WinsRow], tables: Sequence[IndexTable]) -> list[blocks.Block]:
     """How often each index wins, over all sets of vectors; nothing where there was never a contest."""
     if not rows:
         return []
     columns = (*_words("question", "index"), *_figures(*(f"recall {_level(w.recall)}" for w in rows[0].wins)))
     body = tuple(blocks.Row(_cells(row.question, row.index, *map(_wins, row.wins))) for row in rows)
     caption = "How often an index wins, of the sets of vectors on which two indexes or more reach the recall"
-    return [
-        blocks.Block("Over all sets of vectors", (blocks.Table(caption, columns, body, ("wins",), 2),), notes=_NOTES)
-    ]
+    absent = (f"In no contest on {t.source}, {t.dataset}: {', '.join(t.lost)}." for t in tables if t.lost)
+    shown = blocks.Table(caption, columns, body, ("wins",), 2)
+    return [blocks.Block("Over all sets of vectors", (shown,), notes=(*_NOTES, *absent))]
 
 
 def of_table(answered: TableAnswers) -> tuple[blocks.Table, ...]:
@@ -48,12 +48,14 @@ def of_table(answered: TableAnswers) -> tuple[blocks.Table, ...]:
         columns += _figures("figure", "min – max", f"lost {answered.table.task_metric or 'of the task'}")
         columns += (*_words("runner-up"), *_figures("times as good"), *_words("verdict"))
         caption = "Of the indexes that reach an index recall: the best at each question, and the best of the others"
+        caption += f"; without {', '.join(of.lost)}" if of.lost else ""
         body = tuple(_answer_row(answer, answered.table) for answer in answered.answers)
         tables.append(blocks.Table(caption, columns, body, (*key, "best"), 2, about))
     heads = (*_figures("index recall"), *_words("Faiss"), *_figures("queries/s"), *_words("Annoy"))
     heads += (*_figures("queries/s", "Faiss ÷ Annoy"), *_words("verdict"))
     caption = "Faiss against Annoy: the fastest of each that reaches an index recall"
-    return (*tables, blocks.Table(caption, heads, tuple(map(_duel_row, answered.duels)), (*key, "duel"), 1, about))
+    duels = tuple(_duel_row(duel, of) for duel in answered.duels)
+    return (*tables, blocks.Table(caption, heads, duels, (*key, "duel"), 1, about))
 
 
 def name_of(row: IndexRow) -> str:
@@ -81,10 +83,11 @@ def _answer_row(answer: Answer, table: IndexTable) -> blocks.Row:
     )
 
 
-def _duel_row(duel: Duel) -> blocks.Row:
+def _duel_row(duel: Duel, table: IndexTable) -> blocks.Row:
     cells = [_level(duel.recall)]
-    for row in (duel.faiss, duel.annoy):
-        cells += [name_of(row), text.both(row.qps, text.rate)] if row else [answers.UNREACHED, ""]
+    for row, family in ((duel.faiss, "faiss"), (duel.annoy, "annoy")):
+        absent = table.failed(family) or answers.UNREACHED
+        cells += [name_of(row), text.both(row.qps, text.rate)] if row else [absent, ""]
     return blocks.Row(_cells(*cells, text.both(duel.lead.ratio, text.ratio), _verdict(duel.lead)))
 
 

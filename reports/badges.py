@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from benchmarks.agreement.verdict import EXCUSED, INCOMPLETE
+from reports import agreement
+from reports.agreement import KillRow
 from reports.leaderboard import Leaderboards
 
-_COLOURS = {"agrees": "#1a6b34", "undecided": "#8a6d00", "differs": "#a11b23"}
+if TYPE_CHECKING:
+    from benchmarks.agreement.verdict import Verdict
+
+_COLOURS = {"agrees": "#1a6b34", "agrees-incomplete": "#8a3d00", "undecided": "#8a6d00", "differs": "#a11b23"}
 
 
 @dataclass(frozen=True)
@@ -39,24 +46,45 @@ class Badge:
 
 def badges(runs: Sequence[Leaderboards]) -> tuple[Badge, ...]:
     """The badges of all these runs together; what was never counted has none."""
-    words = [verdict.verdict for of in runs for verdict in of.verdicts if verdict.verdict != "not compared"]
-    rows = {(row.model, row.variant, row.backend, row.mode, row.device): row for of in runs for row in of.ladder}
-    kills = {(row.model, row.backend): row for of in runs for row in of.kills}
+    # An adapter that several runs have tried is as good as the worst of them: none of them is the latest.
+    rows = sorted((row for of in runs for row in of.ladder), key=lambda row: not row.holds)
+    kills = sorted((row for of in runs for row in of.kills), key=lambda row: bool(row.failed or row.survivors))
+    climbed = {(row.model, row.variant, row.backend, row.mode, row.device): row for row in rows}
+    n_held, n_climbing, fell = agreement.count(list(climbed.values()))
     n_cells = sum(of.headline.n_cells for of in runs)
-    counted = (
-        ("agreement", "models that agree", words.count("agrees"), len(words), "differs" not in words),
-        ("ladder", "adapters that hold", sum(not row.broken for row in rows.values()), len(rows), False),
-        (
-            "injected-bugs",
-            "injected bugs caught",
-            sum(row.n_caught for row in kills.values()),
-            sum(row.n_injected for row in kills.values()),
-            False,
-        ),
-        ("cells", "cells with figures", n_cells - sum(of.headline.n_failed for of in runs), n_cells, True),
+    n_finished = n_cells - sum(of.headline.n_failed for of in runs)
+    made = (
+        _agreement([verdict for of in runs for verdict in of.verdicts]),
+        _badge("ladder", "adapters that hold", n_held, n_climbing, missing=fell, otherwise="differs"),
+        _injected({(row.model, row.backend): row for row in kills}.values()),
+        _badge("cells", "cells with figures", n_finished, n_cells, otherwise="undecided"),
     )
-    return tuple(
-        Badge(name, label, f"{n:,} of {of:,}", "agrees" if n == of else "undecided" if lenient else "differs")
-        for name, label, n, of, lenient in counted
-        if of
+    return tuple(badge for badge in made if badge)
+
+
+def _badge(name: str, label: str, n: int, of: int, *, missing: str = "", otherwise: str) -> Badge | None:
+    """A count with what is missing from it; `otherwise` is the colour where not all are counted, or some could not."""
+    told = f" ({missing})" if missing else ""
+    mark = "agrees" if n == of and not missing else otherwise
+    return Badge(name, label, f"{n:,} of {of:,}{told}", mark) if of or missing else None
+
+
+def _agreement(verdicts: Sequence[Verdict]) -> Badge | None:
+    """Of the models that were compared, or were to be, those that agree in every framework; who is missing is named."""
+    compared = [v for v in verdicts if v.verdict != "not compared" or (v.n_expected > 1 and not v.seeds)]
+    words = [verdict.counted_as for verdict in compared]
+    partial = [verdict for verdict in compared if verdict.counted_as in {INCOMPLETE, "not compared"}]
+    absent = ", ".join(dict.fromkeys(words for verdict in partial for words in verdict.missing))
+    missing = f"{len(partial)} incomplete: {absent}" if partial else ""
+    otherwise = "differs" if "differs" in words else "undecided" if "undecided" in words else "agrees-incomplete"
+    return _badge(
+        "agreement", "models that agree", words.count("agrees"), len(words), missing=missing, otherwise=otherwise
     )
+
+
+def _injected(rows: Iterable[KillRow]) -> Badge | None:
+    rows = list(rows)
+    n_failed = sum(bool(row.failed) for row in rows if row.failed not in EXCUSED)
+    missing = f"{n_failed} adapter{'s' * (n_failed > 1)} failed" if n_failed else ""
+    caught, injected = sum(row.n_caught for row in rows), sum(row.n_injected for row in rows)
+    return _badge("injected-bugs", "injected bugs caught", caught, injected, missing=missing, otherwise="differs")

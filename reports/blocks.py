@@ -89,9 +89,9 @@ def status(word: str, reason: str) -> Cell:
     return Cell(word, reason, "failed")
 
 
-def verdict(badge: str, reason: str) -> Cell:
-    """A verdict in words, coloured by the first of them."""
-    return Cell(badge, reason, badge.partition(" (")[0].replace(" ", "-"))
+def verdict(words: str, reason: str, counted_as: str) -> Cell:
+    """A verdict in words, coloured by what it is counted as."""
+    return Cell(words, reason, counted_as.replace(",", "").replace(" ", "-"))
 
 
 def mode(of: str, device: str) -> str:

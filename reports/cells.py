@@ -1,11 +1,16 @@
-"""One long table of everything: a row a cell, with its names, its main figures and the command that measures it."""
+"""One table of everything: a row a cell, with its names, all of its figures and the command that measures it.
+
+The first columns are the fields of `CellRow`. Behind them each metric that any of the cells has is a column,
+`metrics/ndcg@10`, and, where it has a 95 % interval, its ends are two more, `low/ndcg@10` and `high/ndcg@10`. Seeds are
+rows of their own: a mean over them is a `groupby` away.
+"""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +20,10 @@ from reports.spread import Spread, spread_of
 
 @dataclass(frozen=True)
 class CellRow:
-    """One record; what it does not tell, or was not measured, is None. Units are in the names."""
+    """One record; what it does not tell, or was not measured, is None. Units are in the names.
+
+    `figures` are (column, value) of every metric and of its interval.
+    """
 
     kind: str
     model: str
@@ -72,6 +80,14 @@ class CellRow:
     commit: str | None
     run_id: str
     cell: str
+    figures: tuple[tuple[str, float], ...]
+
+
+_NAMED = tuple(field for field in dataclasses.fields(CellRow) if field.name != "figures")
+_PARTS = ("metrics", "low", "high")
+_LARGEST_INT = 2**63 - 1
+"""A column of whole numbers is one of text where a number, such as somebody's seed, is larger."""
+_TYPES = {"str": "string", "int": "int64", "float": "float64"}
 
 
 def cell_rows(records: Sequence[Record], commands: Mapping[str, str]) -> tuple[CellRow, ...]:
@@ -84,8 +100,9 @@ def to_csv(rows: Sequence[CellRow]) -> bytes:
     """UTF-8, a header, lines that end in a line feed; None is an empty field."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in dataclasses.fields(CellRow))
-    writer.writerows(dataclasses.astuple(row) for row in rows)
+    columns = _columns(rows)
+    writer.writerow(columns)
+    writer.writerows(zip(*(values for values, _ in columns.values()), strict=True))
     return text.getvalue().encode("utf-8", "replace")
 
 
@@ -94,15 +111,34 @@ def to_parquet(rows: Sequence[CellRow]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
-    fields = [(field.name, types[str(field.type).removesuffix(" | None")]) for field in dataclasses.fields(CellRow)]
-    columns = {name: [_whole(getattr(row, name)) for row in rows] for name, _ in fields}
+    columns = {_whole(name): pa.array(map(_whole, values), kind) for name, (values, kind) in _columns(rows).items()}
     file = io.BytesIO()
-    parquet.write_table(pa.table(columns, schema=pa.schema(fields)), file, compression="zstd")
+    parquet.write_table(pa.table(columns), file, compression="zstd")
     return file.getvalue()
 
 
-def _whole(value: object) -> object:
+def _columns(rows: Sequence[CellRow]) -> dict[str, tuple[list[Any], str]]:
+    """The columns in their order: values and the name of their type."""
+    columns = {}
+    for field in _NAMED:
+        values = [getattr(row, field.name) for row in rows]
+        kind = _TYPES[str(field.type).removesuffix(" | None")]
+        if kind == "int64" and any(value is not None and abs(value) > _LARGEST_INT for value in values):
+            values, kind = [None if value is None else str(value) for value in values], "string"
+        columns[field.name] = values, kind
+    figures = [dict(row.figures) for row in rows]
+    for name in sorted({name for of_row in figures for name in of_row}, key=_place):
+        columns[name] = [of_row.get(name) for of_row in figures], "float64"
+    return columns
+
+
+def _place(column: str) -> tuple[str, int]:
+    """By metric, its value before the ends of its interval."""
+    part, _, metric = column.partition("/")
+    return metric, _PARTS.index(part)
+
+
+def _whole(value: Any) -> Any:
     """Text that UTF-8 can hold: a record may come with half of a surrogate pair."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
@@ -131,7 +167,14 @@ def _row(record: Record, command: str) -> CellRow:
         bugs_caught=sum(bug["caught"] for bug in bugs) if bugs else None,
         command=command,
         machine=record["machine"]["id"],
+        figures=tuple(_figures(record)),
     )
+
+
+def _figures(record: Record) -> Iterator[tuple[str, float]]:
+    yield from ((f"metrics/{name}", float(value)) for name, value in sorted(record["metrics"].items()))
+    for name, (low, high) in sorted(record["intervals"].items()):
+        yield from ((f"low/{name}", float(low)), (f"high/{name}", float(high)))
 
 
 def _metrics(record: Record) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from itertools import groupby
 import matplotlib.style
 from matplotlib.axes import Axes
 
+from benchmarks.agreement.verdict import said
 from reports import ladder_charts, map_charts, pareto_charts, text
 from reports.accuracy import AccuracyRow, AccuracyTable
 from reports.drawing import COLOURS, GREY, MARKERS, STYLE, Chart, Place, chart_of, figure_of
@@ -51,6 +52,9 @@ def _learning_curves(table: AccuracyTable) -> list[Chart]:
         description = (
             f"{text.plain(table.metric)} by epoch on {text.plain(table.dataset)}; last epoch: {', '.join(last)}."
         )
+        absent = [r for r in table.rows if (r.model, r.variant) == (model, variant) and r.status != "ok"]
+        if absent:
+            description += f" Without figures: {', '.join(f'{_label(row)} {said(row.status)}' for row in absent)}."
         charts.append(chart_of(figure, name, table, title, description, model=model, places=places))
     return charts
 

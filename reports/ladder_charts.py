@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from reports import text
-from reports.agreement import LadderRow, RungRow
+from reports.agreement import LadderRow, RungRow, count
 from reports.drawing import COLOURS, GREY, Chart, Place, chart_of
 from reports.svg import INK
 
@@ -31,7 +31,7 @@ _LEVELS = (  # how much of its tolerance a rung takes up, and its colour
 
 def draw(rows: Sequence[LadderRow], rungs: Sequence[RungRow]) -> list[Chart]:
     """A heat map of families, frameworks and rungs, and a panel of divergences for each family."""
-    charts = [_heat_map(rows)] if rows else []
+    charts = [_heat_map(rows)] if any(row.shares for row in rows) else []
     if any(row.divergence for row in rows):
         charts.append(_divergences(rows, next((rung.tolerance for rung in rungs if rung.rung == "trajectory"), None)))
     return charts
@@ -68,8 +68,8 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
     columns = ", ".join(_adapter(*adapter) for adapter in adapters)
     title = "How much of its tolerance each rung of the ladder takes up"
     description = f"Columns within a rung: {columns}. "
-    n_broken = sum(row.broken is not None for row in rows)
-    description += f"{len(rows) - n_broken} of {len(rows)} adapters and modes hold to the last rung."
+    n_held, n_able, fell = count(rows)
+    description += f"{n_held} of {n_able} adapters and modes hold to the last rung{f'; {fell}' * bool(fell)}."
     figure.suptitle(f"{title}\nwithin a rung: {columns}", x=0.01, ha="left", fontsize=9)
     return chart_of(figure, "ladder-rungs", rows, title, description, places=readings)
 

@@ -103,15 +103,18 @@ class Leaderboards:
     environment: Environment
     commands: Commands
     cells: tuple[CellRow, ...]
+    left_out: tuple[str, ...] = ()
 
 
-def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboards:
+def build(records: Iterable[Record], verdicts: Sequence[Verdict], left_out: tuple[str, ...] = ()) -> Leaderboards:
     """The leaderboards of one results folder.
 
     Args:
-        records: valid records; of two for one cell, or for one place in the tables, that of the later run counts.
+        records: valid records in the order of their file; of two for one cell, or for one place in the tables, the
+            later counts.
         verdicts: whether the backends agree, formed from prepared records, one a model, variant, dataset, protocol,
             device and seed.
+        left_out: sentences on what of the folder is not among the records.
 
     Returns:
         Tables that do not depend on the order of different cells.
@@ -147,6 +150,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict]) -> Leaderboard
         environment=_environment(chosen),
         commands=found,
         cells=cell_rows(chosen, found.of_cell),
+        left_out=left_out,
     )
 
 
@@ -163,14 +167,15 @@ def _judged(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
 def _headline(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Headline:
     backends = {record["backend"] for record in records}
-    counts = Counter(verdict.verdict for verdict in verdicts)
+    counts = Counter(verdict.counted_as for verdict in verdicts)
+    words = ("agrees", "agrees, incomplete", "differs", "undecided", "not compared")
     return Headline(
         models=tuple(sorted({record["model"] for record in records})),
         frameworks=tuple(name for name in FRAMEWORKS if name in backends),
         datasets=tuple(sorted({record["dataset"] for record in records})),
         n_cells=len(records),
         n_failed=sum(record["status"] != "ok" for record in records),
-        verdicts=tuple((name, counts[name]) for name in ("agrees", "differs", "undecided", "not compared")),
+        verdicts=tuple((name, counts[name]) for name in words if counts[name] or name != "agrees, incomplete"),
     )
 
 

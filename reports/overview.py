@@ -19,6 +19,7 @@ class OverviewRow:
         low, high: smallest and largest of the frameworks' figures, None where none finished.
         above: the smallest figure less that of the better popularity row, None where either is missing.
         fastest, ratio: the framework and mode with the highest training throughput, and what it is of the slowest.
+        untimed: who was to be timed too and was not, and why.
     """
 
     dataset: str
@@ -35,6 +36,7 @@ class OverviewRow:
     badge: Badge
     fastest: str | None
     ratio: Spread | None
+    untimed: tuple[str, ...]
 
 
 def overview_rows(accuracy: Sequence[AccuracyTable], timed: Sequence[ThroughputTable]) -> tuple[OverviewRow, ...]:
@@ -59,7 +61,7 @@ def _row(
     means = [row.primary.mean for row in rows if row.primary]
     low, high = (min(means), max(means)) if means else (None, None)
     place = (table.dataset, table.protocol, first.model, first.variant)
-    own = (t for t in timed if (t.dataset, t.protocol, t.model, t.variant) == place)
+    own = [t for t in timed if (t.dataset, t.protocol, t.model, t.variant) == place]
     rated = [(row.to_slowest, f"{row.backend} {row.mode}") for t in own for row in t.rows if row.to_slowest]
     ratio, fastest = max(rated, key=lambda pair: (pair[0].median, pair[1]), default=(None, None))
     return OverviewRow(
@@ -74,4 +76,5 @@ def _row(
         badge=first.badge,
         fastest=fastest,
         ratio=ratio,
+        untimed=tuple(dict.fromkeys(words for t in own for words in t.missing)),
     )

@@ -1,4 +1,4 @@
-"""Records made ready for tables: the latest of each, of one machine and one version of the data, in a fixed order."""
+"""Records made ready for tables: the last of each, of one machine and one version of the data, in a fixed order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from datasets.errors import InputError
+from reports.readable import readable
 
 Record: TypeAlias = dict[str, Any]
 Key = TypeVar("Key")
@@ -14,7 +15,10 @@ Row = TypeVar("Row")
 
 
 def prepare(records: Iterable[Record]) -> list[Record]:
-    """The latest records in canonical order, so that the order in which cells finished leaves no trace.
+    """The last record of each cell, and of what is called the same, in canonical order.
+
+    What is last is said by the order in which they are given, which is that of their file: a clock may go back. Other
+    than that the order in which cells finished leaves no trace.
 
     A name that stands for several settings is told apart by them: "tuned" becomes "tuned (epochs=5)" and
     "tuned (epochs=8)", and so do protocols. What has been prepared stays as it is.
@@ -22,7 +26,10 @@ def prepare(records: Iterable[Record]) -> list[Record]:
     Raises:
         InputError: there are no records, or they come from several machines or several versions of one dataset.
     """
-    by_cell = {record["cell"]: record for record in sorted(records, key=lambda record: record["run_id"])}
+    by_cell: dict[str, Record] = {}
+    for record in readable(list(records)):
+        by_cell.pop(record["cell"], None)  # so that it stands where its last record stands
+        by_cell[record["cell"]] = record
     latest = {_identity(record): record for record in _told_apart(list(by_cell.values()))}
     if not latest:
         raise InputError("there are no records to report: run `python -m benchmarks run` first")
@@ -76,7 +83,7 @@ def _names_metric(record: Record) -> bool:
 
 
 def _identity(record: Record) -> tuple[str, ...]:
-    """What a record's row in the tables is called; a later run under other versions replaces it."""
+    """What a record's row in the tables is called; a later record under other versions replaces it."""
     names = ["kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "index"]
     if record["kind"] in {"throughput", "index", "agreement"}:
         names.append("threads")
@@ -92,7 +99,8 @@ def _told_apart(records: Sequence[Record]) -> list[Record]:
     for _, of_variant in grouped(labelled, lambda r: (r["dataset"], r["protocol"], r["model"], r["variant"])):
         told += _labelled(of_variant, "variant", spec_settings)
     # Grouping has sorted them by name; what comes later still has to count.
-    return sorted(told, key=lambda record: record["run_id"])
+    place = {record["cell"]: place for place, record in enumerate(records)}
+    return sorted(told, key=lambda record: place[record["cell"]])
 
 
 def _labelled(records: Sequence[Record], name: str, settings_of: Callable[[Record], Record]) -> list[Record]:

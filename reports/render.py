@@ -33,6 +33,7 @@ def markdown(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
         headline=leaderboards.headline,
         commits=leaderboards.environment.commits,
         machine=leaderboards.environment.machine,
+        left_out=leaderboards.left_out,
         sections=sections(leaderboards, charts),
     )
 
@@ -88,6 +89,7 @@ def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:
     fastest = max(rows, key=lambda row: (row.to_slowest.median if row.to_slowest else 0, row.backend, row.mode))
     rate = f"{text.median(fastest.samples_per_s, text.rate)} samples/s"
     against = f"{text.both(fastest.to_slowest, text.ratio)} of {table.slowest}"
+    against += f"; {', '.join(table.missing)}" if table.missing else ""
     return [(table.dataset, f"{table.model} {table.variant}", f"{fastest.backend} {fastest.mode}", rate, against)]
 
 
@@ -96,7 +98,9 @@ def _retrieval_lines(answered: TableAnswers) -> list[tuple[str, ...]]:
     for duel in answered.duels:
         if duel.recall == _SUMMARY_RECALL:
             sides = [
-                f"{row.name} {text.median(row.qps, text.rate)}" if row else f"no {family}"
+                f"{row.name} {text.median(row.qps, text.rate)}"
+                if row
+                else answered.table.failed(family) or f"no {family}"
                 for family, row in (("faiss", duel.faiss), ("annoy", duel.annoy))
             ]
             table = answered.table

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.agreement.verdict import said
 from reports.records import Record, grouped, ok, primary_metric, samples, single
 from reports.spread import Spread, paired_ratio, spread_of
 
@@ -86,6 +87,23 @@ class IndexTable:
     def search_threads(self) -> int:
         """Threads of a query batch: one where batches on all cores stand apart, the worker's in older records."""
         return 1 if self.threads_all else self.threads
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The indexes of which settings have no figures, and why: what is said of the others is said without them."""
+        words = []
+        for name in dict.fromkeys(row.name for row in self.rows if row.status != "ok"):
+            own = [row for row in self.rows if row.name == name]
+            lost = [row for row in own if row.status != "ok"]
+            how = " and ".join(sorted({said(row.status) for row in lost}))
+            words.append(f"{name} {how}" if len(lost) == len(own) else f"{name} {how} in {len(lost)} of {len(own)}")
+        return tuple(words)
+
+    def failed(self, family: str) -> str:
+        """Why a whole family of indexes has no figures, "" where one has some or none was tried."""
+        own = [row for row in self.rows if row.name.startswith(family)]
+        how = " and ".join(sorted({said(row.status) for row in own}))
+        return f"{family} {how}" if own and all(row.status != "ok" for row in own) else ""
 
 
 def index_tables(records: Sequence[Record]) -> tuple[IndexTable, ...]:

@@ -185,6 +185,7 @@ def _facts(boards: Leaderboards) -> tuple[tuple[str, str], ...]:
         ("Frameworks", ", ".join(headline.frameworks) or "none"),
         ("Data", ", ".join(headline.datasets)),
         ("Cells", f"{headline.n_cells}{failed}"),
+        *(("Left out", sentence) for sentence in boards.left_out),
         ("Agreement", verdicts or text.MISSING),
         ("Machine", f"{machine.cpu}, {machine.cores} cores" + (f", {machine.gpu}" if machine.gpu else "")),
         ("Code", ", ".join(commits)),

@@ -84,6 +84,10 @@ def mebibytes(n_bytes: float | None) -> str:
     return MISSING if n_bytes is None else significant(n_bytes / 2**20)
 
 
+def gibibytes(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:,.1f}" if n_bytes < 2**60 else f"{n_bytes // 2**30:,}"
+
+
 def milliseconds(seconds: float | None) -> str:
     return MISSING if seconds is None else significant(1000 * seconds)
 

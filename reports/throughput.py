@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.agreement.verdict import said
 from reports.records import Record, grouped, ok, samples, single
 from reports.spread import Spread, paired_ratio, spread_of
 
@@ -41,6 +42,11 @@ class ThroughputTable:
     group: str | None
     slowest: str | None
     rows: tuple[ThroughputRow, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Who is in no ratio, and why: the fastest of the others may not be the fastest of all."""
+        return tuple(f"{row.backend} {row.mode} {said(row.status)}" for row in self.rows if row.status != "ok")
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import specs
-from benchmarks.agreement.mutants import INJECTED
+from benchmarks.agreement import INJECTED
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import environment, store
+from benchmarks.harness import environment, mixture, store
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.harness.run import FAILURES, Group, Run
 from benchmarks.specs.base import settings
@@ -26,6 +26,7 @@ def agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
     records = []
     with store.locked(options.results):
+        mixture.refuse_other_machine(options.results)
         session = Run(options.results, options.timeout, _print_bugs if options.mutants else _print_climb)
         for repeat in range(options.repeats):
             hashes = {"split": "ladder", **({"repeat": str(repeat)} if repeat else {})}

@@ -22,7 +22,6 @@ from benchmarks.agreement.ladder import climb
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.specs.base import DifferentiableSpec
 
-INJECTED = "injected bugs"
 """The variant under which the outcome is recorded."""
 
 SHARED = ("optimizers", "layers", "contract")

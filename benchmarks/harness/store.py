@@ -69,7 +69,7 @@ def read(results: Path) -> list[Record]:
                 f"{path}, line {number} is not a record of this version ({error}); "
                 "move the file away, or mend or delete the line."
             ) from error
-        latest.pop(record["cell"], None)
+        latest.pop(record["cell"], None)  # so that it stands where its last record stands
         latest[record["cell"]] = record
     return list(latest.values())
 

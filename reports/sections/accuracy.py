@@ -65,11 +65,15 @@ def _cells(row: AccuracyRow) -> tuple[Cell, ...]:
         Cell(text.metric(primary.mean)) if primary else status(row.status, row.reason),
         interval,
         text.percent(row.oracle_share),
-        verdict(row.badge.verdict, row.badge.reason),
+        verdict(row.badge.verdict, row.badge.reason, row.badge.mark),
         f"{published.value:g}" if published else "",
         text.signed(primary.mean - published.value) if primary and published else "",
         *(text.metric(value) for value in row.further),
-        "; ".join(part for part in (seeds, failed) if part),
+        Cell(
+            "; ".join(part for part in (seeds, failed) if part) or text.MISSING,
+            "",
+            "failed" if row.failed_seeds else "",
+        ),
     )
 
 

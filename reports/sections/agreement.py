@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.agreement.verdict import EXCUSED
 from reports import reproduce, text
 from reports.agreement import BitRow, BugRow, KillRow, LadderRow, RungRow
 from reports.blocks import Block, Cell, Column, Row, Table, cells, figures, mode, verdict, words
@@ -73,11 +74,16 @@ def _table(caption: str, columns: tuple[Column, ...], rows: Iterable[Row], key: 
 
 def _verdict_row(v: Verdict) -> Row:
     place = (v.model, v.variant, v.dataset, v.protocol, v.device, ", ".join(map(str, v.seeds)))
-    return Row(cells(*place, verdict(v.badge, v.reason), text.small(v.spread), text.small(v.tolerance), v.reason))
+    return Row(
+        cells(*place, verdict(v.badge, v.reason, v.counted_as), text.small(v.spread), text.small(v.tolerance), v.reason)
+    )
 
 
 def _ladder_row(row: LadderRow) -> Row:
     broken = Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
+    if row.failed:
+        said = "; ".join(part for part in (row.broken, row.failed) if part)
+        broken = Cell(said, row.where, "" if row.excused else "differs")
     difference = text.small(row.difference) if row.broken is None or row.difference is not None else "not finite"
     place = (row.model, row.variant, row.backend, mode(row.mode, row.device))
     rungs = (str(row.n_climbs), str(row.n_rungs), row.highest)
@@ -98,11 +104,15 @@ def _bit_row(row: BitRow) -> Row:
 
 def _kill_caption(rows: Sequence[KillRow]) -> str:
     caught, injected = sum(row.n_caught for row in rows), sum(row.n_injected for row in rows)
-    return f"Injected bugs: {caught} of {injected} caught"
+    failed = [f"{row.model} {row.backend} {row.failed}" for row in rows if row.failed]
+    untried = f"; not injected: {', '.join(failed)}" if failed else ""
+    return f"Injected bugs: {caught} of {injected} caught{untried}"
 
 
 def _kill_row(row: KillRow) -> Row:
     survivors = Cell(", ".join(row.survivors), "", "differs") if row.survivors else Cell("none", "", "agrees")
+    if row.failed:
+        survivors = Cell(f"not injected: {row.failed}", "", "" if row.failed in EXCUSED else "differs")
     shown = cells(row.model, row.backend, str(row.n_injected), str(row.n_caught), survivors)
     return Row(shown, command=reproduce.mutants(row.model, row.backend))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports import text
 from reports.blocks import Block, Table, pairs
 from reports.drawing import Chart
 from reports.leaderboard import Environment, Leaderboards
@@ -27,7 +28,7 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
 def _tables(environment: Environment) -> list[Table]:
     machine = environment.machine
     facts = [("id", machine.id), ("processor", machine.cpu), ("cores", str(machine.cores))]
-    facts += [("memory", f"{machine.memory_bytes / 2**30:.1f} GiB")]
+    facts += [("memory", f"{text.gibibytes(machine.memory_bytes)} GiB")]
     facts += [("system", machine.system), ("GPU", machine.gpu or "none")]
     facts += [(f"cells on {device}, threads: {n}", str(count)) for device, n, count in environment.devices]
     state = {True: "with local changes", False: "clean", None: "state unknown"}

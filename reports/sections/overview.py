@@ -34,7 +34,10 @@ def _row(row: OverviewRow) -> Row:
     measured: str | Cell = status(row.status, "")
     if row.low is not None and row.high is not None:
         measured = text.metrics(row.low, row.high)
-    agreement = verdict(row.badge.verdict, row.badge.reason) if row.role == "model" else Cell("reference")
+    agreement = (
+        verdict(row.badge.verdict, row.badge.reason, row.badge.mark) if row.role == "model" else Cell("reference")
+    )
+    untimed = f" ({', '.join(row.untimed)})" if row.untimed else ""
     return Row(
         cells(
             row.model,
@@ -46,7 +49,7 @@ def _row(row: OverviewRow) -> Row:
             text.signed(row.above),
             f"{row.published.value:g}" if row.published else "",
             agreement,
-            row.fastest or "",
+            Cell(f"{row.fastest or text.MISSING}{untimed}", "", "failed" if untimed else ""),
             text.ratio(row.ratio.median) if row.ratio else "",
         ),
         row.role if row.low is not None else "failed",

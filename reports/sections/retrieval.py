@@ -24,7 +24,7 @@ _N_ALWAYS = 6  # columns that are shown in any case
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
-    overview = answer_blocks.overview(leaderboards.wins)
+    overview = answer_blocks.overview(leaderboards.wins, leaderboards.retrieval)
     return [*overview, *(_block(answered, charts, commands) for answered in leaderboards.answers)]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.agreement.tolerances import METRIC
-from benchmarks.agreement.verdict import verdicts
+from benchmarks.agreement.verdict import ending, verdicts
 
 
 def _curve(*values):
@@ -137,3 +137,119 @@ def test_other_questions_get_verdicts_of_their_own(change):
 
 def test_models_that_no_framework_trains_get_no_verdict():
     assert verdicts([_record(backend="classic"), _record(kind="throughput")]) == []
+
+
+FOUR = ("jax", "paddle", "tensorflow", "torch")
+
+
+def _four(paddle, **changes):
+    """Four frameworks that agree, of which paddle has other records."""
+    return [*(_record(backend=backend, **changes) for backend in FOUR if backend != "paddle"), *paddle]
+
+
+def _failed(status="failed", **changes):
+    return _record(backend="paddle", status=status, metrics={}, curve=[], hashes={}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("failed", "paddle failed"),
+        ("timeout", "paddle timeout"),
+        ("oom", "paddle out of memory"),
+        ("diverged", "paddle diverged"),
+        ("unsupported", "paddle unsupported"),
+        ("skipped", "paddle skipped"),
+    ],
+)
+def test_who_is_missing_is_said_with_the_verdict(status, words):
+    verdict = _verdict(*_four([_failed(status)]))
+    assert verdict.badge == f"agrees (3 of 4; {words})"
+    assert (verdict.verdict, verdict.is_whole, verdict.counted_as) == ("agrees", False, "agrees, incomplete")
+
+
+def test_nothing_is_said_where_nobody_is_missing():
+    verdict = _verdict(*_four([_record(backend="paddle")]))
+    assert (verdict.badge, verdict.counted_as) == ("agrees", "agrees")
+
+
+def test_other_verdicts_say_who_is_missing_too():
+    far = 0.3 + 1.1 * METRIC.limit
+    undecided = _verdict(*_four([_failed()]), _record(mode="compiled", metrics={"recall@10": far}))
+    assert undecided.badge.startswith("undecided (needs 2 more seeds; 3 of 4; paddle failed")
+    differs = _verdict(*_four([_failed()]), _record(mode="compiled", hashes={"split": "s", "batches": "other"}))
+    assert differs.badge == "differs (3 of 4; paddle failed)"
+    alone = _verdict(_record(), _failed(), _record(backend="jax", status="oom"))
+    assert (alone.badge, alone.reason) == (
+        "not compared (1 of 3; jax out of memory, paddle failed)",
+        "1 backend finished",
+    )
+    assert _verdict(_failed()).badge == "not compared (0 of 1; paddle failed)"
+
+
+def test_a_backend_that_lacks_seeds_is_not_whole():
+    whole = [record for seed in range(5) for record in _four([], seed=seed)]
+    paddle = [_record(backend="paddle", seed=seed) for seed in range(2)]
+    failed = [_failed(seed=seed) for seed in range(2, 5)]
+    for of_paddle in (paddle, paddle + failed):
+        assert _verdict(*whole, *of_paddle).badge == "agrees (3 of 4; paddle 2 of 5 seeds)"
+
+
+def test_a_mode_that_failed_is_named():
+    both = _four([_record(backend="paddle"), _failed(mode="compiled")])
+    assert _verdict(*both).badge == "agrees (3 of 4; paddle compiled failed)"
+    neither = _four([_failed(), _failed(mode="compiled")])
+    assert _verdict(*neither).badge == "agrees (3 of 4; paddle failed)"
+    apart = _four([_failed(), _failed("oom", mode="compiled")])
+    assert _verdict(*apart).badge == "agrees (3 of 4; paddle compiled out of memory, paddle eager failed)"
+
+
+def test_a_mode_that_cannot_run_is_said_and_takes_nobody_out():
+    verdict = _verdict(*_four([_record(backend="paddle"), _failed("unsupported", mode="compiled")]))
+    assert (verdict.badge, verdict.is_whole) == ("agrees (4 of 4; paddle compiled unsupported)", True)
+
+
+def test_a_failure_counts_more_than_what_could_not_run():
+    verdict = _verdict(*_four([_failed(), _failed("unsupported", seed=1)], seed=0))
+    assert "paddle failed" in verdict.badge
+
+
+def test_a_cell_that_never_told_its_settings_is_missing_all_the_same():
+    verdict = _verdict(*_four([_failed(settings={})]))
+    assert verdict.badge == "agrees (3 of 4; paddle failed)"
+
+
+def test_two_settings_of_one_name_are_two_verdicts_and_both_say_who_is_missing():
+    other = {"primary_metric": "recall@10", "epochs": 9}
+    records = [*_four([]), *_four([], settings=other), _failed(settings={})]
+    assert [v.badge for v in verdicts(records)] == ["agrees (3 of 4; paddle failed)"] * 2
+
+
+def test_who_finished_without_the_figure_is_missing():
+    verdict = _verdict(*_four([_record(backend="paddle", metrics={"ndcg@10": 1.0})]))
+    assert verdict.badge == "agrees (3 of 4; paddle without the figure)"
+
+
+def test_backends_that_never_met_in_a_seed_are_not_compared():
+    verdict = _verdict(_record(seed=0), _record(backend="jax", seed=1))
+    assert (verdict.verdict, verdict.reason) == ("not compared", "no two backends finished in the same seed")
+
+
+def test_without_a_curve_nothing_says_that_they_learnt():
+    verdict = _verdict(_record(curve=[]), _record(backend="jax"))
+    assert verdict.verdict == "not compared"
+    assert "torch eager has no curve of recall@10" in verdict.reason
+
+
+def test_a_popularity_without_the_figure_proves_nothing():
+    popularity = _record(model="popularity", backend="classic", metrics={"ndcg@10": 0.3})
+    assert [v.verdict for v in verdicts([_record(), _record(backend="jax"), popularity])] == ["agrees"]
+
+
+def test_the_end_of_a_run_says_in_a_sentence_what_stands_against_it():
+    records = _four([_failed(), _failed("timeout", mode="compiled")])
+    assert ending(verdicts(records), records) == (
+        "mf-bpr (tuned) agrees (3 of 4; paddle compiled timeout, paddle eager failed); 1 cell failed; 1 cell timeout"
+    )
+    fine = _four([_record(backend="paddle")])
+    assert ending(verdicts(fine), fine) == ""

@@ -101,19 +101,23 @@ def test_processes_with_other_hash_seeds_write_the_same_bytes(tmp_path):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], check=True, env=environment, timeout=300)
         found.append({p.relative_to(tmp_path / seed): p.read_bytes() for p in (tmp_path / seed).rglob("*.*")})
     assert found[0] == found[1]
-    assert len(found[0]) == 24
-    assert {path.suffix for path in found[0]} == {".md", ".html", ".svg", ".csv", ".parquet"}
+    assert len(found[0]) == 26
+    assert {path.suffix for path in found[0]} == {".md", ".html", ".svg", ".csv", ".parquet", ".json"}
 
 
 def test_publish_writes_whole_files_and_removes_stale_pictures(tmp_path):
-    (tmp_path / "charts").mkdir()
-    (tmp_path / "charts" / "curve-of-a-model-that-is-gone.svg").write_text("old")
+    more = build([*suite(), trained("mf-bpr", 0.15, variant="gone", backend="jax", mode="compiled")], [])
+    before = publish({tmp_path: more})
     (tmp_path / "charts" / "mine.svg").write_text("kept")
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "of-a-kind-that-is-gone.html").write_text("old")
+    (tmp_path / "charts" / "curve-mine.svg").write_text("kept too")
+    (tmp_path / "site" / "about.html").write_text("and this")
+    mine = {tmp_path / "charts" / "mine.svg", tmp_path / "charts" / "curve-mine.svg", tmp_path / "site" / "about.html"}
     written = publish({tmp_path: build(suite(), suite_verdicts())})
     assert written[0] == tmp_path / "site" / "index.html"
-    assert {p for p in tmp_path.rglob("*") if p.is_file()} == {*written, tmp_path / "charts" / "mine.svg"}
+    assert {path.name for path in set(before) - set(written)} == {
+        "curve-online-retail-time-split-mf-bpr-gone.svg",
+    }
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} == {*written, *mine}
     page = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     for name in re.findall(r"\]\((charts/[^)]+)\)", page):
         assert tmp_path / name in written

@@ -1,0 +1,116 @@
+"""One results folder holds one machine and one version of each data set: what of a folder belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import environment, store
+from datasets.errors import InputError
+
+Record = Mapping[str, Any]
+
+_SAME = ("cpu", "cores", "system", "gpu")
+_MEMORY_APART = 50
+"""A kernel keeps some memory for itself, another one a little more: such a part of it makes no other machine."""
+
+
+def same_machine(one: Record, other: Record) -> bool:
+    """Whether the machines of two records are one; ids differ too where a kernel leaves a little less memory."""
+    if one["id"] == other["id"]:
+        return True
+    memory, others = one["memory_bytes"], other["memory_bytes"]
+    near = memory != others and abs(memory - others) * _MEMORY_APART <= max(memory, others)
+    return near and all(one[name] == other[name] for name in _SAME)
+
+
+def describe(machine: Record) -> str:
+    """A machine in words: its id, which results are held apart by, and what a reader knows it by."""
+    gpu = f", {machine['gpu']}" if machine["gpu"] else ""
+    memory = f"{(int(machine['memory_bytes']) + 2**29) // 2**30:,} GiB"
+    return f"{machine['id']} ({machine['cpu']}, {machine['cores']} cores, {memory}{gpu})"
+
+
+def newest(records: Sequence[store.Record]) -> tuple[list[store.Record], tuple[str, ...]]:
+    """The records of the newest machine and of the newest version of each data set, and what was left out, in words.
+
+    The last record says which is the newest, whatever its clock. A machine that is the same but for a little memory
+    is written as the newest writes it.
+    """
+    if not records:
+        return [], ()
+    machine = records[-1]["machine"]
+    kept = [{**record, "machine": machine} for record in records if same_machine(record["machine"], machine)]
+    others = [record["machine"] for record in records if not same_machine(record["machine"], machine)]
+    said = []
+    for other in {other["id"]: other for other in others}.values():
+        n = sum(one["id"] == other["id"] for one in others)
+        said.append(_left_out(n, f"of machine {describe(other)}", f"of machine {describe(machine)}"))
+    versions = _versions(kept)
+    for dataset, seen in versions.items():
+        for version in seen[:-1]:
+            n = sum(_version(record) == (dataset, version) for record in kept)
+            said.append(_left_out(n, f"of {dataset} with the hash {version}", f"of {dataset} with the hash {seen[-1]}"))
+    return [r for r in kept if _version(r)[1] in {None, *versions[r["dataset"]][-1:]}], tuple(said)
+
+
+def refuse_other_machine(results: Path) -> None:
+    """Sees, before any work, that a folder's figures are of this machine.
+
+    Raises:
+        InputError: they are of another one.
+    """
+    here = environment.machine()
+    for record in _measured(results):
+        if not same_machine(record["machine"], here):
+            raise InputError(
+                f"{results} has records of machine {describe(record['machine'])}, and this is {describe(here)}: speed "
+                "is not compared across machines; name a folder of this machine's own with --results."
+            )
+
+
+def refuse_other_data(results: Path, hashes: Iterable[tuple[str, str | None]]) -> None:
+    """Sees, before anything is measured, that a folder's figures are of the data (name, hash) that lie there now.
+
+    Raises:
+        InputError: a data set of the same name has another hash there.
+    """
+    now = dict(hashes)
+    for record in _measured(results):
+        dataset, version = _version(record)
+        if version and now.get(dataset) not in {None, version}:
+            raise InputError(
+                f"{results} has records of {dataset} with the hash {version}, and {dataset} now has the hash "
+                f"{now[dataset]}: figures on other data are not compared; name another folder with --results."
+            )
+
+
+def _measured(results: Path) -> list[Record]:
+    """What has figures: a cell that failed on another machine is in nobody's way."""
+    known = store.read(results) if (results / store.FILE_NAME).exists() else []
+    return [record for record in known if record["status"] == "ok"]
+
+
+def _version(record: Record) -> tuple[str, str | None]:
+    return record["dataset"], record["hashes"].get("dataset")
+
+
+def _versions(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Of each data set the hashes that it had, that of the newest record last."""
+    seen: dict[str, dict[str, None]] = {}
+    for record in records:
+        dataset, version = _version(record)
+        of_one = seen.setdefault(dataset, {})
+        if version:
+            of_one.pop(version, None)
+            of_one[version] = None
+    return {dataset: list(of_one) for dataset, of_one in seen.items()}
+
+
+def _left_out(n: int, what: str, newest_is: str) -> str:
+    cells = "1 cell is" if n == 1 else f"{n:,} cells are"
+    return (
+        f"{cells} left out, {what}, since the newest record is {newest_is}: to see them, move their lines of "
+        f"{store.FILE_NAME} to a results folder of their own"
+    )

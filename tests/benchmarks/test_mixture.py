@@ -1,0 +1,89 @@
+"""A folder of one machine and one version of the data: what is let in, and what is refused before any work."""
+
+import json
+
+import pytest
+
+from benchmarks import cli
+from benchmarks.harness import environment, mixture, store
+from datasets.errors import InputError
+
+HERE = {"id": "m-1", "cpu": "c", "cores": 2, "memory_bytes": 8 << 30, "system": "s", "gpu": None}
+
+
+def record(**changes):
+    made = {"cell": "c", "dataset": "shop", "status": "ok", "hashes": {"dataset": "one"}, "machine": HERE}
+    return made | changes
+
+
+def here(**changes):
+    return HERE | changes
+
+
+@pytest.fixture
+def known(monkeypatch, tmp_path):
+    """Makes records what the folder has."""
+    (tmp_path / store.FILE_NAME).write_text("")
+    monkeypatch.setattr(environment, "machine", lambda: HERE)
+    return lambda *records: monkeypatch.setattr(store, "read", lambda _: list(records)) or tmp_path
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (HERE, True),
+        (here(id="m-2", memory_bytes=(8 << 30) - (100 << 20)), True),
+        (here(id="m-2", memory_bytes=7 << 30), False),
+        (here(id="m-2"), False),
+        (here(id="m-2", memory_bytes=(8 << 30) - 1, gpu="a GPU"), False),
+        (here(id="m-2", memory_bytes=(8 << 30) - 1, cores=4), False),
+        (here(id="m-2", memory_bytes=10**400), False),
+    ],
+)
+def test_a_machine_is_the_same_but_for_a_little_memory(other, same):
+    assert mixture.same_machine(HERE, other) is mixture.same_machine(other, HERE) is same
+
+
+def test_a_kernel_that_keeps_more_memory_makes_no_other_machine_of_it():
+    older = here(id="m-0", memory_bytes=(8 << 30) - 1000)
+    kept, said = mixture.newest([record(machine=older), record(cell="d")])
+    assert ([one["machine"] for one in kept], said) == ([HERE, HERE], ())
+
+
+def test_what_has_no_hash_belongs_to_the_newest():
+    records = [record(), record(hashes={}, status="failed"), record(hashes={"dataset": "two"})]
+    kept, (said,) = mixture.newest(records)
+    assert kept == records[1:]
+    assert said.startswith("1 cell is left out, of shop with the hash one, since the newest record is of shop with")
+
+
+def test_nothing_is_left_out_of_nothing():
+    assert mixture.newest([]) == ([], ())
+
+
+def test_another_machines_figures_are_refused_by_name(known):
+    folder = known(record(machine=here(id="m-2", cpu="other")))
+    with pytest.raises(InputError, match=r"machine m-2 \(other, 2 cores.*and this is m-1 \(c, 2 cores.*--results"):
+        mixture.refuse_other_machine(folder)
+
+
+def test_what_failed_on_another_machine_is_in_nobodys_way(known):
+    mixture.refuse_other_machine(known(record(machine=here(id="m-2"), status="oom")))
+
+
+def test_other_data_of_the_same_name_are_refused(known):
+    folder = known(record(), record(dataset="elsewhere", hashes={"dataset": "x"}))
+    mixture.refuse_other_data(folder, [("shop", "one"), ("new", "n")])
+    with pytest.raises(InputError, match=r"shop with the hash one, and shop now has the hash two.*--results"):
+        mixture.refuse_other_data(folder, [("shop", "two")])
+
+
+@pytest.mark.parametrize("command", ["run", "agree"])
+def test_a_run_on_another_machine_does_no_work(command, monkeypatch, tmp_path, capsys):
+    there = json.loads(json.dumps(environment.machine())) | {"id": "elsewhere", "cpu": "Another CPU"}
+    (tmp_path / store.FILE_NAME).write_text("")
+    monkeypatch.setattr(store, "read", lambda _: [record(machine=there)])
+    before = sorted(tmp_path.iterdir())
+    assert cli.main([command, "--results", str(tmp_path), "--models", "mf-bpr"]) == 2
+    assert "Another CPU" in capsys.readouterr().err
+    assert [path.name for path in sorted(tmp_path.iterdir()) if path not in before] == [".lock"]
