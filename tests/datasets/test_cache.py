@@ -281,6 +281,22 @@ def test_a_source_without_permission_is_the_machines_fault(source, monkeypatch):
         cache.remember(source, "test-1", never)
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "memory ran out while .*source.csv was read: free some, or give a smaller file"),
+        (OSError(errno.EIO, "Input/output error"), "source.csv cannot be read .Input/output error."),
+    ],
+)
+def test_what_fails_while_reading_is_one_sentence(source, error, message):
+    def fails(_path, _sha256):
+        raise error
+
+    with pytest.raises(MachineError, match=message):
+        cache.remember(source, "test-1", fails)
+    assert cache_files() == []
+
+
 def test_missing_source(tmp_path):
     with pytest.raises(InputError, match=r"gone.csv does not exist: check the path"):
         cache.remember(tmp_path / "gone.csv", "test-1", never)
