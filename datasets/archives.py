@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from datasets import cache, durable
-from datasets.boundary import OF_THE_MACHINE, parsing, reason
+from datasets.boundary import OF_THE_MACHINE, parsing, reason, unreadable
 from datasets.errors import InputError, MachineError
 
 LIMIT_BYTES = 2**30  # of a download, and of what an archive may unpack to; the largest known is 212 MB
@@ -59,6 +59,7 @@ def find(filenames: Iterable[str], data_dir: Path | None) -> Path | None:
 
     Raises:
         InputError: if the data folder is not a folder.
+        MachineError: if it may not be looked into.
     """
     chosen = data_dir or os.environ.get("RECALLBENCH_DATA")
     folders = [downloads()]
@@ -70,7 +71,14 @@ def find(filenames: Iterable[str], data_dir: Path | None) -> Path | None:
         folders.insert(0, Path(chosen))
     durable.sweep(downloads())
     candidates = (folder / name for folder in folders for name in filenames)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def downloads() -> Path:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets import durable
-from datasets.boundary import regular, unreadable
-from datasets.errors import InputError
+from datasets.boundary import reason, regular, unreadable
+from datasets.errors import InputError, MachineError
 from datasets.hashing import ARRAYS, FEATURES, arrays_of, content_hash
 from datasets.interactions import Interactions
 
@@ -64,7 +64,7 @@ def remember(source: Path, loader: str, build: Callable[[Path, str], Interaction
 
     Raises:
         InputError: if the source is missing, or changed while it was read; or whatever `build` raises.
-        MachineError: if the source may not be read; or whatever `build` raises.
+        MachineError: if the source may not be read, or memory runs out; or whatever `build` raises.
     """
     before = _state(source)
     path = folder() / "interactions" / f"{loader}-layout{LAYOUT}-{before.sha256}.parquet"
@@ -77,11 +77,15 @@ def remember(source: Path, loader: str, build: Callable[[Path, str], Interaction
     except InputError as error:
         _require_unchanged(source, before, error)  # else what it complains of may never have stood there
         raise
+    except MemoryError as error:
+        raise MachineError(f"memory ran out while {source} was read: free some, or give a smaller file") from error
+    except OSError as error:
+        raise unreadable(source, error) from error
     _require_unchanged(source, before)
     try:
         _write(path, built)
-    except OSError as error:
-        warnings.warn(f"{built.name} is not cached: {error}; set RECALLBENCH_CACHE to a folder", stacklevel=2)
+    except (OSError, MemoryError) as error:
+        warnings.warn(f"{built.name} is not cached: {reason(error)}; set RECALLBENCH_CACHE to a folder", stacklevel=2)
     return built
 
 

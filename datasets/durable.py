@@ -35,10 +35,11 @@ def replacing(target: Path) -> Iterator[Path]:
 
 def sweep(parent: Path) -> None:
     """Removes what killed processes have left unfinished in a folder; what a living one works at stays."""
-    for folder in parent.glob(f"{PREFIX}*"):
-        with suppress(OSError), _opened(folder) as descriptor:  # another process may be quicker, or it is not ours
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # sweeping may fail: there is no such folder, or it may not be read
+        for folder in list(parent.glob(f"{PREFIX}*")):
+            with suppress(OSError), _opened(folder) as descriptor:  # it is locked, or another process was quicker
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -47,7 +48,8 @@ def _locked_folder(parent: Path) -> Iterator[Path]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
         with _opened(folder) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(OSError):  # a file system without locks: there, nobody sweeps either
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not folder.exists():  # swept between its making and its lock
                 continue
             try:

@@ -241,6 +241,14 @@ class TestFind:
         assert find(["a.zip"], tmp_path) is None
         assert left_behind() == []
 
+    def test_a_folder_without_permission_is_the_machines_fault(self, tmp_path, monkeypatch):
+        def denied(_path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(archives.Path, "is_file", denied)
+        with pytest.raises(MachineError, match=r"a\.zip cannot be read .Permission denied"):
+            find(["a.zip"], tmp_path)
+
     def test_nothing_found(self, tmp_path):
         (tmp_path / "a.zip").mkdir()
         assert find(["a.zip"], tmp_path) is None

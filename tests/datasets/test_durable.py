@@ -91,6 +91,21 @@ def test_a_living_process_is_left_alone(target):
     assert (next(target.parent.glob(f"{durable.PREFIX}*")) / "file").read_bytes() == b"half"
 
 
+def test_without_locks_it_is_written_and_nothing_is_swept(target, monkeypatch):
+    def no_locks(*_args):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(durable.fcntl, "flock", no_locks)
+    (target.parent / f"{durable.PREFIX}whose").mkdir(parents=True)
+    write(target)
+    assert target.read_bytes() == b"whole"
+    assert left(target) == [f"{durable.PREFIX}whose", "file"]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_passed_over(tmp_path):
+    durable.sweep(tmp_path / ("x" * 5_000))
+
+
 def test_nothing_else_is_swept(target):
     target.parent.mkdir()
     (target.parent / ".other").mkdir()
