@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from threadpoolctl import threadpool_limits
 
 from benchmarks import commands
-from benchmarks.harness import environment, item_map, store
+from benchmarks.harness import environment, files, item_map, store
 from benchmarks.harness.plan import Options, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.harness.run import Run, groups
