@@ -159,12 +159,13 @@ GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
 
 
 def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
-    known = store.read(options.results) if (options.results / store.FILE_NAME).exists() else []
+    session = Run(options.results, options.timeout, lambda *_: None)
+    known = session.records.values()
     walls = {record["cell"]: record["timings"].get("wall_s") for record in known if record["status"] == "ok"}
     total = 0.0
     for _, cells in planned:
         for cell in cells:
-            finished = cell.key in walls
+            finished = cell.key in walls and session.finished(cell)
             seconds = 0.0 if finished and not options.force else walls.get(cell.key) or GUESSED_S[cell.kind]
             total += seconds
             sys.stdout.write(f"{cell.describe()}  {'finished' if not seconds else f'about {seconds:.0f} s'}\n")

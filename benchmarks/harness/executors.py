@@ -39,6 +39,8 @@ MOST_RESULT_BYTES = 1 << 26
 LONGEST_REASON = 500
 LONGEST_TEMPORARY = 70
 """Characters of a worker's own temporary folder: sockets that libraries make in it have paths of at most 107."""
+LOOK_S = 0.5
+"""How often a process is asked whether it still runs; most say so themselves, by the end of their output."""
 KILLED_S = 10.0
 """Seconds in which a killed process is gone, unless the kernel itself hangs with it."""
 UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC}
@@ -195,7 +197,7 @@ class _Worker:
                 self.kill()
                 return
             if self._selector.get_map():
-                if self._heard(word, min(left, 0.05)):
+                if self._heard(word, min(left, LOOK_S)):
                     return
                 has_ended = self._process.poll() is not None
             else:

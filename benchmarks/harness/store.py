@@ -328,5 +328,5 @@ def locked(results: Path) -> Iterator[None]:
             ) from error
         files.check_layout(results, FILE_NAME)
         files.sweep(results)
+        stack.callback(files.drop_empty, results)
         yield
-        files.drop_empty(results)

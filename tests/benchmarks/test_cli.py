@@ -329,17 +329,29 @@ class TestDryRun:
 
         monkeypatch.setattr(commands, "plan", spy)
         say(*arguments)
-        first = planned[0][1][0]
-        store.append(results, [finished(first, 33.0)])
+        timed = planned[0][1][2]
+        store.append(results, [finished(timed, 33.0)])
         before = (results / store.FILE_NAME).read_bytes()
         planned.clear()
         _, out, _ = say(*arguments)
-        assert out.splitlines()[0] == f"{first.describe()}  finished"
+        assert out.splitlines()[2] == f"{timed.describe()}  finished"
         assert sum(line.endswith("finished") for line in out.splitlines()) == 1
         planned.clear()
         _, forced, _ = say(*arguments, "--force")
-        assert forced.splitlines()[0] == f"{first.describe()}  about 33 s"
+        assert forced.splitlines()[2] == f"{timed.describe()}  about 33 s"
         assert (results / store.FILE_NAME).read_bytes() == before
+
+    def test_a_training_whose_vectors_are_gone_is_not_finished(self, say, arguments, results, monkeypatch):
+        planned = []
+        plan = commands.plan
+        monkeypatch.setattr(commands, "plan", lambda *given: planned.extend(plan(*given)) or planned)
+        say(*arguments)
+        trained = planned[0][1][0]
+        store.append(results, [finished(trained, 33.0)])
+        planned.clear()
+        _, out, err = say(*arguments)
+        assert out.splitlines()[0] == f"{trained.describe()}  about 33 s"
+        assert "are not what their hashes say" in err
 
     def test_seeds_and_threads_reach_the_plan(self, say, arguments):
         _, out, _ = say(*arguments, "--seeds", 5, 6, "--threads", 2)

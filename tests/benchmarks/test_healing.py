@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from benchmarks.protocols import Split
 from benchmarks.suites import Block, IndexRow
 from datasets import vectors
 
+ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = {"name": "search", "k": 10, "primary_metric": "index_recall@10"}
 MADE_UP = Block(
     "vectors-600",
@@ -296,3 +299,21 @@ def test_prepare_and_a_dry_run_say_it_too(tmp_path, capsys):
         capsys.readouterr()
         assert cli.main([*command, *options]) == 0
         assert "it was drawn again" in capsys.readouterr().err
+
+
+def test_a_disk_without_room_for_made_up_vectors_is_a_sentence_and_no_bus_error(tmp_path):
+    """A file that may not grow stands for the disk: its space is asked for before it is written to through memory."""
+    code = (
+        "import resource, sys; from pathlib import Path; from benchmarks.harness import store\n"
+        "from benchmarks.harness.prepare import prepare_vectors; from datasets import vectors\n"
+        "from datasets.errors import MachineError; results = Path(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        "try:\n"
+        "    with store.locked(results):\n"
+        "        prepare_vectors(vectors.Settings(n_items=600, dim=8, n_queries=40), {}, results)\n"
+        "except MachineError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "results")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "cannot be written (File too large); make room" in done.stdout
+    assert [path.name for path in (tmp_path / "results").iterdir()] == [".lock"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import cli, suites
-from benchmarks.harness import files, run, store
+from benchmarks.harness import files, run, sources, store
 from benchmarks.harness.plan import MADE_UP, Options, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.harness.run import Run, groups
@@ -70,6 +70,10 @@ def test_every_setting_is_a_record_of_one_group(finished):
     assert [set(metrics) for metrics in recalls] == [{"index_recall@10"}] * 3
     one, some, every = (metrics["index_recall@10"] for metrics in recalls)
     assert some < one == every == 1
+
+
+def test_every_worker_says_which_sources_it_ran(finished):
+    assert {record["hashes"]["sources"] for record in finished.records().values()} == {sources.tree_hash()}
 
 
 def test_a_record_says_what_was_searched_and_how(finished):

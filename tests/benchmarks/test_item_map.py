@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from threadpoolctl import threadpool_limits
 
 from benchmarks import commands
-from benchmarks.harness import environment, item_map, store
+from benchmarks.harness import environment, files, item_map, store
 from benchmarks.harness.plan import Options, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.harness.run import Run, groups
@@ -285,14 +285,23 @@ def test_a_map_is_recorded_and_shows_the_categories_that_the_data_were_drawn_fro
 
 
 def test_vectors_that_are_not_finite_are_that_cells_failure(finished):
-    path = finished.results / "vectors" / finished.train.key / "items.npy"
-    whole = np.load(path)
+    folder = finished.results / "vectors" / finished.train.key
+    whole, users = np.load(folder / "items.npy"), np.load(folder / "users.npy")
     broken = whole.copy()
     broken[5, 0] = np.nan
-    np.save(path, broken)
+
+    def left(items):
+        def write(partial):
+            partial.mkdir()
+            np.save(partial / "items.npy", items)
+            np.save(partial / "users.npy", users)
+
+        files.fill(folder, write)
+
+    left(broken)
     other = dataclasses.replace(finished.map, threads=2)  # a cell that is not finished
     _, records = finished.run(other)
-    np.save(path, whole)
+    left(whole)
     assert records["map"]["status"] == "failed"
     assert "1 of 100 item vectors are not finite, the first that of item 5" in records["map"]["reason"]
     assert records["map"]["map"] is None
