@@ -82,9 +82,8 @@ def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int],
     placed = queries if index.name in RAW else queries_on_sphere(queries)
     _, found = index.native.search(placed, k)
     if index.name.startswith("faiss-fastscan"):
-        for row in np.flatnonzero(found[:, 0] < 0):
-            items = _all_probed(index.native, placed[row : row + 1])[:k]
-            found[row, : len(items)] = items
+        for row in np.flatnonzero(found[:, -1] < 0):
+            _fill(found[row], _all_probed(index.native, placed[row : row + 1]))
     return found.astype(np.int32)
 
 
@@ -150,8 +149,9 @@ def _spread(dim: int, native: faiss.Index) -> faiss.Index:
 
 
 def _all_probed(native: Any, query: Floats) -> npt.NDArray[np.int64]:
-    # Where all codes score alike, as for a query of zeros, fast scan divides by their difference and finds nothing.
-    # Then what a list's items are worth is the list's own score: the best list's come first.
+    # Where all codes score alike, as for a query of zeros, fast scan divides by their difference and finds nothing, and
+    # else it leaves out those whose score is the least there is. What they are worth then is their list's own score:
+    # the best list's come first.
     native = faiss.downcast_index(native.base_index) if hasattr(native, "base_index") else native
     lists = faiss.extract_index_ivf(native)
     _, probed = lists.quantizer.search(native.chain.at(0).apply(query), lists.nprobe)
@@ -159,6 +159,13 @@ def _all_probed(native: Any, query: Floats) -> npt.NDArray[np.int64]:
     filled = [i for i in probed[0].tolist() if inside.list_size(i)]
     ids = [faiss.rev_swig_ptr(inside.get_ids(i), inside.list_size(i)) for i in filled]
     return np.concatenate([np.empty(0, np.int64), *ids])
+
+
+def _fill(found: npt.NDArray[np.int64], probed: npt.NDArray[np.int64]) -> None:
+    """Append what was probed and not found to the end of an answer, in place."""
+    n = int((found >= 0).sum())
+    more = probed[~np.isin(probed, found[:n])][: len(found) - n]
+    found[n : n + len(more)] = more
 
 
 def _set_query(index: Index, k: int, parameters: Mapping[str, int]) -> None:

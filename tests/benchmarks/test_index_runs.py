@@ -1,17 +1,19 @@
 """Runs over made-up vectors with real workers: from a block of a suite to records."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import cli, suites
-from benchmarks.harness import files, run, sources, store
+from benchmarks import cli, sampling, suites
+from benchmarks.harness import files, run, sources, store, worker
 from benchmarks.harness.plan import MADE_UP, Options, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.harness.run import Run, groups
 from benchmarks.suites import Block, IndexRow
 from datasets import vectors
+from datasets.errors import InputError, TooFewError
 from reports import write
 
 SETTINGS = vectors.Settings(n_items=600, dim=8, n_queries=40)
@@ -134,6 +136,14 @@ def test_an_index_for_more_items_than_there_are_is_skipped_and_says_so(finished,
     record = bench.records()["faiss-ivf", 601]
     assert record["status"] == "skipped"
     assert record["reason"].startswith("nlist is 601, but there are only 600 vectors")
+
+
+def test_data_too_few_for_a_model_skip_it_too():
+    training = SimpleNamespace(sequence_indptr=np.array([0, 4, 6]), sequence_items=np.arange(6))
+    with pytest.raises(TooFewError, match="the longest training sequence has 4 items, expected 5 or more") as refused:
+        list(sampling.random_cuts(sampling.generator("test"), training, 8, 20))
+    assert worker._status(refused.value) == "skipped"
+    assert worker._status(InputError("of another kind")) == "failed"
 
 
 class TestCommands:

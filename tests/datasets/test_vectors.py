@@ -120,6 +120,13 @@ class TestSettings:
         ("given", "message"),
         [
             ({"n_items": 0}, "n_items of made-up vectors is 0; give a whole number from 1"),
+            (
+                {"n_items": 2**31},
+                "n_items of made-up vectors is 2147483648; give a whole number from 1 to 2,147,483,647",
+            ),
+            ({"n_items": 10, "dim": 10**6}, "dim of made-up vectors is 1000000; give a whole number from 2 to 16,384"),
+            ({"n_items": 10, "seed": 10**26}, "seed of made-up vectors is 10+; give a whole number from 0 to 9,223"),
+            ({"n_items": True}, "n_items of made-up vectors is True"),
             ({"n_items": 10, "dim": 1}, "dim of made-up vectors is 1; give a whole number from 2"),
             ({"n_items": 10, "n_queries": 1.5}, "n_queries of made-up vectors is 1.5"),
             ({"n_items": "many"}, "n_items of made-up vectors is 'many'"),
