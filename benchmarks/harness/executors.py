@@ -280,7 +280,7 @@ class _Worker:
                 raise ValueError("it is no file")
             if found.st_size > MOST_RESULT_BYTES:
                 raise ValueError(f"it has {found.st_size:,} bytes, expected at most {MOST_RESULT_BYTES:,}")
-            result = json.loads(path.read_bytes())
+            result = json.loads(path.read_text(encoding="utf-8"))
             msgspec.convert(result, _Reported)
         except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
             reason = f"the worker's result.json is broken: {error}"

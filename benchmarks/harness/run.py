@@ -218,7 +218,9 @@ class Run:
     ) -> Iterator[tuple[Cell, executors.Result]]:
         if result["status"] == "ok":
             result = self._taken(process[0], task.folder, {**result, **(self._changed(process[0], prepared) or {})})
-        answers = result.pop("answers", None) or [{} for _ in process]
+        answers = result.pop("answers", None)
+        if answers is None:
+            answers = [{} for _ in process]
         if len(answers) != len(process):
             result |= {"status": "failed", "reason": f"{len(answers)} answers, expected {len(process)}"}
             answers = [{} for _ in process]
@@ -281,6 +283,7 @@ class Run:
         """A cell's record and its line; of one that does not fit, a failure that says what in it does not."""
         record = self._as_record(cell, result, prepared, group)
         try:
+            _refuse_partial(record)
             return record, store.as_line(record)
         except ValueError as error:
             failure = {"status": "failed", "reason": f"it cannot be recorded: {error}", "wall_s": result["wall_s"]}
@@ -340,6 +343,19 @@ class Run:
             "commit": commit,
             "dirty": dirty,
         }
+
+
+NEEDED = {"train": "metrics", "index": "metrics", "throughput": "timings", "map": "map"}
+"""What a good cell of a kind has found out, in the field of its record."""
+
+
+def _refuse_partial(record: store.Record) -> None:
+    """Raises ValueError where a worker says that all went well, and what it was asked for is not there."""
+    field = NEEDED.get(record["kind"])
+    if record["status"] == "ok" and field is not None and isinstance(record[field], dict | None):
+        wanted = {"metrics": record["settings"]["primary_metric"], "timings": "window_samples_per_s", "map": "method"}
+        if wanted[field] not in (record[field] or {}):
+            raise ValueError(f"{field}.{wanted[field]} is missing")
 
 
 def _serves_vectors(cell: Cell) -> bool:

@@ -158,7 +158,7 @@ class TestValidity:
         for status in ("failed", "timeout", "oom", "diverged", "unsupported", "skipped"):
             store.check(record(status=status, reason="why"))
             for reason in (None, ""):
-                with pytest.raises(ValueError, match="^reason: "):
+                with pytest.raises(ValueError, match=r"^reason: "):
                     store.check(record(status=status, reason=reason))
 
 
