@@ -43,6 +43,7 @@ WAYS_OUT = {
     errno.EROFS: "name a place that can be written to",
     errno.EMFILE: "raise the limit (`ulimit -n`)",
     errno.ENFILE: "close other programs, or raise the system's limit on open files",
+    errno.EFBIG: "raise the limit on the size of a file (`ulimit -f`)",
     errno.EIO: "look after the disk",
     errno.EAGAIN: "raise the limit on processes (`ulimit -u`), or close other programs",
     errno.ENOMEM: "close other programs, or take a machine with more memory",
@@ -134,7 +135,7 @@ def _of_the_system(error: OSError, arguments: Sequence[str]) -> tuple[int, str]:
 
 
 def _way_out(number: int | None) -> str:
-    return f"{WAYS_OUT.get(number or 0, 'mend that')} and give the same command again, which goes on where it stopped"
+    return f"{WAYS_OUT.get(number or 0, 'mend that')}, and give the same command again, which goes on where it stopped"
 
 
 def _open_file(error: OSError) -> object:

@@ -52,7 +52,9 @@ class TestErrors:
             "error: the disk is full; make room.\n",
         )
 
-    @pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EMFILE", "EIO", "ENOENT"])
+    @pytest.mark.parametrize(
+        "name", ["ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EMFILE", "EFBIG", "EIO", "ENOENT"]
+    )
     def test_an_error_of_the_system_names_the_file_what_it_says_and_what_to_do(self, ending, name):
         number = getattr(errno, name)
         code, said = ending(of_the_system(number, "/var/results/records.jsonl"))
@@ -89,7 +91,7 @@ class TestErrors:
     def test_no_memory_is_the_machines(self, ending):
         assert ending(MemoryError()) == (
             MACHINE_FAILED,
-            "error: the memory did not suffice; close other programs, or take a machine with more memory "
+            "error: the memory did not suffice; close other programs, or take a machine with more memory, "
             "and give the same command again, which goes on where it stopped.\n",
         )
         with pytest.raises(MemoryError) as too_large:
