@@ -113,7 +113,7 @@ def to_parquet(rows: Sequence[CellRow]) -> bytes:
 
     columns = {_whole(name): pa.array(map(_whole, values), kind) for name, (values, kind) in _columns(rows).items()}
     file = io.BytesIO()
-    parquet.write_table(pa.table(columns), file, compression="zstd")
+    parquet.write_table(pa.table(columns), file, compression="zstd", write_statistics=False)
     return file.getvalue()
 
 

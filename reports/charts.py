@@ -43,8 +43,8 @@ def _learning_curves(table: AccuracyTable) -> list[Chart]:
         places = [place for turn, row in enumerate(curves) for place in _curve(axes, row, turn, len(curves))]
         if curves[0].published and curves[0].published.by_epoch:
             places += _line(axes, "published", list(enumerate(curves[0].published.by_epoch, 1)))
-        axes.set(xlabel="epoch", ylabel=text.plain(table.metric))
-        axes.set_title(textwrap.fill(text.plain(f"{model} {variant}"), 64), loc="left")
+        axes.set(xlabel="epoch", ylabel=text.drawn(table.metric))
+        axes.set_title(textwrap.fill(text.drawn(f"{model} {variant}"), 64), loc="left")
         figure.legend(loc="outside lower center", ncols=4, fontsize="small")
         name = text.slug("curve", table.dataset, table.protocol, model, variant)
         title = f"Learning curves of {text.plain(model)} {text.plain(variant)}"
@@ -66,7 +66,7 @@ def _line(axes: Axes, label: str, points: list[tuple[int, float]]) -> list[Place
 
 def _references(axes: Axes, table: AccuracyTable) -> None:
     for row, style in zip((r for r in table.rows if r.role == "popularity" and r.primary), (":", "-."), strict=False):
-        label = f"popularity, {text.plain(row.variant)}"
+        label = f"popularity, {text.drawn(row.variant)}"
         axes.axhline(row.primary.mean, color=GREY, linestyle=style, linewidth=1.2, label=label)  # type: ignore[union-attr]
 
 
@@ -108,7 +108,7 @@ def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
     axes.margins(x=0.12)
     axes.set_xlim(left=0)
     axes.set(xlabel="samples/s as a ratio to the slowest: median, smallest and largest window")
-    title = f"Training throughput of {text.plain(table.model)} {text.plain(table.variant)}"
+    title = f"Training throughput of {text.drawn(f'{table.model} {table.variant}')}"
     axes.set_title(textwrap.fill(title, 64), loc="left")
     parts = (f"{_label(row)} {text.both(row.to_slowest, text.ratio)}" for row in rows)
     words = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
@@ -124,4 +124,4 @@ def _numbered(name: str, taken: Counter[str]) -> str:
 
 
 def _label(row: AccuracyRow | ThroughputRow) -> str:
-    return text.plain(f"{row.backend} {row.mode}")
+    return text.drawn(f"{row.backend} {row.mode}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,7 +143,9 @@ def chart_of(
     places: Sequence[Place] = (),
 ) -> Chart:
     file = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        # Names may leave no room for the axes: the picture is small then, and nothing that a user could mend.
+        warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)
         figure.savefig(file, format="svg", metadata=_METADATA)
     drawn = for_page(file.getvalue(), name, title, description)
     # Only now has the layout been made that says where the axes are.

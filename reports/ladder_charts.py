@@ -56,8 +56,8 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
         axes.add_patch(PathPatch(_squares(places), facecolor=colour, linewidth=0))
     middles = [place * (len(adapters) + 0.8) + len(adapters) / 2 for place in range(len(rungs))]
     axes.set(xlim=(-0.2, len(rungs) * (len(adapters) + 0.8)), ylim=(len(families), 0))
-    axes.set_xticks(middles, rungs)
-    axes.set_yticks([place + 0.5 for place in range(len(families))], [text.plain(" ".join(f)) for f in families])
+    axes.set_xticks(middles, [text.drawn(rung) for rung in rungs])
+    axes.set_yticks([place + 0.5 for place in range(len(families))], [text.drawn(" ".join(f)) for f in families])
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.xaxis.tick_top()
@@ -79,7 +79,7 @@ def _families(rows: Sequence[LadderRow]) -> list[tuple[str, str]]:
 
 
 def _adapter(backend: str, mode: str, device: str) -> str:
-    return text.plain(f"{backend} {mode}" + ("" if device == "cpu" else f" {device}"))
+    return text.drawn(f"{backend} {mode}" + ("" if device == "cpu" else f" {device}"))
 
 
 def _share(share: float) -> str:
@@ -137,7 +137,7 @@ def _panel(axes: Axes, family: tuple[str, str], rows: Sequence[LadderRow]) -> li
             readings.append(Place(axes, text.plain(words), [step + 1], [row.divergence[step]]))
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
-    axes.set_title(text.plain(" ".join(family)), fontsize="small")
+    axes.set_title(text.drawn(" ".join(family)), fontsize="small")
     axes.tick_params(labelsize="x-small")
     return readings
 

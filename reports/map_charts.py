@@ -31,9 +31,9 @@ def draw(table: ItemMapTable, row: ItemMap) -> Chart:
         handles = [Line2D([], [], linestyle="", marker="o", color=colour) for _, colour, _ in groups]
         names = [textwrap.shorten(text.plain(name), 28, placeholder=" …") for name, _, _ in groups]
         figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize="small")
-    source = text.plain(f"{row.model} {row.variant}, {row.backend} {row.mode}")
+    source = text.drawn(f"{row.model} {row.variant}, {row.backend} {row.mode}")
     n_shown = f"{len(row.x):,}" + (f" of {row.n_items:,}" if row.n_items else "")
-    title = f"Item vectors of {source} on {text.plain(table.dataset)}: {row.method} of {n_shown} items"
+    title = f"Item vectors of {source} on {text.drawn(table.dataset)}: {row.method} of {n_shown} items"
     axes.set_title(textwrap.fill(title, 64), loc="left")
     description = f"{title}."
     if row.share is not None:

@@ -65,11 +65,16 @@ def draw(table: IndexTable, named: Callable[[str], str]) -> list[Chart]:
     name = named(text.slug("retrieval", *place))
     sizes = {row.index_bytes for row in table.rows if row.recall is not None} - {None}
     measures = {name: _RATE} | ({f"{name}-size": _SIZE} if len(sizes) > 2 else {})
-    return [_chart(table, name, measure) for name, measure in measures.items()]
+    return [_chart(table, name, measure) for name, measure in measures.items() if _drawn(table, measure)]
+
+
+def _drawn(table: IndexTable, measure: _Measure) -> list[IndexRow]:
+    """Rows that have a place on a logarithmic axis."""
+    return [row for row in table.rows if row.recall is not None and (of := measure.of(row)) and of.low > 0]
 
 
 def _chart(table: IndexTable, name: str, measure: _Measure) -> Chart:
-    rows = [row for row in table.rows if row.recall is not None and measure.of(row)]
+    rows = _drawn(table, measure)
     front = [row for row in rows if _on_front(row, rows, measure)]
     figure, axes = figure_of(4.9)
     line = sorted({_point(row, measure) for row in front}, reverse=True)
@@ -77,15 +82,15 @@ def _chart(table: IndexTable, name: str, measure: _Measure) -> Chart:
         *zip(*line, strict=True), color=INK, alpha=0.25, linewidth=7, solid_capstyle="round", label="Pareto front"
     )
     for family, of_family in groupby(sorted(rows, key=lambda r: r.name), key=lambda r: r.name):
-        _family(axes, text.plain(family), list(of_family), measure)
+        _family(axes, text.drawn(family), list(of_family), measure)
     axes.set_yscale("log")
-    axes.set(xlabel=text.plain(table.recall_metric), ylabel=measure.axis)
+    axes.set(xlabel=text.drawn(table.recall_metric), ylabel=measure.axis)
     axes.margins(x=0.06, y=0.12)
     low, high = axes.get_ylim()
     labelled = "25" if high > 30 * low else "2345678"
     axes.yaxis.set_major_formatter(lambda value, _: measure.form(value))
     axes.yaxis.set_minor_formatter(lambda value, _: measure.form(value) if f"{value:e}"[0] in labelled else "")
-    title = f"Index recall against {measure.words}, vectors of {text.plain(table.source)}"
+    title = f"Index recall against {measure.words}, vectors of {text.drawn(table.source)}"
     axes.set_title(textwrap.fill(title, 64), loc="left")
     figure.legend(loc="outside lower center", ncols=5, fontsize="small")
     best = (f"{_name(row)} {text.metric(row.recall)} at {_figure(row, measure)}" for row in front)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,6 +22,18 @@ _LINES_A_SECTION = 6  # with three heads and the counts at most 25
 
 def markdown(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
     """The page for a repository; its pictures are expected in `charts/` beside it."""
+    return _template().render(
+        headline=leaderboards.headline,
+        commits=leaderboards.environment.commits,
+        machine=leaderboards.environment.machine,
+        left_out=leaderboards.left_out,
+        sections=sections(leaderboards, charts),
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """Compiled once for all folders."""
     environment = jinja2.Environment(  # noqa: S701
         # Whatever the template prints is escaped; only what stands in the template itself is Markdown.
         finalize=text.markdown,
@@ -29,13 +42,7 @@ def markdown(leaderboards: Leaderboards, charts: Sequence[Chart]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("leaderboard.md.j2").render(
-        headline=leaderboards.headline,
-        commits=leaderboards.environment.commits,
-        machine=leaderboards.environment.machine,
-        left_out=leaderboards.left_out,
-        sections=sections(leaderboards, charts),
-    )
+    return environment.get_template("leaderboard.md.j2")
 
 
 def summary(leaderboards: Leaderboards) -> str:

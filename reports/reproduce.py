@@ -63,21 +63,25 @@ def commands(records: Sequence[Record]) -> Commands:
 
 def agree(model: str, backend: str, mode: str) -> str:
     """The command with which one adapter climbs the ladder in one mode."""
-    return f"{PROGRAM} agree --models {model} --backends {backend} --mode {mode.partition(',')[0]}"
+    place = f"--models {shlex.quote(model)} --backends {shlex.quote(backend)}"
+    return f"{PROGRAM} agree {place} --mode {mode.partition(',')[0]}"
 
 
 def mutants(model: str, backend: str = "") -> str:
     """The command that injects the known bugs into the adapters of a model."""
-    return f"{PROGRAM} agree --mutants --models {model}" + (f" --backends {backend}" if backend else "")
+    of_backend = f" --backends {shlex.quote(backend)}" if backend else ""
+    return f"{PROGRAM} agree --mutants --models {shlex.quote(model)}{of_backend}"
 
 
 def _run(record: Record, fit: _Fit) -> str:
-    words = [f"{PROGRAM} run {fit.narrowed}" + f" --models {record['model']}" * (fit.block.vectors is None)]
+    words = [
+        f"{PROGRAM} run {fit.narrowed}" + f" --models {shlex.quote(record['model'])}" * (fit.block.vectors is None)
+    ]
     # Rates are compared within one run, so that a throughput row is measured with all others of its table.
     if record["backend"] in FRAMEWORKS and record["kind"] != "throughput":
         words.append(f"--backends {record['backend']} --mode {record['mode']}")
     if record["kind"] == "index" and record["index"]:
-        words.append("--indexes " + " ".join(dict.fromkeys(("exact", record["index"]["name"]))))
+        words.append("--indexes " + " ".join(dict.fromkeys(("exact", shlex.quote(record["index"]["name"])))))
     return " ".join([*words, *_seeds(record, fit), *_machine(record)])
 
 
@@ -95,7 +99,7 @@ def _whole_agree(record: Record) -> str:
 
 def _repeats(record: Record) -> list[str]:
     repeat = record["hashes"].get("repeat")
-    return [f"--repeats {int(repeat) + 1}"] if repeat else []
+    return [f"--repeats {int(repeat) + 1}"] if repeat and repeat.isdecimal() else []
 
 
 def _seeds(record: Record, fit: _Fit) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 from collections import Counter
@@ -194,15 +195,7 @@ def _facts(boards: Leaderboards) -> tuple[tuple[str, str], ...]:
 
 def _render(page: _Page, pages: Sequence[_Page]) -> str:
     style, script = ((_HERE / "assets" / name).read_text(encoding="utf-8") for name in ("site.css", "site.js"))
-    environment = jinja2.Environment(
-        autoescape=True,
-        finalize=_harmless,
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         page=page,
         pages=pages,
         # What follows is our own, or was escaped when it was made.
@@ -214,6 +207,20 @@ def _render(page: _Page, pages: Sequence[_Page]) -> str:
         points=_points,
         lines=lambda command: Markup("\n").join(escape(text.plain(line)) for line in command.split("\n")),
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """Compiled once for all pages."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=_harmless,
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def _harmless(value: object) -> object:

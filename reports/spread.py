@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ def spread_of(samples: Sequence[float]) -> Spread | None:
 def paired_ratio(samples: Sequence[float], base: Sequence[float]) -> Spread | None:
     """The spread of samples[i] / base[i]: the i-th windows of one group were timed next to each other."""
     # A run that was cut short has fewer windows; what has no neighbour in time is not compared.
-    return spread_of([a / b for a, b in zip(samples, base, strict=False) if b > 0])
+    return spread_of([ratio for a, b in zip(samples, base, strict=False) if b > 0 and math.isfinite(ratio := a / b)])
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:

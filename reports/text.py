@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from reports.spread import Spread
 
 MISSING = "–"
+_LONGEST_DRAWN = 64
 
 _MARKDOWN_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -20,6 +22,12 @@ def plain(value: object) -> str:
     """One line without control, format or surrogate characters: safe in XML, in UTF-8 and on a terminal."""
     line = " ".join(str(value).split())
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c).startswith("C") else c for c in line)
+
+
+def drawn(value: object) -> str:
+    """The same, short enough for a picture."""
+    line = plain(value)
+    return line if len(line) <= _LONGEST_DRAWN else line[: _LONGEST_DRAWN - 1] + "…"
 
 
 def markdown(value: object) -> str:
@@ -62,6 +70,8 @@ def percent(value: float | None) -> str:
 
 def significant(value: float) -> str:
     """Three significant digits, never in exponential notation."""
+    if not math.isfinite(value):
+        return MISSING
     rounded = float(f"{value:.3g}")
     if abs(rounded) < 1:
         return f"{rounded:#.3g}" if abs(rounded) >= 1e-4 else f"{rounded:.4f}"
