@@ -8,7 +8,7 @@ import datasets
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
 from benchmarks import cli, commands, suites
-from benchmarks.harness import executors, store
+from benchmarks.harness import environment, executors, store
 
 FINE, WRONG_INPUT = 0, 2
 DAY = 86_400
@@ -106,9 +106,9 @@ class TestWrongUse:
             (["run", "--seeds", "-1"], "-1"),
             (["run", "--seeds", "1.5"], "'1.5' is not a whole number from 0"),
             (["run", "--seeds", "²"], "'²' is not a whole number from 0"),
-            (["run", "--threads", "0"], "'0' is not a whole number from 1 to 4096"),
-            (["run", "--threads", "9" * 5000], "is not a whole number from 1 to 4096"),
-            (["agree", "--jobs", "4097"], "'4097' is not a whole number from 1 to 4096"),
+            (["run", "--threads", "0"], "'0' is not a whole number from 1 to 4,096"),
+            (["run", "--threads", "9" * 5000], "is not a whole number from 1 to 4,096"),
+            (["agree", "--jobs", "4097"], "'4097' is not a whole number from 1 to 4,096"),
             (["run", "--threads", "two"], "'two' is not a whole number from 1"),
             (["run", "--timeout", "0"], "'0' is not a number of seconds above 0"),
             (["run", "--timeout", "nan"], "'nan' is not a number of seconds above 0"),
@@ -296,7 +296,7 @@ def finished(cell, wall_s):
         "rungs": [],
         "notes": [],
         "timings": {"wall_s": wall_s},
-        "machine": {"id": "m", "cpu": "c", "cores": 2, "memory_bytes": 1, "system": "s", "gpu": None},
+        "machine": environment.machine(),
     }
 
 
