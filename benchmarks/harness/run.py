@@ -18,6 +18,7 @@ from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, ref
 from benchmarks.harness.prepare import prepare
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
+from datasets.errors import InputError
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 TURNS = {"throughput": 7, "index": 5}
@@ -49,12 +50,21 @@ class Group:
 def plan(
     blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None
 ) -> list[tuple[Prepared, list[Cell]]]:
-    """The cells of each block; loads and cuts the data, so that bad input is known before anything runs."""
-    planned = [
-        (prepared, cells(block, prepared, options))
-        for block in blocks
-        for prepared in [prepare(block, results, data_dir, keep_paths=options.keep_paths)]
-    ]
+    """The cells of each block; loads and cuts the data, so that bad input is known before anything runs.
+
+    Raises:
+        InputError: for bad input, such as two files of one name with different data: on a page they would be one.
+    """
+    planned, versions = [], dict[str, str]()
+    for block in blocks:
+        prepared = prepare(block, results, data_dir, keep_paths=options.keep_paths)
+        version = prepared.hashes["dataset"]
+        if versions.setdefault(prepared.dataset, version) != version:
+            raise InputError(
+                f"two sets of data are called {prepared.dataset}, with the hashes {versions[prepared.dataset]} and "
+                f"{version}, expected one; rename a file, run each with --results of its own, or give --keep-paths."
+            )
+        planned.append((prepared, cells(block, prepared, options)))
     refuse_alike(cell for _, of_block in planned for cell in of_block)
     return planned
 

@@ -177,6 +177,17 @@ def test_other_data_of_the_same_name_are_other_cells():
     assert len({cell.key, other.key, renamed.key}) == 3
 
 
+def test_two_files_of_one_name_with_other_data_are_refused_before_anything_runs(run, homes, tmp_path, capsys):
+    other = homes / "bob" / "private" / "shop.csv"
+    other.write_text(table() + "3,4,5\n", encoding="utf-8")
+    both = [str(homes / "ann" / "private" / "shop.csv"), str(other)]
+    arguments = ["run", "--models", "popularity", "--results", str(tmp_path / "results"), "--datasets", *both]
+    assert cli.main(arguments) == 2
+    assert "two sets of data are called file:shop.csv, with the hashes" in capsys.readouterr().err
+    assert not (tmp_path / "results" / store.FILE_NAME).exists()
+    assert {record["dataset"] for record in run(both[0], "--keep-paths", "--datasets", *both)} == {*both}
+
+
 def test_a_real_run_publishes_nothing_private(homes, tmp_path):
     environ = {**os.environ, **SECRETS, "MALLOC_ARENA_MAX": "3"}
     path = homes / "ann" / "private" / "shop.csv"
