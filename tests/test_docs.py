@@ -89,6 +89,13 @@ def headings(path):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def test_every_fault_that_a_page_lists_has_the_test_that_it_names():
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page("what-it-survives"))
+    assert len(named) >= 40
+    for file, test in named:
+        assert f"def {test or 'test_'}" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
+
+
 def test_the_index_of_the_pages_lists_them_all():
     listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8")))
     assert listed == {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
