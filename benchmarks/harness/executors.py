@@ -26,6 +26,7 @@ import msgspec
 import psutil
 
 from backends.registry import interpreter
+from benchmarks.harness import files
 from benchmarks.harness.environment import ROOT, worker_environment
 
 Result: TypeAlias = dict[str, Any]
@@ -37,8 +38,6 @@ KEPT_STDERR = 1 << 16
 MOST_RESULT_BYTES = 1 << 26
 """Of a result: that of the largest real cell takes a hundredth of it."""
 LONGEST_REASON = 500
-LONGEST_TEMPORARY = 70
-"""Characters of a worker's own temporary folder: sockets that libraries make in it have paths of at most 107."""
 LOOK_S = 0.5
 """How often a process is asked whether it still runs; most say so themselves, by the end of their output."""
 KILLED_S = 10.0
@@ -327,10 +326,12 @@ def _signal_name(number: int) -> str:
 
 def _temporary(folder: Path) -> Path:
     """A worker's own temporary folder, in which frameworks leave files behind: it goes when the worker ends."""
-    own = folder / "tmp"
-    if len(str(own)) > LONGEST_TEMPORARY:
+    own = files.temporary(folder)
+    files.remove(own)
+    try:
+        own.mkdir(mode=0o700)
+    except FileExistsError:  # somebody else has taken the name
         return Path(tempfile.mkdtemp(prefix="recallbench-"))
-    own.mkdir()
     return own
 
 

@@ -14,6 +14,7 @@ import re
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ FOLDERS = ("splits", "vectors", "checkpoints", "work", "logs")
 KEY = re.compile(r"[0-9a-f]{16}")
 PARTIAL = re.compile(r"[0-9a-f]{16}\.partial-[0-9]+")
 MOST_MANIFEST_BYTES = 1 << 20
+LONGEST_TEMPORARY = 70
+"""Characters of a temporary folder's path: sockets that libraries make in it have paths of at most 107."""
 SETTLED_NS = 50_000_000
 """A file that was touched less than so long ago may change again without its times showing it."""
 
@@ -180,6 +183,17 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def temporary(work: Path) -> Path:
+    """Where the worker of a work folder has its temporary files: in it, or, where that path would be too long, outside.
+
+    Both can be found again from the work folder alone, so that what a killed run has left is swept.
+    """
+    inside = work / "tmp"
+    if len(str(inside)) <= LONGEST_TEMPORARY:
+        return inside
+    return Path(tempfile.gettempdir()) / f"recallbench-{hashlib.sha256(os.fsencode(work)).hexdigest()[:16]}"
+
+
 def check_layout(results: Path, records: str) -> None:
     """Holds that what a run writes into stands in the results folder itself, so that nobody else's is written to.
 
@@ -214,6 +228,7 @@ def sweep(results: Path) -> None:
             path.unlink()
     for path in _inside(results / "work"):
         if KEY.fullmatch(path.name):
+            remove(temporary(path.resolve()))
             remove(path)
     drop_empty(results)
 

@@ -177,6 +177,20 @@ def test_what_killed_runs_leave_is_swept_and_nothing_else(tmp_path):
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.parametrize("length", [1, 60])
+def test_a_killed_workers_temporary_files_are_swept_however_long_the_path(tmp_path, length, monkeypatch):
+    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(files, "LONGEST_TEMPORARY", len(str(tmp_path)) + 40)
+    results = tmp_path / ("r" * length)
+    (results / "work" / KEY).mkdir(parents=True)
+    temporary = files.temporary((results / "work" / KEY).resolve())
+    assert temporary.is_relative_to(results) == (length == 1)
+    temporary.mkdir()
+    (temporary / "file").touch()
+    files.sweep(results)
+    assert not temporary.exists()
+
+
 @pytest.mark.parametrize("name", [*files.FOLDERS, "records.jsonl"])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "the other kind"])
 def test_what_a_run_writes_into_may_be_no_link(tmp_path, name, kind):
