@@ -77,7 +77,8 @@ def read(path: Path) -> bytes:
                 raise InputError(f"{path} is a zip archive or a workbook: unpack it, or save its sheet as CSV")
             name = packing(start)
             if name is None:
-                return start + file.read()
+                file.seek(0)
+                return file.read()
     except OSError as error:
         raise unreadable(path, error) from error
     chunks: list[bytes] = []
