@@ -204,7 +204,7 @@ def _choose(names: Sequence[str], path: Path) -> dict[int, str]:
 def _ratings(column: pa.ChunkedArray, origin: Origin) -> Ratings:
     kind = column.type
     if pa.types.is_string(kind):
-        missing = pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(column), pa.array(ids.MISSING)), True)
+        missing = pc.is_in(pc.utf8_trim_whitespace(column), pa.array([None, *ids.MISSING]))
     else:
         missing = column.is_null(nan_is_null=True)
     n = pc.sum(missing).as_py()

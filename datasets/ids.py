@@ -71,9 +71,9 @@ def texts(column: pa.ChunkedArray, name: str, origin: Origin) -> pa.DictionaryAr
         require_not(pc.or_(fraction, inexact), f"is a whole number or text (a float below 2^{bits}, where it is exact)")
         values = numbers.cast(pa.int64())
     elif pa.types.is_decimal(values.type):
-        whole = pc.floor(values)
-        require_not(pc.not_equal(whole, values), "is a whole number or text")
-        values = whole.cast(pa.decimal256(76, 0))
+        whole = values.cast(pa.decimal256(76, 0), safe=False)  # cuts what is behind the point
+        require_not(pc.not_equal(whole.cast(values.type), values), "is a whole number or text")
+        values = whole
     require_not(_not_utf8(values), "is UTF-8 text")
     text = values.cast(pa.string())
     require_not(pc.match_substring_regex(text, CONTROL), "has no control characters or unseen marks")

@@ -58,7 +58,7 @@ def test_a_name_stays_what_it_is(name):
     assert read([name]).to_pylist() == [name]
 
 
-@pytest.mark.parametrize("zero", [[0], [0.0], [-0.0], ["0"], ["-0.0"], [Decimal("0E-10")]])
+@pytest.mark.parametrize("zero", [[0], [0.0], [-0.0], ["0"], ["-0.0"], [Decimal("0E-10")], [Decimal("0E-76")]])
 def test_zero(zero):
     assert read(zero).to_pylist() == ["0"]
 
