@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ STAND_INS = str.maketrans({"·": "-", "–": "-", "−": "-", "…": "...", "×"
 def settle() -> None:
     """Opens what is closed, lets every terminal take every text, and finds a folder for what libraries keep."""
     _streams()
+    warnings.formatwarning = _warned
     _caches()
 
 
@@ -40,6 +42,11 @@ def _streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
     codecs.register_error("readable", _readable)
     sys.stdout, sys.stderr = _Output(sys.stdout, "the standard output"), _Output(sys.stderr, "the standard error")
+
+
+def _warned(message: Warning | str, *_: object, **__: object) -> str:
+    """A warning as the user reads it: the sentence, not the line of code that it comes from."""
+    return f"warning: {message}\n"
 
 
 class _Output(io.TextIOWrapper):

@@ -72,13 +72,9 @@ def _read_synthetic(request: Request) -> Interactions:
 
 def _read_file(request: Request) -> Interactions:
     from datasets import file
+    from datasets.boundary import expanded
 
-    path = Path(request.name.removeprefix(FILE_PREFIX))
-    try:
-        path = path.expanduser()
-    except RuntimeError as error:
-        raise InputError(f"{path} names no home folder of anybody here ({error}): give the whole path") from error
-    return file.load(path, request.name)
+    return file.load(expanded(Path(request.name.removeprefix(FILE_PREFIX))), request.name)
 
 
 GENERATED = "generated on this machine; no licence, nothing to cite"

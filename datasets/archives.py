@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterable
@@ -112,13 +113,20 @@ def download(archive: Archive, *, progress: bool = True, opener: urllib.request.
                 _transfer(archive.url, file, progress, opener or https_opener())
             _verify(archive, unfinished)
     except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE and error.errno != errno.ETIMEDOUT:
+        if _is_local(error):
             raise MachineError(
                 f"{archive.url} cannot be written to {target.parent} ({reason(error)}): make room or mend that, or set "
                 "RECALLBENCH_CACHE to another folder"
             ) from error
         raise InputError(f"{archive.url} could not be downloaded ({reason(error)}): {_by_hand(archive)}") from error
     return target
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether writing failed here, and not the transfer: it names a file, or the system is out of something."""
+    if not isinstance(error, OSError) or isinstance(error, urllib.error.URLError):
+        return False
+    return error.filename is not None or (error.errno in OF_THE_MACHINE and error.errno != errno.ETIMEDOUT)
 
 
 def extract(path: Path, member: str) -> bytes:

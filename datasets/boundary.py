@@ -69,6 +69,18 @@ def shown(text: str, length: int = SHOWN) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def expanded(path: Path) -> Path:
+    """The path with `~` and `~name` replaced.
+
+    Raises:
+        InputError: nobody here is called so.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path} names no home folder of anybody here ({error}): give the whole path") from error
+
+
 def regular(path: Path) -> os.stat_result:
     """What the system says of a file that can be read from begin to end, and again.
 

@@ -14,20 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets import durable
-from datasets.boundary import reason, regular, unreadable
+from datasets.boundary import expanded, reason, regular, unreadable
 from datasets.errors import InputError, MachineError
 from datasets.hashing import ARRAYS, FEATURES, arrays_of, content_hash
 from datasets.interactions import Interactions
 
 FACTS = "facts"  # the column for what is no array
-LAYOUT = 2  # of the Parquet file; raising it makes every older cache file invisible
+LAYOUT = 3  # of the Parquet file; raising it makes every older cache file invisible
 
 
 def folder() -> Path:
-    """The folder for caches, downloads and markers: `RECALLBENCH_CACHE`, else the user's cache folder."""
+    """The folder for caches, downloads and markers: `RECALLBENCH_CACHE`, else the user's cache folder.
+
+    Raises:
+        InputError: `RECALLBENCH_CACHE` begins with a `~` that stands for nobody's home.
+    """
     chosen = os.environ.get("RECALLBENCH_CACHE")
     if chosen:
-        return Path(chosen)
+        return expanded(Path(chosen))
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("recallbench"))
@@ -117,6 +121,7 @@ def _write(path: Path, data: Interactions) -> None:
     columns = {name: _list(array) for name, array in arrays_of(data).items()}
     facts = json.dumps(
         {
+            "source": path.stem,
             "name": data.name,
             "content_hash": data.content_hash,
             "notes": data.notes,
@@ -130,10 +135,11 @@ def _write(path: Path, data: Interactions) -> None:
 
 
 def _read(path: Path) -> Interactions | None:
-    """What `_write` wrote; None where the file is missing or damaged."""
+    """What `_write` wrote; None where the file is missing, damaged or another's under this name."""
     import pyarrow.parquet as pq
 
     try:
+        regular(path)  # a pipe would be waited for
         # One file, read whole: `ParquetFile` skips the data set machinery that costs more than the reading.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read(use_threads=False)
@@ -151,7 +157,8 @@ def _read(path: Path) -> Interactions | None:
             item_feature_names={name: tuple(names) for name, names in facts["item_feature_names"].items()},
             **fields,
         )
-        return data if content_hash(data) == data.content_hash else None
+        is_it = facts["source"] == path.stem and content_hash(data) == data.content_hash
+        return data if is_it else None
     except Exception:  # a flipped bit can end in any error, and all of them mean the same: build it anew
         return None
 

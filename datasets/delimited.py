@@ -88,7 +88,7 @@ def opened(path: Path, content: bytes | None = None) -> Text:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(_not_utf8(path)) from error
-    delimiter = max("\t,;|", key=text.count)
+    delimiter = max("\t,;|", key=re.sub(r'"[^"]*"', "", text).count)
     return Text(path, content, _split(text, delimiter), delimiter, len(line))
 
 
@@ -108,6 +108,8 @@ def read(text: Text, columns: Sequence[int]) -> pa.Table:
         InputError: if there are no rows, a row has too few or too many cells, a cell is not UTF-8, or quotes leave it
             open what a row is.
     """
+    if not re.compile(rb"[^\r\n]").search(text.content, text.begin):
+        raise InputError(f"{text.path} has no rows below its header: at least one was expected")
     if text.content.find(b'"', text.begin) < 0:
         return _parse(text, columns, quoted=False)
     from datasets import quotes  # brings its compiler with it
@@ -157,8 +159,6 @@ def _parse(text: Text, columns: Sequence[int], *, quoted: bool) -> pa.Table:
             )
         except pa.ArrowInvalid as error:
             raise InputError(_irregular(text.path, error)) from error
-    if table.num_rows == 0:
-        raise InputError(f"{text.path} has no rows below its header: at least one was expected")
     return table.rename_columns([text.names[column] for column in columns])
 
 

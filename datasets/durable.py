@@ -36,7 +36,7 @@ def replacing(target: Path) -> Iterator[Path]:
 def sweep(parent: Path) -> None:
     """Removes what killed processes have left unfinished in a folder; what a living one works at stays."""
     with suppress(OSError):  # sweeping may fail: there is no such folder, or it may not be read
-        for folder in list(parent.glob(f"{PREFIX}*")):
+        for folder in list(parent.glob(f"{PREFIX}*/")):  # only folders: a pipe would be waited for
             with suppress(OSError), _opened(folder) as descriptor:  # it is locked, or another process was quicker
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)

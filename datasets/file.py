@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from datasets.errors import InputError
 from datasets.hashing import content_hash
 from datasets.interactions import UNKNOWN_USER, Interactions
 
-VERSION = 2  # raised with every change in what is read, so that no older cache is found
+VERSION = 3  # raised with every change in what is read, so that no older cache is found
 
 # Names in lower case without underscores: `user_id`, `UserId` and RecBole's `user_id:token` are one.
 COLUMNS = {
@@ -117,7 +118,14 @@ def _table(path: Path) -> tuple[pa.Table, Origin]:
 def _read_text(path: Path, content: bytes) -> tuple[pa.Table, Origin]:
     text = delimited.opened(path, content)
     chosen = _choose(text.names, path)
-    return delimited.read(text, list(chosen)).rename_columns(list(chosen.values())), delimited.text_origin(path)
+    table, origin = (
+        delimited.read(text, list(chosen)).rename_columns(list(chosen.values())),
+        delimited.text_origin(path),
+    )
+    is_header = [pc.equal(table[ours], text.names[place]) for place, ours in chosen.items()]
+    expected, advice = "an id, but the header once more", "drop such rows where files were joined"
+    delimited.refuse(functools.reduce(pc.and_, is_header), table["item_id"], "item_id", expected, origin, advice=advice)
+    return table, origin
 
 
 def _read_parquet(path: Path, content: bytes | None) -> tuple[pa.Table, Origin]:
@@ -150,10 +158,12 @@ def _check_size(metadata: pq.FileMetaData, n_columns: int, path: Path) -> None:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Every kind of Arrow text as the plain one, which is trimmed; bytes that are no UTF-8 stay what they are."""
+    """Every kind of Arrow text as the plain one, bytes that are no UTF-8 as they are, and all times as UTC's."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind, types = column.type, pa.types
+    if types.is_timestamp(kind) and kind.tz:
+        return column.cast(pa.timestamp(kind.unit, "UTC"))  # which they are; the zone, perhaps unknown, is for show
     if types.is_large_string(kind) or types.is_string_view(kind):
         return column.cast(pa.string())
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind):
@@ -194,7 +204,7 @@ def _choose(names: Sequence[str], path: Path) -> dict[int, str]:
 def _ratings(column: pa.ChunkedArray, origin: Origin) -> Ratings:
     kind = column.type
     if pa.types.is_string(kind):
-        missing = pc.fill_null(pc.is_in(pc.utf8_trim_whitespace(column), pa.array(ids.MISSING)), True)
+        missing = pc.is_in(pc.utf8_trim_whitespace(column), pa.array([None, *ids.MISSING]))
     else:
         missing = column.is_null(nan_is_null=True)
     n = pc.sum(missing).as_py()

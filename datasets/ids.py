@@ -5,11 +5,13 @@ else is folded: not the case, not Unicode's forms, and "007" is not "7".
 
 A whole number is its digits, however it was stored: the integer 12, the float 12.0, the decimal 12.00 and the texts
 "12" and "12.0" are the id "12". pandas turns integers that stood beside a gap into floats, and writes them so. That
-holds for text in every file, because CSV knows no types: "1.0" and "1" are one id; who means versions writes "v1.0".
+holds for text in every file, because CSV knows no types: "1.0", "1." and "1" are one id; who means versions writes
+"v1.0". Decimals are exact, so theirs may be of any size.
 
 Refused is what has lost its value or never was an id: fractions, infinite numbers, floats from 2^53 on (2^24 of 32
-bits), where whole numbers are no longer exact, numbers with an exponent such as 1.2E+15, truth values, times, lists,
-and text with control characters or line separators in it.
+bits), where whole numbers are no longer exact, numbers with an exponent such as 1.2E+15 or 1.2E7 (12e5 is a name),
+truth values, times, lists, text of more than 1,000 characters, and text with control characters or line separators in
+it, or with the marks that nobody sees and that stand where files were pasted together.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from datasets.interactions import UNKNOWN_USER
 
 # As an integer prints itself: "007" and "+7" are names that happen to be digits. 18 digits fit int64.
 INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
-WHOLE_FLOAT = r"^(0|-0|-?[1-9][0-9]*)\.0+$"
-INEXACT = r"^[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|[0-9]+(\.[0-9]*)?[eE][+-][0-9]+|inf|Infinity)$"
-CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{85}\x{2028}\x{2029}]"  # refused anywhere
+WHOLE_FLOAT = r"^(0|-0|-?[1-9][0-9]*)\.0*$"
+INEXACT = r"(?i)^[+-]?([0-9]*\.[0-9]*[1-9][0-9]*|[0-9]+(\.[0-9]*)?e[+-][0-9]+|[0-9]*\.[0-9]+e[0-9]+|inf|infinity)$"
+# Refused anywhere: control characters, line separators, the byte order mark and the space without width.
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{200b}\x{2028}\x{2029}\x{feff}]"
 LINE = r"[\t\n\r]"  # refused inside; around an id they are white space
 MISSING = ("", "nan", "NaN", "null", "NULL", "None", "<NA>")
+LONGEST = 1_000  # characters; all ids take as much memory as the longest
 EXACT_BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
 
 
@@ -48,6 +52,8 @@ def texts(column: pa.ChunkedArray, name: str, origin: Origin) -> pa.DictionaryAr
     if not _may_hold_ids(column.type):
         expected = f"a valid {name}, which is a whole number or text (the column holds {column.type})"
         refuse(pa.repeat(True, len(column)), column, name, expected, origin)
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.decimal256(76, column.type.scale))  # the narrow ones have no functions
     # Few distinct ids stand in many rows: what holds of an id is found out once.
     encoded = column.dictionary_encode().combine_chunks()
     values = encoded.dictionary
@@ -64,14 +70,19 @@ def texts(column: pa.ChunkedArray, name: str, origin: Origin) -> pa.DictionaryAr
         inexact = pc.greater_equal(pc.abs(numbers), float(2**bits))
         require_not(pc.or_(fraction, inexact), f"is a whole number or text (a float below 2^{bits}, where it is exact)")
         values = numbers.cast(pa.int64())
+    elif pa.types.is_decimal(values.type):
+        whole = values.cast(pa.decimal256(76, 0), safe=False)  # cuts what is behind the point
+        require_not(pc.not_equal(whole.cast(values.type), values), "is a whole number or text")
+        values = whole
     require_not(_not_utf8(values), "is UTF-8 text")
     text = values.cast(pa.string())
-    require_not(pc.match_substring_regex(text, CONTROL), "has no control characters")
+    require_not(pc.match_substring_regex(text, CONTROL), "has no control characters or unseen marks")
+    require_not(pc.greater(pc.utf8_length(text), LONGEST), f"has at most {LONGEST:,} characters")
     text = pc.utf8_trim_whitespace(text)
     require_not(pc.match_substring_regex(text, LINE), "has no tabs or line breaks in it")
     require_not(pc.match_substring_regex(text, INEXACT), "is a whole number with all its digits, or a name")
     whole = pc.match_substring_regex(text, WHOLE_FLOAT)
-    digits = pc.replace_substring_regex(text, r"\.0+$", "")
+    digits = pc.replace_substring_regex(text, r"\.0*$", "")
     require_not(pc.and_(whole, _from_2_53_on(digits, whole)), "is a float below 2^53, where it is exact, or a name")
     text = pc.if_else(whole, pc.replace_substring_regex(digits, "^-0$", "0"), text)
     return _merged(text, encoded.indices)

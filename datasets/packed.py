@@ -6,6 +6,8 @@ import bz2
 import gzip
 import lzma
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,44 @@ from datasets.boundary import parsing, unreadable
 from datasets.errors import InputError
 
 CHUNK_BYTES = 2**20
+READ_BYTES = 2**16  # at a time, of what is compressed
 FREE_BYTES = 2**30  # that any file may unpack to
 LARGEST_RATIO = 40  # beyond that: tables of interactions shrink to a quarter or a tenth, bombs to a thousandth
 
-PACKINGS: dict[str, tuple[bytes, Any]] = {
-    "gzip": (rb"\x1f\x8b\x08", gzip.open),
-    "bzip2": (rb"BZh[1-9]1AY&SY", bz2.open),
-    "xz": (rb"\xfd7zXZ\x00", lzma.open),
-    "zstd": (rb"\x28\xb5\x2f\xfd", lambda path: pa.input_stream(str(path), compression="zstd")),
+
+def _pieces(path: Path, stream: Callable[[Path], Any]) -> Iterator[bytes]:
+    """A file unpacked piece by piece, by a stream that reads on where one compressed part follows another."""
+    with stream(path) as file:
+        yield from iter(partial(file.read, CHUNK_BYTES), b"")
+
+
+def _all_pieces(path: Path, begin: Callable[[], Any]) -> Iterator[bytes]:
+    """The same, one decompressor a part: the standard library's streams pass over all that follows a damaged part."""
+    part = begin()
+    with path.open("rb") as file:
+        while content := file.read(READ_BYTES):
+            while content:
+                if part.eof:
+                    content = content.lstrip(b"\0")  # parts may be padded
+                    if not content:
+                        break
+                    part = begin()
+                yield part.decompress(content, CHUNK_BYTES)
+                while not (part.eof or part.needs_input):
+                    yield part.decompress(b"", CHUNK_BYTES)
+                content = part.unused_data
+    if not part.eof:
+        raise EOFError("it ends in the middle")
+
+
+PACKINGS: dict[str, tuple[bytes, Callable[[Path], Iterator[bytes]]]] = {
+    "gzip": (rb"\x1f\x8b\x08", partial(_pieces, stream=gzip.open)),
+    "bzip2": (rb"BZh[1-9]1AY&SY", partial(_all_pieces, begin=bz2.BZ2Decompressor)),
+    "xz": (rb"\xfd7zXZ\x00", partial(_all_pieces, begin=partial(lzma.LZMADecompressor, lzma.FORMAT_XZ))),
+    "zstd": (
+        rb"\x28\xb5\x2f\xfd",
+        partial(_pieces, stream=lambda path: pa.input_stream(str(path), compression="zstd")),
+    ),
 }
 
 
@@ -45,16 +77,14 @@ def read(path: Path) -> bytes:
                 raise InputError(f"{path} is a zip archive or a workbook: unpack it, or save its sheet as CSV")
             name = packing(start)
             if name is None:
-                return start + file.read()
+                file.seek(0)
+                return file.read()
     except OSError as error:
         raise unreadable(path, error) from error
     chunks: list[bytes] = []
     size, largest = 0, limit(path)
-    with (
-        parsing(f"{path} is not a whole {name} file", "compress it again, or give the file itself"),
-        PACKINGS[name][1](path) as stream,
-    ):
-        while chunk := stream.read(CHUNK_BYTES):
+    with parsing(f"{path} is not a whole {name} file", "compress it again, or give the file itself"):
+        for chunk in PACKINGS[name][1](path):
             chunks.append(chunk)
             size += len(chunk)
             if size > largest:

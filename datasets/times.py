@@ -16,7 +16,7 @@ Whole = npt.NDArray[np.int64]
 SECOND = 1_000_000  # in microseconds
 LATEST_S = 253_402_300_799  # the end of the year 9999; a later "second" is a milli- or microsecond
 FAR_S = 1e18  # what any of our types holds
-EARLY_S = 315_532_800  # 1980-01-01
+EARLY_S, LATE_S = 315_532_800, 4_102_444_800  # 1980-01-01 and 2100-01-01
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # of a second
 
 COLUMN = "timestamp"
@@ -98,7 +98,7 @@ def _of_timestamps(times: pa.ChunkedArray, shown: pa.ChunkedArray, origin: Origi
     units = UNITS[times.type.unit]
     stored = times.cast(pa.int64())
     values = stored.to_numpy()
-    refuse(_beyond(values, LATEST_S * units), shown, COLUMN, "a time up to the year 9999", origin)
+    refuse(_beyond(values, (LATEST_S + 1) * units - 1), shown, COLUMN, "a time up to the year 9999", origin)
     if units <= SECOND:
         return values * (SECOND // units)
     return _nearest(values // 1_000, values % 1_000, shown, origin)
@@ -190,7 +190,7 @@ def _are_one_to_one(values: Whole, nanoseconds: Whole, column: pa.ChunkedArray) 
 
 def _require_plausible(seconds: Whole, column: pa.ChunkedArray, origin: Origin) -> None:
     """Raises InputError where numbers are dates in digits, or in another unit than seconds."""
-    for n_digits in (8, 12, 14):
+    for n_digits in (8, 10, 12, 14):
         dates = _calendar(seconds, n_digits)
         if dates is not None and dates.mean() > 0.5:
             refuse(pa.array(dates), column, COLUMN, CALENDAR, origin, advice=IN_ISO)
@@ -204,7 +204,7 @@ def _beyond(values: Whole, limit: int) -> pa.Array:
 
 
 def _calendar(numbers: Whole, n_digits: int) -> npt.NDArray[np.bool_] | None:
-    """Which numbers read as YYYYMMDD with, perhaps, hhmm or hhmmss behind it; None where most have other lengths.
+    """Which numbers read as YYYYMMDD with, perhaps, hh, hhmm or hhmmss behind it; None where most have other lengths.
 
     Seconds that are counted from some start of their own do so once in thirty at most.
     """
@@ -218,13 +218,15 @@ def _calendar(numbers: Whole, n_digits: int) -> npt.NDArray[np.bool_] | None:
 
 
 def _doubts(values: Whole) -> tuple[str, ...]:
-    """What is to be said of numbers that are seconds of the seventies: counted from elsewhere, or no seconds at all."""
-    if values.max() >= EARLY_S * SECOND:
+    """What is to be said of seconds in unlikely years: counted from elsewhere, no seconds at all, or zero for none."""
+    odd = values[(values < EARLY_S * SECOND) | (values >= LATE_S * SECOND)]
+    if not len(odd):
         return ()
-    first, last = (_written(value) for value in (values.min(), values.max()))
+    first, last = (_written(value) for value in (odd.min(), odd.max()))
     return (
-        f"times are numbers and taken for seconds: they run from {first} to {last}; right if they count from a start "
-        "of their own, else write them in ISO 8601 or in seconds since 1970",
+        f"times are numbers and taken for seconds: {len(odd):,} of {len(values):,} lie before 1980 or after 2099, from "
+        f"{first} to {last}; right if they count from a start of their own, else write them in ISO 8601 or in seconds "
+        "since 1970",
     )
 
 

@@ -17,8 +17,11 @@ from datasets.errors import InputError
 
 CHUNK_BYTES = 2**20
 LONGEST_TAG = 2**16
-# A cell that does not begin with its place, or stands to the right of column Z, or below row 999,999.
-OUTLYING = re.compile(rb"<(?:c|[\w.-]++:c)(?=[\s/>])(?!\s+r\s*=\s*[\"'][A-Za-z][0-9]{1,6}[\"'])")
+# A cell that does not begin with its place, names two, or stands to the right of column Z, or below row 999,999.
+OUTLYING = re.compile(
+    rb"""<(?:[^\s<>/:]*+:)*+c(?=[\s/>])(?!\s+r\s*=\s*["'][A-Za-z][0-9]{1,6}["']"""
+    rb"""(?:\s+(?!r\s*=)[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*+\s*/?>)"""
+)
 
 
 def first_sheet(content: bytes, path: Path) -> list[tuple[object, ...]]:
@@ -53,6 +56,9 @@ def check(content: bytes, path: Path) -> None:
         zipfile.ZipFile(io.BytesIO(content)) as workbook,
     ):
         archives.check_members(workbook.infolist(), path)
+        names = workbook.namelist()
+        if "xl/workbook.xml" not in names or "xl/workbook.bin" in names:  # else the parser takes other kinds, too
+            raise InputError(f"the workbook in {path} cannot be read, it is no .xlsx: save it as one")
         for member in workbook.infolist():
             try:
                 _check_cells(workbook, member, path)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from benchmarks.audit.report import CLEAN, LEAK, NOTHING, Finding, Report, moment, named
 from benchmarks.protocols.base import timestamps
 from datasets import FILE_PREFIX, load
-from datasets.interactions import Interactions
+from datasets.interactions import UNKNOWN_USER, Interactions
 
 LEAK_IN_TIME = "leak if all users were cut at one moment"
 LEAK_OF_TIES = "leak unless rows of one moment were kept in order"
@@ -58,7 +58,7 @@ def of_files(train: str, validation: str | None, test: str) -> Report:
         InputError: if a file cannot be read, or has no timestamps.
     """
     files = read([train, validation, test] if validation else [train, test])
-    found = [*_identical(files)]
+    found = [*_identical(files), *_of_nobody(files)]
     for asked in range(1, len(files.paths)):
         found += [*_in_time(files, asked), *_unheard_of(files, asked)]
     if _are_strangers(files):
@@ -102,17 +102,34 @@ def read(paths: Sequence[str]) -> Files:
 def _numbered(
     ids: Sequence[npt.NDArray[np.str_]], numbers: Sequence[npt.NDArray[np.int32]]
 ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int32]]:
-    """The distinct ids of all files, and each row's place among them; a file's row always has an id."""
+    """The distinct ids of all files, and each row's place among them; `UNKNOWN_USER` (-1) stays what it is."""
     distinct, place = np.unique(np.concatenate(ids), return_inverse=True)
+    place = np.append(place, UNKNOWN_USER)
     first = np.cumsum([0, *map(len, ids)])
-    rows = [place[start + of_file] for start, of_file in zip(first, numbers, strict=False)]
+    rows = [
+        place[np.where(of_file == UNKNOWN_USER, -1, start + of_file)]
+        for start, of_file in zip(first, numbers, strict=False)
+    ]
     return distinct, np.concatenate(rows).astype(np.int32)
 
 
 def _are_strangers(files: Files) -> bool:
     """Whether the first and the last file have nothing in common, neither a user nor an item."""
     train, test = files.file == 0, files.file == len(files.paths) - 1
-    return not any(np.isin(column[test], column[train]).any() for column in (files.data.user, files.data.item))
+    known = files.data.user != UNKNOWN_USER
+    return not (
+        np.isin(files.data.user[test & known], files.data.user[train]).any()
+        or np.isin(files.data.item[test], files.data.item[train]).any()
+    )
+
+
+def _of_nobody(files: Files) -> Iterator[Finding]:
+    """Rows without a user: nobody can say what lies before them."""
+    for file in range(len(files.paths)):
+        rows = np.flatnonzero((files.file == file) & (files.data.user == UNKNOWN_USER))
+        if len(rows):
+            sentence = f"{files.share(rows)} have no user; they are held to other rows by their item and moment alone"
+            yield Finding(NO_LEAK, len(rows), sentence)
 
 
 def _identical(files: Files) -> Iterator[Finding]:
@@ -142,8 +159,10 @@ def _in_time(files: Files, asked: int) -> Iterator[Finding]:
             f"{moment(time[rows].min())} to {moment(time[rows].max())}"
         )
         yield Finding(LEAK_IN_TIME, len(rows), sentence)
-    own_first = np.full(files.data.n_users, np.iinfo(np.int64).max)
+    never = np.iinfo(np.int64).max
+    own_first = np.full(files.data.n_users + 1, never)  # the last one is nobody's
     np.minimum.at(own_first, user[is_asked], time[is_asked])
+    own_first[UNKNOWN_USER] = never
     for verdict, found, what in (
         (LEAK, time > own_first[user], "are later than the first that the same user has"),
         (LEAK_OF_TIES, time == own_first[user], "are of the same moment as the first that the same user has"),
@@ -162,7 +181,7 @@ def _unheard_of(files: Files, asked: int) -> Iterator[Finding]:
         ("users", files.data.user, "models that know users by their id have no answer for them"),
         ("items", files.data.item, "no model that knows items by their id can find them"),
     ):
-        rows = np.flatnonzero((files.file == asked) & ~np.isin(column, column[files.file == 0]))
+        rows = np.flatnonzero((files.file == asked) & (column >= 0) & ~np.isin(column, column[files.file == 0]))
         if len(rows):
             n = len(np.unique(column[rows]))
             sentence = f"{files.share(rows)} are of {what} without a row in {files.paths[0]} ({n:,} in all); {fate}"

@@ -176,3 +176,32 @@ class TestReading:
         train, _, _ = write(folder, [TRAIN, None, None])
         with pytest.raises(InputError, match=r"timeless\.csv has no timestamps, which the audit needs"):
             files.of_files(train, None, str(folder / "timeless.csv"))
+
+
+class TestRowsOfNobody:
+    """Guests with a session and no user id: they are no user of the files', and not each other either."""
+
+    @staticmethod
+    def audit(folder, train, test):
+        for name, rows in (("train.csv", train), ("test.csv", test)):
+            lines = [f"{user},i{item},{second},s{item}" for user, item, second in rows]
+            (folder / name).write_text("\n".join(["user_id,item_id,timestamp,session_id", *lines]) + "\n")
+        report = files.of_files(str(folder / "train.csv"), None, str(folder / "test.csv"))
+        return [(finding.verdict, finding.n, finding.sentence.replace(f"{folder}/", "")) for finding in report.findings]
+
+    def test_they_are_not_the_last_user(self, tmp_path):
+        clean, *others = self.audit(tmp_path, [("", 0, 9), ("u1", 1, 0)], [("u1", 2, 3), ("", 0, 5)])
+        assert clean[0] == CLEAN
+        assert [(verdict, n) for verdict, n, _ in others] == [
+            (NO_LEAK, 1), (NO_LEAK, 1), (LEAK_IN_TIME, 1), (NO_LEAK, 1),
+        ]  # fmt: skip
+        assert others[0][2] == (
+            "1 of 2 rows of train.csv (50.00%), such as nobody's item i0 of 1970-01-01T00:00:09Z, have no user; they "
+            "are held to other rows by their item and moment alone"
+        )
+
+    def test_a_file_of_nothing_else(self, tmp_path):
+        train = [("", 0, 1), ("", 1, 2)]
+        assert self.audit(tmp_path, train, [("", 0, 3)])[0][0] == CLEAN
+        assert self.audit(tmp_path, train, [("", 2, 3)])[0][0] == NOTHING
+        assert self.audit(tmp_path, train, train)[0][:2] == (LEAK, 2)

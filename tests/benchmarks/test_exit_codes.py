@@ -197,6 +197,15 @@ def test_a_name_that_is_no_text_is_shown_by_its_bytes(tmp_path):
         assert "Traceback" not in said
 
 
+def test_a_warning_is_a_sentence_and_no_line_of_code(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("user_id,item_id,timestamp\n1,2,1400000000\n")
+    _, said = called(["audit", "--train", path, "--test", path], '"$@"', RECALLBENCH_CACHE="/dev/null")
+    assert said.startswith("warning: a.csv is not cached: ")
+    assert "to a folder\n" in said
+    assert "UserWarning" not in said
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_who_ends_a_run_frees_its_folder_and_ends_its_workers(number, tmp_path):
     results = tmp_path / "results"

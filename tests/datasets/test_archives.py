@@ -184,9 +184,13 @@ class TestDownload:
         assert path.read_bytes() == content
         assert left_behind() == ["data.zip"]
 
-    def test_a_cache_folder_that_is_a_file_is_named(self, cache_folder):
+    @pytest.mark.parametrize("folder", ["", "/dev/null", "/proc/none"], ids=["a file", "a device", "where none can be"])
+    def test_a_cache_folder_that_cannot_be_is_the_machines_fault_and_named(self, cache_folder, monkeypatch, folder):
         cache_folder.write_text("")
-        with pytest.raises((InputError, MachineError), match=str(cache_folder)):
+        monkeypatch.setenv("RECALLBENCH_CACHE", folder or str(cache_folder))
+        with pytest.raises(
+            MachineError, match=rf"cannot be written to {folder or cache_folder}/downloads .*RECALLBENCH"
+        ):
             download(entry(), opener=https_opener(Publisher(data=page(zipped()))))
 
     def test_an_earlier_download_survives_a_failed_one(self):

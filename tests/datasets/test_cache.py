@@ -153,6 +153,35 @@ def test_a_foreign_parquet_file_is_built_anew(source):
     assert_same(cache.remember(source, "test-1", build), made())
 
 
+def test_a_cache_file_of_another_source_is_built_anew(source, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("other bytes")
+    cache.remember(source, "made-1", build)
+    (mine,) = cache_files()
+    cache.remember(other, "made-1", lambda *_: dataclasses.replace(made(), name="other"))
+    (others,) = set(cache_files()) - {mine}
+    others.write_bytes(mine.read_bytes())
+    assert cache.remember(other, "made-1", lambda *_: dataclasses.replace(made(), name="anew")).name == "anew"
+
+
+def test_pipes_among_the_cache_files_are_not_waited_for(source):
+    cache.remember(source, "made-1", build)
+    (path,) = cache_files()
+    path.unlink()
+    os.mkfifo(path)
+    os.mkfifo(path.parent / f"{durable.PREFIX}x")
+    assert_same(cache.remember(source, "made-1", build), made())
+
+
+def test_a_home_folder_is_taken_for_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RECALLBENCH_CACHE", "~/mine")
+    assert cache.folder() == tmp_path / "mine"
+    monkeypatch.setenv("RECALLBENCH_CACHE", "~nobody-is-called-so/mine")
+    with pytest.raises(InputError, match="names no home folder of anybody here"):
+        cache.folder()
+
+
 def test_a_failed_build_leaves_nothing(source):
     def fails(_path, _sha256):
         raise InputError("bad")

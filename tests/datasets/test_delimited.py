@@ -119,6 +119,9 @@ class TestLines:
     def test_long_cells_and_headers_are_read(self):
         assert rows("user_id,item_id," + "x" * 200_000 + "\n1,a," + "y" * 200_000 + "\n")[0][2] == "y" * 200_000
 
+    def test_separators_in_the_quotes_of_a_header_do_not_count(self):
+        assert rows('a,b,"c; d; e; f"\n1,2,3\n') == [("1", "2", "3")]
+
     def test_messages_stay_short(self):
         content = ",".join(f"column {n}" for n in range(5_000)) + "\n" + "x" * 100_000 + "\n"
         with pytest.raises(InputError) as error:
@@ -130,6 +133,8 @@ class TestLines:
         [
             (b"\nuser_id,item_id\n1,2\n", "a.csv begins with an empty line: a line of column names"),
             (b" \n\n", "a.csv is empty: a line of column names"),
+            (b"a,b", "a.csv has no rows below its header: at least one was expected"),
+            (b"a,b\r\n\n", "a.csv has no rows below its header: at least one was expected"),
             (b"a,b\n1,\xff\n", "a.csv is not UTF-8 text: save it in UTF-8"),
             (b'a,b\n1,"\xff"\n', "a.csv is not UTF-8 text: save it in UTF-8"),
         ],

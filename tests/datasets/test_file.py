@@ -362,3 +362,24 @@ def test_the_first_of_many_bad_values_is_named(tmp_path):
     path.write_text("user_id,item_id,timestamp\n" + "".join(f"1,2,{t}\n" for t in times))
     with pytest.raises(InputError, match="row 4323 "):
         file.load(path, "long")
+
+
+def test_files_that_were_joined_with_their_headers(tmp_path):
+    path = tmp_path / "joined.csv"
+    path.write_text("user_id,item_id\n1,2\nuser_id,item_id\n3,4\n")
+    with pytest.raises(InputError, match=r"row 3 .*: 'item_id' is not an id, but the header once more: drop such rows"):
+        file.load(path, "joined")
+    path.write_text("user_id,item_id\nuser_id,2\n3,item_id\n")
+    assert len(file.load(path, "joined")) == 2
+
+
+def test_a_zone_that_nobody_knows_is_for_show(tmp_path):
+    def read(milliseconds):
+        path = tmp_path / "zoned.parquet"
+        time = pa.array([milliseconds], pa.timestamp("ms", "Mars/Phobos"))
+        pq.write_table(pa.table({"user_id": [1], "item_id": [2], "timestamp": time}), path)
+        return file.load(path, "zoned").timestamp.tolist()
+
+    assert read(1) == [1_000]
+    with pytest.raises(InputError, match=r"row 1 .* is not a time up to the year 9999"):
+        read(10**15)

@@ -63,7 +63,10 @@ class TestRatings:
         data = read("user_id,item_id,rating\n1,2,4.5\n1,3,\n1,4, NaN\n")
         np.testing.assert_array_equal(data.rating, np.array([4.5, np.nan, np.nan], np.float32))
         assert data.notes == ("2 of 3 rows have no rating",)
-        for ratings in (pa.array([4.5, None, None]), pa.array([4.5, np.nan, None], pa.float32())):
+        texts = pa.array(["4.5", None, "nan"])
+        for ratings in (
+            pa.array([4.5, None, None]), pa.array([4.5, np.nan, None], pa.float32()), texts, texts.dictionary_encode(),
+        ):  # fmt: skip
             table = read_parquet({"user_id": [1, 1, 1], "item_id": [2, 3, 4], "rating": ratings})
             assert table.content_hash == data.content_hash
 

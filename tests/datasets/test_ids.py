@@ -32,6 +32,8 @@ WAYS = {
     "long text": pa.array(["12", "7"], pa.large_string()),
     "text views": pa.array(["12", "7.0"], pa.string_view()),
     "bytes": pa.array([b"12", b"7.0"]),
+    "narrow decimals": pa.array([Decimal("12.0"), Decimal("7.0")], pa.decimal32(5, 1)),
+    "points": ["12.", "7."],
     "dictionary of text": pa.array(["12.0", "7"]).dictionary_encode(),
     "dictionary of doubles": pa.array([12.0, 7.0]).dictionary_encode(),
 }
@@ -48,12 +50,15 @@ def test_two_writings_of_one_id_are_one():
     assert encoded.indices.to_pylist() == [0, 0, 0, 1, 0, None]
 
 
-@pytest.mark.parametrize("name", ["007", "+7", "-0", "007.0", "1e5", "v1.0", "1.0.0", "a.0", "É", "E\u0301", "A", "a"])
+@pytest.mark.parametrize(
+    "name",
+    ["007", "+7", "-0", "007.0", "1e5", "12E5", "v1.0", "info", "a" * 1_000, "1.0.0", "a.0", "É", "E\u0301", "A", "a"],
+)
 def test_a_name_stays_what_it_is(name):
     assert read([name]).to_pylist() == [name]
 
 
-@pytest.mark.parametrize("zero", [[0], [0.0], [-0.0], ["0"], ["-0.0"]])
+@pytest.mark.parametrize("zero", [[0], [0.0], [-0.0], ["0"], ["-0.0"], [Decimal("0E-10")], [Decimal("0E-76")]])
 def test_zero(zero):
     assert read(zero).to_pylist() == ["0"]
 
@@ -61,6 +66,7 @@ def test_zero(zero):
 def test_big_whole_numbers_that_are_exact():
     assert read([2**64 - 1], pa.uint64()).to_pylist() == ["18446744073709551615"]
     assert read(["9007199254740993", "9007199254740992"]).to_pylist() == ["9007199254740993", "9007199254740992"]
+    assert read([Decimal("90071992547409930.00")]).to_pylist() == ["90071992547409930"]
     assert read([2.0**53 - 1]).to_pylist() == read(["9007199254740991.0"]).to_pylist() == ["9007199254740991"]
 
 
@@ -70,6 +76,13 @@ BAD = {
     "2^24 of 32 bits": pa.array([2.0**24], pa.float32()),
     "infinite": [float("inf")],
     "infinite text": ["-inf"],
+    "infinite, as others write it": ["-Infinity"],
+    "infinite, as one more writes it": ["INF"],
+    "Java's large float": ["1.2E7"],
+    "more characters than all ids have room for": ["a" * 1_001],
+    "byte order mark": ["\ufeffa"],
+    "no width": ["a\u200b"],
+    "control character beyond ASCII": ["a\x9b"],
     "half": [12.5],
     "half as text": ["12.5"],
     "half as decimal": [Decimal("12.5")],
@@ -104,7 +117,9 @@ def test_what_is_no_id_is_refused_with_its_row(values):
 
 
 def test_the_first_bad_row_is_named():
-    with pytest.raises(InputError, match=r"row 4 .*: 'b\\x00' is not a valid item_id, which has no control characters"):
+    with pytest.raises(
+        InputError, match=r"row 4 .*: 'b\\x00' is not a valid item_id, which has no control characters or unseen"
+    ):
         read(["a", "b", "b\0", "a", "b\0"])
 
 

@@ -37,6 +37,11 @@ class TestEveryWay:
     def test_pieces_one_after_the_other_are_one_file(self, write, way):
         assert packed.read(write(WAYS[way](CONTENT[:20]) + WAYS[way](CONTENT[20:]))) == CONTENT
 
+    def test_more_than_is_read_at_once(self, write, way, monkeypatch):
+        monkeypatch.setattr(packed, "READ_BYTES", 7)
+        monkeypatch.setattr(packed, "CHUNK_BYTES", 5)
+        assert packed.read(write(WAYS[way](CONTENT) * 3)) == CONTENT * 3
+
     def test_a_file_of_interactions(self, write, way):
         data = file.load(write(WAYS[way](CONTENT)), "a")
         assert data.timestamp.tolist() == [1_400_000_000_400_000, 1_400_000_000_500_000]
@@ -48,6 +53,14 @@ class TestEveryWay:
     def test_a_truncated_file(self, write, way):
         with pytest.raises(InputError, match=rf"a\.csv\.gz is not a whole {way} file \(.*\): compress it again"):
             packed.read(write(WAYS[way](CONTENT)[:-6]))
+
+    @pytest.mark.parametrize("damaged", [b"1,2,3\n", b"\0" * 8 + b"1", "the magic", "the end"])
+    def test_a_second_piece_that_is_damaged_is_not_passed_over(self, write, way, damaged):
+        second = bytearray(WAYS[way](CONTENT))
+        second[0] ^= damaged == "the magic"
+        rest = bytes(second[:-3] if damaged == "the end" else second) if isinstance(damaged, str) else damaged
+        with pytest.raises(InputError, match=rf"is not a whole {way} file"):
+            packed.read(write(WAYS[way](CONTENT) + rest))
 
     def test_a_bomb(self, write, way, monkeypatch):
         monkeypatch.setattr(packed, "FREE_BYTES", 1_000_000)

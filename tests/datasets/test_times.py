@@ -41,6 +41,7 @@ class TestNothingIsCut:
             ("2024-05-17 08:30:00.123456Z", 1_715_934_600_123_456),
             ("1969-12-31T23:59:59.999999", -1),
             ("9999-12-31", 253_402_214_400_000_000),
+            ("9999-12-31T23:59:59.999999", 253_402_300_799_999_999),
         ],
     )
     def test_text(self, written, expected):
@@ -80,7 +81,14 @@ class TestNothingIsCut:
 class TestRefused:
     @pytest.mark.parametrize(
         "values",
-        [["20140407"] * 3, ["20140407", "20140408", "0"], ["20140407.0"], ["20140407103059"], ["201404071030"]],
+        [
+            ["20140407"] * 3,
+            ["20140407", "20140408", "0"],
+            ["20140407.0"],
+            ["20140407103059"],
+            ["201404071030"],
+            ["2014040710"],
+        ],
     )
     def test_calendar_dates(self, values):
         with pytest.raises(
@@ -163,8 +171,16 @@ class TestRefused:
 class TestNotes:
     def test_seconds_of_the_seventies_are_doubted(self):
         (note,) = read([41_736, 41_740]).notes
-        assert "they run from 1970-01-01T11:35:36 to 1970-01-01T11:35:40" in note
+        assert "2 of 2 lie before 1980 or after 2099, from 1970-01-01T11:35:36 to 1970-01-01T11:35:40" in note
 
-    @pytest.mark.parametrize("values", [[0, 1_400_000_000], ["1970-01-01"]])
+    def test_so_are_zeros_among_others(self):
+        (note,) = read(["0", "1400000000"]).notes
+        assert "1 of 2 lie before 1980" in note
+
+    def test_so_are_milliseconds_of_the_seventies(self):
+        (note,) = read([100_000_000_000, 200_000_000_000]).notes
+        assert "2 of 2 lie before 1980 or after 2099, from 5138-11-16" in note
+
+    @pytest.mark.parametrize("values", [[315_532_800, 1_400_000_000], ["1970-01-01"], [4_102_444_799]])
     def test_others_are_not(self, values):
         assert read(values).notes == ()

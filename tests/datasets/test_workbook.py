@@ -60,6 +60,11 @@ def test_an_outlying_cell_is_refused_before_room_is_made_for_it(cells, tmp_path)
         b'<c x=\' r="A1"\' r="XFD1048576"',
         b'<c x=">" r="XFD1048576"',
         b'<c r="A4294967295"',
+        b'<c r="B2" r="XFD1048576"',
+        b'<c r="B2" s="<" r="XFD1048576"',
+        b'<c r="B2" s=\'>"\' r="XFD1048576"',
+        "<é:c r='XFD1048576'".encode(),
+        b'<a+b:c r="XFD1048576"',
         b"<c",
     ],
 )
@@ -113,3 +118,13 @@ def test_methods_that_unpack_in_one_go(method, tmp_path):
         made.writestr("xl/worksheets/sheet1.xml", b"<c/>" * 1_000)
     with pytest.raises(InputError, match=rf"is compressed by method {method}, but deflate \(8\) was expected"):
         workbook.check(buffer.getvalue(), tmp_path / "w.xlsx")
+
+
+@pytest.mark.parametrize("names", [["content.xml"], ["xl/workbook.bin"], ["xl/workbook.xml", "xl/workbook.bin"]])
+def test_workbooks_of_other_kinds(names, tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, "<a/>")
+    with pytest.raises(InputError, match=r"w\.xlsx cannot be read, it is no \.xlsx: save it as one"):
+        read(buffer.getvalue(), tmp_path)
