@@ -196,8 +196,11 @@ def reserve(path: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Deletes a folder that a run made for itself; a link is left alone, with what it points to."""
-    if not folder.is_symlink():
-        shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_symlink():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # a worker may have put a file in its place
+        folder.unlink()
 
 
 def check_layout(results: Path, records: str) -> None:
@@ -230,7 +233,7 @@ def sweep(results: Path) -> None:
             if PARTIAL.fullmatch(path.name):
                 remove(path)
     for path in _inside(results / "checkpoints"):
-        if PARTIAL.fullmatch(path.name):
+        if PARTIAL.fullmatch(path.name) and not path.is_dir():
             path.unlink()
     for path in _inside(results / "work"):
         if KEY.fullmatch(path.name):

@@ -177,6 +177,7 @@ KEY = "0123456789abcdef"
 def test_what_killed_runs_leave_is_swept_and_nothing_else(tmp_path):
     gone = [f"splits/{KEY}.partial-1", f"vectors/{KEY}.partial-22", f"work/{KEY}"]
     kept = [f"splits/{KEY}", f"splits/{KEY}.partial-mine", "splits/notes", "vectors/x.partial-1", "work/mine", "other"]
+    kept += [f"checkpoints/{KEY}.partial-1"]
     for name in (*gone, *kept):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "file").touch()

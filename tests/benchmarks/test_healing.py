@@ -1,5 +1,6 @@
 """Runs whose files were changed between, or during, two of them; the workers are functions in place of processes."""
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 from function_workers import MADE_UP, Bench, Workers, trained_block
 
-from benchmarks import cli
+from benchmarks import cli, commands
 from benchmarks.harness import files, run, sources, store
 from benchmarks.protocols import Split
+from datasets.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -214,6 +216,19 @@ def test_a_forced_result_is_the_last_in_the_file_and_in_memory(bench):
     order = [json.loads(line)["cell"] for line in lines]
     assert [record["cell"] for record in store.read(bench.results)] == [order[2], *order[3:]]
     assert list(bench.session.records) == [order[2], *order[3:]]
+
+
+def test_a_page_that_was_edited_by_hand_hides_nothing_of_what_was_measured(bench, capsys):
+    bench.run(MADE_UP)
+    (bench.results / "leaderboard.md").write_text("mine")
+    options = argparse.Namespace(results=bench.results, json=False)
+    with pytest.raises(InputError, match=r"leaderboard\.md was not written by `report`"):
+        commands._conclude(options, store.read(bench.results))
+    assert "cells: 1 ok" in capsys.readouterr().out
+    options.json = True
+    with pytest.raises(InputError):
+        commands._conclude(options, store.read(bench.results))
+    assert json.loads(capsys.readouterr().out)["status"] == "ok"
 
 
 def test_prepare_and_a_dry_run_say_it_too(tmp_path, capsys):
