@@ -116,6 +116,7 @@ def run(options: argparse.Namespace) -> int:
                         session.execute(group, prepared)
                     else:
                         board.kept(group)
+        store.restore(options.results, session.records.values())
         keys = {cell.key for _, cells in planned for cell in cells}
         records = [record for key, record in session.records.items() if key in keys]
     return _conclude(options, records)
@@ -129,7 +130,6 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     from reports import render, write
 
     leaderboards = write.load(options.results)
-    written = write.publish({options.results: leaderboards}, [options.results])
     reached = verdicts(records)
     if options.json:
         for record in records:
@@ -140,6 +140,9 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
             sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
         statuses = Counter(record["status"] for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
+    # Pages come after what was measured: one that was edited by hand is refused, and the run has not been for nothing.
+    written = write.publish({options.results: leaderboards}, [options.results])
+    if not options.json:
         sys.stdout.writelines(f"written: {line}\n" for line in _entrances(written))
         sys.stdout.writelines(f"{sentence}\n" for sentence in leaderboards.left_out)
         if against := ending(reached, records):

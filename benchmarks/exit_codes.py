@@ -115,6 +115,8 @@ def _told(error: Exception, arguments: Sequence[str]) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         said = f" ({error})" if str(error) else ""
         return MACHINE_FAILED, f"the memory did not suffice{said}; {_way_out(errno.ENOMEM)}."
+    if isinstance(error, ImportError) and "failed to map segment" in str(error):
+        return MACHINE_FAILED, f"the memory did not suffice for a library ({error}); {_way_out(errno.ENOMEM)}."
     if isinstance(error, OSError):
         return _of_the_system(error, arguments)
     what = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")

@@ -28,6 +28,7 @@ _MARKS = {  # what pages began with, or had in them, before there was a manifest
     ".parquet": (b"PAR1", b"primary_metric"),
     ".svg": (b"<svg ", b"<title"),
 }
+_LONGEST = 250  # characters of a page's path
 _SVG_MARKS = (b'aria-labelledby="c', b'<clipPath id="round">')
 
 
@@ -80,7 +81,7 @@ def _known(folder: Folder) -> dict[str, set[str]]:
         known: dict[str, set[str]] = {}
         for name, value in (pair for part in listed for pair in part.items()):
             known.setdefault(_inside(name), set()).add(str(value))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{manifest} is no list of the pages that were written; move it away, and what of the pages is not to be "
             "written over."
@@ -89,7 +90,9 @@ def _known(folder: Folder) -> dict[str, set[str]]:
 
 
 def _inside(name: str) -> str:
-    if not name or Path(name).is_absolute() or os.path.normpath(name) != name or name.startswith(".."):
+    """The name of a page, as it stands in a manifest; those of other files, however they came there, are nobody's."""
+    is_path = name.isprintable() and not Path(name).is_absolute() and os.path.normpath(name) == name
+    if not is_path or name.startswith("..") or len(name) > _LONGEST or Path(name).suffix not in _MARKS:
         raise ValueError(name)
     return name
 
@@ -135,9 +138,17 @@ def _refuse_links(folder: Folder, path: Path) -> None:
                 raise InputError(f"{step} is no regular file, and a page has to be there; move it away.")
 
 
+def _is_ours(name: str, content: bytes, known: Mapping[str, set[str]]) -> bool:
+    """Whether a file is to be removed: one that a manifest names, which anybody may edit, and that itself says so."""
+    return _hash(content) in known[name] and _is_marked(name, content)
+
+
 def _content(folder: Folder, name: str) -> bytes | None:
+    """Of a file in the folder itself: what a link leads to is nobody's page."""
     path = folder.path / name
     try:
+        if any((folder.path / above).is_symlink() for above in Path(name).parents if above.name):
+            return None
         return path.read_bytes() if stat.S_ISREG(os.lstat(path).st_mode) else None
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -147,7 +158,7 @@ def _bring_up_to_date(folder: Folder, known: Mapping[str, set[str]]) -> None:
     wanted = {name: _hash(content) for name, content in sorted(folder.files.items())}
     there = {name: found for name in {*known, *wanted} if (found := _content(folder, name)) is not None}
     changed = {name: content for name, content in folder.files.items() if there.get(name) != content}
-    stale = [name for name in known if name not in wanted and name in there and _hash(there[name]) in known[name]]
+    stale = [name for name in known if name not in wanted and name in there and _is_ours(name, there[name], known)]
     old = {name: _hash(there[name]) for name in sorted(known) if name in there and _hash(there[name]) in known[name]}
     _remove_partial(folder, {*known, *wanted})
     if changed or stale:
@@ -192,6 +203,8 @@ def _flush(path: Path) -> None:
 def _remove_partial(folder: Folder, names: set[str]) -> None:
     """What a killed process left beside its pages."""
     for parent in {(folder.path / name).parent for name in names} | {folder.path}:
+        if parent != folder.path and parent.is_symlink():
+            continue
         for found in parent.glob(f".*{_PARTIAL}*"):
             of, _, pid = found.name[1:].partition(_PARTIAL)
             page = (parent / of).relative_to(folder.path).as_posix()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from backends.registry import BACKENDS, interpreter
@@ -20,6 +21,8 @@ from benchmarks.specs.base import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 HARNESS_PACKAGES = ("numpy", "numba")
+MOST_ANSWER_BYTES = 1 << 16
+"""Of what another interpreter says of its packages; a real answer takes a hundredth of it."""
 INDEX_PACKAGES = ("faiss-cpu", "annoy", "hnswlib", "usearch")
 
 
@@ -31,10 +34,12 @@ def versions(backend: str) -> dict[str, str]:
         return installed(backend)
     command = [python, "-m", "benchmarks.harness.environment", backend]
     try:
-        answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
+        if len(answer) > MOST_ANSWER_BYTES:
+            raise ValueError(answer[:100])
+        return msgspec.json.decode(answer, type=dict[str, str])
+    except (OSError, subprocess.SubprocessError, ValueError, RecursionError):  # it is no Python, or says something else
         return {"python": privacy.text(f"none at {python}")}
-    return json.loads(answer.stdout)
 
 
 def installed(backend: str) -> dict[str, str]:

@@ -274,7 +274,7 @@ class _Worker:
         path = self._folder / "result.json"
         try:
             found = path.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             if not stat.S_ISREG(found.st_mode):

@@ -23,10 +23,15 @@ from typing import Any
 from datasets.errors import InputError, MachineError
 
 MANIFEST = "manifest.json"
-"""Beside the files: {name: [bytes, SHA-256 in hex]}, of every one but itself."""
+"""Beside the files: {"of": name of the folder, "files": {name: [bytes, SHA-256 in hex]}}, of every one but itself.
+
+A folder that was sealed under another name holds what belongs to another key, however whole it is.
+"""
 FOLDERS = ("splits", "vectors", "checkpoints", "work", "logs")
 """What a run makes in its results folder, beside its records."""
 KEY = re.compile(r"[0-9a-f]{16}")
+NAME = re.compile(r"\w[\w.-]*", re.ASCII)
+"""Of a file that a run writes."""
 PARTIAL = re.compile(r"[0-9a-f]{16}\.partial-[0-9]+")
 MOST_MANIFEST_BYTES = 1 << 20
 LONGEST_TEMPORARY = 70
@@ -70,9 +75,12 @@ def fault(folder: Path) -> str | None:
 
 
 def _fault(folder: Path) -> str | None:
-    manifest = _manifest(folder)
-    if manifest is None:
+    sealed = _manifest(folder)
+    if sealed is None:
         return f"it has no {MANIFEST}" if not (folder / MANIFEST).exists() else f"its {MANIFEST} is damaged"
+    of, manifest = sealed
+    if of != folder.name:
+        return f"it is {of} under another name"
     there = {path.name for path in folder.iterdir()} - {MANIFEST}
     for name in sorted(there ^ set(manifest)):
         return f"{name} is missing" if name in manifest else f"{name} does not belong there"
@@ -85,7 +93,16 @@ def _fault(folder: Path) -> str | None:
     return None
 
 
-def _manifest(folder: Path) -> dict[str, Any] | None:
+def seal(folder: Path) -> str | None:
+    """What tells the files of a sealed folder from any others: 16 hex digits, the same for the same files."""
+    try:
+        return hash_file(folder / MANIFEST)[:16]
+    except OSError:
+        return None
+
+
+def _manifest(folder: Path) -> tuple[str, dict[str, Any]] | None:
+    """The name that a folder was sealed under, and what its files were then."""
     path = folder / MANIFEST
     try:
         if not stat.S_ISREG(path.lstat().st_mode) or path.stat().st_size > MOST_MANIFEST_BYTES:
@@ -93,7 +110,10 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
         manifest = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return manifest if isinstance(manifest, dict) and all(Path(name).name == name for name in manifest) else None
+    match manifest:
+        case {"of": str(of), "files": dict(listed)} if KEY.fullmatch(of) and all(map(NAME.fullmatch, listed)):
+            return of, listed
+    return None
 
 
 def _stamps(folder: Path) -> _Stamps:
@@ -120,7 +140,7 @@ def fill(folder: Path, write: Callable[[Path], None]) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
-        _seal(partial)
+        _seal(partial, folder.name)
         _make_way(folder, {path.name for path in partial.iterdir()})
         partial.rename(folder)
         sync(folder.parent)
@@ -132,12 +152,12 @@ def fill(folder: Path, write: Callable[[Path], None]) -> None:
         remove(partial)
 
 
-def _seal(folder: Path) -> None:
+def _seal(folder: Path, of: str) -> None:
     manifest = {}
     for path in sorted(folder.iterdir()):
         sync(path)
         manifest[path.name] = [path.stat().st_size, hash_file(path)]
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=0), encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"of": of, "files": manifest}, indent=0), encoding="utf-8")
     sync(folder / MANIFEST)
     sync(folder)
 
@@ -148,7 +168,7 @@ def _make_way(folder: Path, names: set[str]) -> None:
         return
     if folder.is_symlink() or not folder.is_dir():
         raise InputError(f"{folder} is no folder of ours, expected one that a run has made; move it away.")
-    for name in names | set(_manifest(folder) or {}) | {MANIFEST}:
+    for name in names:  # and nothing that only a manifest calls ours: anybody may have written that
         with contextlib.suppress(FileNotFoundError, IsADirectoryError):
             (folder / name).unlink()
     try:
@@ -179,8 +199,11 @@ def reserve(path: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Deletes a folder that a run made for itself; a link is left alone, with what it points to."""
-    if not folder.is_symlink():
-        shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_symlink():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # a worker may have put a file in its place
+        folder.unlink()
 
 
 def temporary(work: Path) -> Path:
@@ -224,7 +247,7 @@ def sweep(results: Path) -> None:
             if PARTIAL.fullmatch(path.name):
                 remove(path)
     for path in _inside(results / "checkpoints"):
-        if PARTIAL.fullmatch(path.name):
+        if PARTIAL.fullmatch(path.name) and not path.is_dir():
             path.unlink()
     for path in _inside(results / "work"):
         if KEY.fullmatch(path.name):

@@ -121,6 +121,8 @@ class Run:
             return record is not None
         if record["status"] != "ok" or cell.key in self._healed:
             return False
+        if "source" in cell.inputs and record["hashes"].get("vectors") != self._seal_of_source(cell):
+            return False  # they are of an earlier training, or nobody said whose they were
         fault = self._fault(cell, record)
         if fault is not None:
             self._healed[cell.key] = f"{fault}, so it is trained again"
@@ -132,13 +134,26 @@ class Run:
         if cell.kind != "train":
             return None
         folder, checkpoint = self._vectors(cell.key), self._checkpoint(cell.key)
-        fault = files.fault(folder) if _serves_vectors(cell) else None
+        fault = self._fault_of_vectors(cell.key) if _serves_vectors(cell) else None
         if fault is not None:
             return f"its vectors in {folder.parent.name}/{folder.name} are not what their hashes say ({fault})"
         said = record["hashes"].get("checkpoint")
         if said is not None and (not checkpoint.is_file() or files.hash_file(checkpoint) != said):
             return f"its checkpoint {checkpoint.name} is missing or not what its hash says"
         return None
+
+    def _fault_of_vectors(self, key: str) -> str | None:
+        """What of vectors is not as the training of that key left them, by their manifest and by its record."""
+        record = self.records.get(key)
+        fault = files.fault(self._vectors(key))
+        if fault is None and record is not None and record["hashes"].get("vectors") != files.seal(self._vectors(key)):
+            fault = "they are not those of its record"
+        return fault
+
+    def _seal_of_source(self, cell: Cell) -> str | None:
+        """The seal of the vectors that a cell searches or maps; made-up ones are told apart by their key."""
+        source = self.records.get(cell.inputs["source"])
+        return None if source is None else source["hashes"].get("vectors")
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
@@ -180,11 +195,11 @@ class Run:
 
     def _changed(self, cell: Cell, prepared: Prepared) -> executors.Result | None:
         """A failure, where files that a cell reads are not what they were: asked before it reads them, and after."""
-        folders = [prepared.folder] if cell.kind != "agreement" else []
+        faults = {prepared.folder: files.fault(prepared.folder)} if cell.kind != "agreement" else {}
         if "source" in cell.inputs:
-            folders.append(self._vectors(cell.inputs["source"]))
-        for folder in dict.fromkeys(folders):
-            fault = files.fault(folder)
+            source = cell.inputs["source"]
+            faults[self._vectors(source)] = self._fault_of_vectors(source)
+        for folder, fault in faults.items():
             if fault is not None:
                 where = f"{folder.parent.name}/{folder.name}"
                 reason = f"{where} has changed since the run prepared it ({fault}); run again, which makes it anew"
@@ -244,6 +259,7 @@ class Run:
         """The result of a cell whose vectors and checkpoint have been moved to where others look for them."""
         if cell.kind != "train" or result["status"] != "ok":
             return result
+        hashes = dict(result.get("hashes", {}))
         if _serves_vectors(cell):
             missing = [name for name in LEFT if not (folder / name).is_file()]
             if missing:
@@ -255,13 +271,16 @@ class Run:
                     (folder / name).replace(partial / name)
 
             files.fill(self._vectors(cell.key), move)
+            hashes["vectors"] = files.seal(self._vectors(cell.key))
         parameters, checkpoint = folder / "parameters.npz", self._checkpoint(cell.key)
-        if not parameters.is_file():
-            return result
-        checkpoint.parent.mkdir(exist_ok=True)
-        files.sync(parameters)
-        parameters.replace(checkpoint)
-        return {**result, "hashes": {**result.get("hashes", {}), "checkpoint": files.hash_file(checkpoint)}}
+        if parameters.is_file() and not checkpoint.is_dir():
+            checkpoint.parent.mkdir(exist_ok=True)
+            files.sync(parameters)
+            parameters.replace(checkpoint)
+            hashes["checkpoint"] = files.hash_file(checkpoint)
+        elif parameters.is_file():
+            return {**result, "status": "failed", "reason": f"{checkpoint} is a folder, move it away and run again"}
+        return {**result, "hashes": hashes}
 
     def _log(self, process: tuple[Cell, ...], folder: Path, result: executors.Result) -> None:
         """Keeps the end of a failed worker's stderr, until its cells succeed."""
@@ -309,6 +328,7 @@ class Run:
             # Recorded rather than refused: a night's run is not lost for an edit, and nobody takes it for the commit's.
             dirty = None if commit is None else True
             notes.append(f"the sources changed during the run, from {self.sources} to {', '.join(ran)}")
+        seal = self._seal_of_source(cell) if "source" in cell.inputs else None
         if cell.key in self._healed:
             notes.append(f"{cell.describe()}: {self._healed[cell.key]}")
         return {
@@ -343,7 +363,12 @@ class Run:
             "map": result.get("map"),
             "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
             "memory": result.get("memory", {}),
-            "hashes": {**prepared.hashes, **result.get("hashes", {}), "sources": "+".join(ran)},
+            "hashes": {
+                **({"vectors": seal} if seal is not None else {}),
+                **result.get("hashes", {}),
+                **prepared.hashes,  # what it was given, whatever a worker says
+                "sources": "+".join(ran),
+            },
             "group": group,
             "versions": {
                 **environment.versions(cell.backend),

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -279,6 +279,24 @@ def _whole_bytes(file: io.FileIO) -> int:
     except ValueError:
         return size
     return size
+
+
+def restore(results: Path, records: Iterable[Record]) -> None:
+    """Writes again those of a run's records that were taken out of the file while it was at it, and says so."""
+    there = _cells(results / FILE_NAME)
+    lost = [record for record in records if record["cell"] not in there]
+    if lost:
+        append(results, lost)
+        files.say(f"{len(lost):,} of {FILE_NAME} were deleted during the run, and are written there again.")
+
+
+def _cells(path: Path) -> set[str]:
+    """The cells of all lines, without a look at what else stands in them."""
+    found = set()
+    for line in _lines(path) if path.exists() else ():
+        with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
+            found.add(json.loads(line)["cell"])
+    return found
 
 
 @contextlib.contextmanager

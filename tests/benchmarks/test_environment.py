@@ -1,4 +1,6 @@
-from benchmarks.harness.environment import installed, machine, worker_environment
+import pytest
+
+from benchmarks.harness.environment import installed, machine, versions, worker_environment
 
 
 def test_only_variables_that_change_speed_are_recorded(monkeypatch):
@@ -12,6 +14,28 @@ def test_only_variables_that_change_speed_are_recorded(monkeypatch):
 
 def test_packages_and_python_are_recorded_with_their_versions():
     assert {"python", "numpy", "numba", "torch"} <= set(installed("torch"))
+
+
+ANSWERS = {
+    "no JSON": "echo hello",
+    "no bytes of text": "printf '\\377'",
+    "a list": "echo '[]'",
+    "no text in it": """echo '{"python": "3", "torch": {"a": 1}}'""",
+    "no number": """echo '{"python": NaN}'""",
+    "too deep": "head -c 60000 /dev/zero | tr '\\0' '['",
+    "without measure": """printf '{"python": "'; head -c 100000 /dev/zero | tr '\\0' 'x'; echo '"}'""",
+    "nothing": "true",
+    "a failure": "echo '{}'; false",
+}
+
+
+@pytest.mark.parametrize("code", ANSWERS.values(), ids=ANSWERS)
+def test_an_interpreter_that_answers_with_anything_else_is_none(tmp_path, monkeypatch, code):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("RECALLBENCH_PYTHON_TORCH", str(program))
+    assert versions.__wrapped__("torch") == {"python": f"none at {program}"}
 
 
 def test_a_machine_is_the_same_machine_every_time():

@@ -94,6 +94,9 @@ class TestErrors:
             "error: the memory did not suffice; close other programs, or take a machine with more memory, "
             "and give the same command again, which goes on where it stopped.\n",
         )
+        code, said = ending(ImportError("libarrow.so: failed to map segment from shared object"))
+        assert code == MACHINE_FAILED
+        assert said.startswith("error: the memory did not suffice for a library (libarrow.so: failed to map segment")
         with pytest.raises(MemoryError) as too_large:
             np.empty(2**60, np.uint8)
         code, said = ending(too_large.value)

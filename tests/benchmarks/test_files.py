@@ -34,6 +34,16 @@ def link_to_itself(path):
     path.symlink_to("../moved")
 
 
+def listing(*names):
+    return json.dumps({"of": "0123456789abcdef", "files": {name: [1, "a"] for name in names}}).encode()
+
+
+def another(folder):
+    files.fill(folder.with_name("fedcba9876543210"), write)
+    files.remove(folder)
+    folder.with_name("fedcba9876543210").rename(folder)
+
+
 DAMAGE = {
     "changed": (lambda f: replace(f / "a.npy", b"a" * 999 + b"b"), "a.npy has changed"),
     "truncated": (lambda f: replace(f / "a.npy", b"a" * 999), "a.npy has changed"),
@@ -49,8 +59,14 @@ DAMAGE = {
     "half a manifest": (lambda f: replace(f / files.MANIFEST, b'{"a.npy": [10'), "its manifest.json is damaged"),
     "an odd manifest": (lambda f: replace(f / files.MANIFEST, b"[]"), "its manifest.json is damaged"),
     "a deep manifest": (lambda f: replace(f / files.MANIFEST, b"[" * 100_000), "its manifest.json is damaged"),
-    "a manifest of paths": (lambda f: replace(f / files.MANIFEST, b'{"../x": []}'), "its manifest.json is damaged"),
-    "an empty manifest": (lambda f: replace(f / files.MANIFEST, b"{}"), "a.npy does not belong there"),
+    "a nameless manifest": (lambda f: replace(f / files.MANIFEST, b'{"a": []}'), "its manifest.json is damaged"),
+    "a manifest of paths": (lambda f: replace(f / files.MANIFEST, listing("../x")), "its manifest.json is damaged"),
+    "a manifest of no path": (lambda f: replace(f / files.MANIFEST, listing("..")), "its manifest.json is damaged"),
+    "a manifest of no name": (lambda f: replace(f / files.MANIFEST, listing("")), "its manifest.json is damaged"),
+    "a manifest of no text": (lambda f: replace(f / files.MANIFEST, listing("a\0b")), "its manifest.json is damaged"),
+    "half a character": (lambda f: replace(f / files.MANIFEST, listing("\ud800")), "its manifest.json is damaged"),
+    "an empty manifest": (lambda f: replace(f / files.MANIFEST, listing()), "a.npy does not belong there"),
+    "another's whole content": (another, "it is fedcba9876543210 under another name"),
     "nothing": (files.remove, "cannot be read"),
 }  # fmt: skip
 
@@ -161,6 +177,7 @@ KEY = "0123456789abcdef"
 def test_what_killed_runs_leave_is_swept_and_nothing_else(tmp_path):
     gone = [f"splits/{KEY}.partial-1", f"vectors/{KEY}.partial-22", f"work/{KEY}"]
     kept = [f"splits/{KEY}", f"splits/{KEY}.partial-mine", "splits/notes", "vectors/x.partial-1", "work/mine", "other"]
+    kept += [f"checkpoints/{KEY}.partial-1"]
     for name in (*gone, *kept):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "file").touch()
@@ -208,5 +225,16 @@ def test_what_a_run_writes_into_may_be_no_link(tmp_path, name, kind):
 
 def test_a_manifest_says_what_it_covers(folder):
     manifest = json.loads((folder / files.MANIFEST).read_bytes())
-    assert manifest == {name: [len(c), files.hash_file(folder / name)] for name, c in
-                        {"a.npy": b"a" * 1000, "b.npy": b"b" * 10}.items()}  # fmt: skip
+    contents = {"a.npy": b"a" * 1000, "b.npy": b"b" * 10}
+    listed = {name: [len(content), files.hash_file(folder / name)] for name, content in contents.items()}
+    assert manifest == {"of": folder.name, "files": listed}
+
+
+def test_what_a_manifest_alone_calls_ours_is_not_deleted(folder):
+    (folder / "notes.txt").write_text("mine")
+    manifest = json.loads((folder / files.MANIFEST).read_bytes())
+    manifest["files"]["notes.txt"] = [4, files.hash_file(folder / "notes.txt")]
+    (folder / files.MANIFEST).write_text(json.dumps(manifest))
+    assert files.fault(folder) is None
+    files.fill(folder, write)
+    assert (folder.with_name(f"{folder.name}.not-ours-1") / "notes.txt").read_text() == "mine"

@@ -1,63 +1,21 @@
 """Runs whose files were changed between, or during, two of them; the workers are functions in place of processes."""
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from function_workers import MADE_UP, Bench, Workers, trained_block
 
-from benchmarks import cli, suites
+from benchmarks import cli, commands
 from benchmarks.harness import files, run, sources, store
-from benchmarks.harness.plan import Options, cells
-from benchmarks.harness.prepare import prepare
-from benchmarks.harness.run import Run, groups
 from benchmarks.protocols import Split
-from benchmarks.suites import Block, IndexRow
-from datasets import vectors
+from datasets.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-PROTOCOL = {"name": "search", "k": 10, "primary_metric": "index_recall@10"}
-MADE_UP = Block(
-    "vectors-600",
-    PROTOCOL,
-    models=(),
-    indexes=(IndexRow("exact"),),
-    vectors=vectors.Settings(n_items=600, dim=8, n_queries=40),
-)
-
-
-def trained_block():
-    """One training of a small model, and exact search of its vectors."""
-    (block,) = suites.for_datasets((), "doctor")
-    return Block(block.dataset, block.protocol, block.models, indexes=(IndexRow("exact"),))
-
-
-class Workers:
-    """Stands for `executors.run`: writes what a worker would, and remembers what it was asked for."""
-
-    def __init__(self):
-        self.kinds = []
-        self.meanwhile = lambda _: None
-        self.changes = {}
-        self.left = ("users", "items")
-
-    def __call__(self, tasks, *_):
-        for task in tasks:
-            self.kinds.append(task.job["kind"])
-            self.meanwhile(task)
-            if task.job["kind"] == "train":
-                for name in self.left:
-                    np.save(task.folder / f"{name}.npy", np.full((4, 2), 0.5, np.float32))
-                np.savez(task.folder / "parameters.npz", table=np.zeros(3, np.float32))
-            (task.folder / "stderr").write_text("the end")
-            answers = {"answers": [{} for _ in task.job["queries"]]} if task.job["kind"] == "index" else {}
-            metrics = {"metrics": {task.job["protocol"]["primary_metric"]: 0.5}}
-            said = {"status": "ok", "reason": None, "wall_s": 1.0, "sources": [sources.tree_hash()]}
-            result = {**said, **metrics, **answers}
-            yield task, {**result, **self.changes}
 
 
 @pytest.fixture
@@ -65,31 +23,6 @@ def workers(monkeypatch):
     made = Workers()
     monkeypatch.setattr(run.executors, "run", made)
     return made
-
-
-class Bench:
-    def __init__(self, results, workers):
-        self.results, self.workers = results, workers
-        self.session = None
-
-    def run(self, block, *, force=False):
-        """Runs what is unfinished, or all; returns the kinds of the workers that were started."""
-        self.workers.kinds.clear()
-        with store.locked(self.results):
-            self.prepared = prepare(block, self.results, None)
-            self.session = Run(self.results, 60.0, lambda *_: None)
-            options = Options(backends=("torch",), modes=("eager",))
-            for group in groups(cells(block, self.prepared, options)):
-                if force or self.session.unfinished(group):
-                    self.session.execute(group, self.prepared)
-        return list(self.workers.kinds)
-
-    def records(self):
-        return {r["kind"]: r for r in store.read(self.results)} if (self.results / store.FILE_NAME).exists() else {}
-
-    def inside(self, name):
-        (folder,) = (self.results / name).iterdir()
-        return folder
 
 
 @pytest.fixture
@@ -283,6 +216,19 @@ def test_a_forced_result_is_the_last_in_the_file_and_in_memory(bench):
     order = [json.loads(line)["cell"] for line in lines]
     assert [record["cell"] for record in store.read(bench.results)] == [order[2], *order[3:]]
     assert list(bench.session.records) == [order[2], *order[3:]]
+
+
+def test_a_page_that_was_edited_by_hand_hides_nothing_of_what_was_measured(bench, capsys):
+    bench.run(MADE_UP)
+    (bench.results / "leaderboard.md").write_text("mine")
+    options = argparse.Namespace(results=bench.results, json=False)
+    with pytest.raises(InputError, match=r"leaderboard\.md was not written by `report`"):
+        commands._conclude(options, store.read(bench.results))
+    assert "cells: 1 ok" in capsys.readouterr().out
+    options.json = True
+    with pytest.raises(InputError):
+        commands._conclude(options, store.read(bench.results))
+    assert json.loads(capsys.readouterr().out)["status"] == "ok"
 
 
 def test_prepare_and_a_dry_run_say_it_too(tmp_path, capsys):

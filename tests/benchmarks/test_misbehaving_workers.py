@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.harness import executors
+from benchmarks.harness import executors, files
 
 START = """\
     #!{python}
@@ -196,6 +196,21 @@ def test_an_interpreter_that_cannot_be_started_is_that_cells_failure(tmp_path, m
         ((_, result),) = executors.run([task], turns, 5.0)
         assert result["status"] == "failed"
         assert result["reason"].startswith(f"{program} cannot be started (")
+
+
+REPLACED = {
+    "nothing": "import shutil; shutil.rmtree(folder)",
+    "a file": "import shutil; shutil.rmtree(folder); folder.write_text('mine')",
+    "a folder for the result": "(folder / 'result.json').mkdir()",
+}
+
+
+@pytest.mark.parametrize("code", REPLACED.values(), ids=REPLACED)
+def test_a_worker_that_takes_its_own_folder_away_has_failed(run, code, tmp_path):
+    (result,), _ = run(code, timeout_s=20.0)
+    assert result["status"] == "failed"
+    files.remove(tmp_path / "task0")
+    assert not (tmp_path / "task0").exists()
 
 
 def test_what_goes_wrong_in_waiting_is_raised(run, monkeypatch):

@@ -224,6 +224,19 @@ class TestTornLines:
         assert seen == sorted(seen)
         assert len(store.read(tmp_path)) == 81
 
+    def test_what_was_deleted_during_a_run_is_written_again_and_that_is_said(self, tmp_path, path, capsys):
+        records = [record(0), record(1), record(2)]
+        store.append(tmp_path, records)
+        store.restore(tmp_path, records)
+        assert capsys.readouterr().err == ""
+        path.write_bytes(b"no record\n[]\n" + path.read_bytes().splitlines(keepends=True)[1])
+        store.restore(tmp_path, records)
+        assert "2 of records.jsonl were deleted during the run" in capsys.readouterr().err
+        assert path.read_bytes().startswith(b"no record\n[]\n")
+        path.unlink()
+        store.restore(tmp_path, records)
+        assert store.read(tmp_path) == records
+
 
 class TestLock:
     def test_a_second_run_is_refused_and_told_why(self, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -129,9 +130,54 @@ def test_what_is_of_another_kind_is_refused(tmp_path, place, what):
         bring(tmp_path, PAGES)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"files": 3}', b'{"files": {"../mine": "0"}}', b'{"files": {"/": "0"}}']
-)
+def claim(folder, *paths):
+    """A manifest edited by hand, so that it calls files ours."""
+    manifest = folder / MANIFEST
+    listed = json.loads(manifest.read_bytes())
+    listed["files"] |= {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in paths}
+    manifest.write_text(json.dumps(listed))
+
+
+@pytest.mark.parametrize("place", ["about.html", "pics/mine.svg", "notes.md", "table.csv"])
+def test_what_a_manifest_alone_calls_ours_is_not_removed(tmp_path, place):
+    bring(tmp_path, PAGES)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_bytes(b"mine")
+    claim(tmp_path, place)
+    bring(tmp_path, PAGES)
+    assert (tmp_path / place).read_bytes() == b"mine"
+    assert set(json.loads((tmp_path / MANIFEST).read_bytes())["files"]) == set(PAGES)
+
+
+@pytest.mark.parametrize("place", ["records.jsonl", "vectors/0123456789abcdef/items.npy"])
+def test_a_manifest_that_names_what_is_no_page_is_refused(tmp_path, place):
+    bring(tmp_path, PAGES)
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).write_bytes(b"measured")
+    claim(tmp_path, place)
+    with pytest.raises(InputError, match=r"is no list of the pages.*move it away"):
+        bring(tmp_path, PAGES)
+    assert (tmp_path / place).read_bytes() == b"measured"
+
+
+def test_own_pages_that_were_moved_and_linked_to_are_not_removed_there(tmp_path):
+    bring(tmp_path / "results", PAGES)
+    (tmp_path / "results" / "badges").rename(tmp_path / "paper")
+    (tmp_path / "results" / "badges").symlink_to(tmp_path / "paper")
+    partial = tmp_path / "paper" / ".cells.svg.partial-999999999"
+    partial.touch()
+    bring(tmp_path / "results", {"index.html": b"new"})
+    assert (tmp_path / "paper" / "cells.svg").read_bytes() == PAGES["badges/cells.svg"]
+    assert partial.exists()
+
+
+ODD = [b"", b"[]", b"[" * 100_000, b'{"files": 3}', *(
+    json.dumps({"files": {name: "0"}}).encode()
+    for name in ("../mine", "/", "", ".", "..", "a\0b.html", "\ud800.html", "a\nb.html", "a" * 5000 + ".html", "site")
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ODD)
 def test_a_manifest_that_is_none_is_refused(tmp_path, content):
     (tmp_path / MANIFEST).write_bytes(content)
     with pytest.raises(InputError, match=r"is no list of the pages.*move it away"):
@@ -171,14 +217,15 @@ def killed(self, target):
     return replace(self, target)
 pathlib.Path.replace = killed
 folder = pathlib.Path(sys.argv[1])
-written.write([written.Folder(folder, folder, {"index.html": b"new", "more.html": b"new"})])
+written.write([written.Folder(folder, folder, {"index.html": b"new", "more.html": sys.argv[3].encode()})])
 """
 
 
 @pytest.mark.parametrize("n", range(4))
 def test_a_kill_between_any_two_renames_leaves_whole_pages_and_the_next_one_goes_on(tmp_path, n):
     bring(tmp_path, PAGES)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(n)], check=False, timeout=60)
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(n), PAGES["index.html"].decode()]
+    done = subprocess.run(command, check=False, timeout=60)
     assert done.returncode == 9
     assert all(state(tmp_path).get(name) in {old, b"new"} for name, old in PAGES.items() if name == "index.html")
     bring(tmp_path, {"index.html": b"newest"})
