@@ -12,7 +12,7 @@ import difflib
 import functools
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union
 
 import msgspec
@@ -52,7 +52,10 @@ def number(least: float, most: float = 1e9) -> Meta:
 
 def line(most: int) -> Meta:
     """The bounds of a text that is printed and tells rows apart: one line without a blank at either end."""
-    unseen = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    unseen = (
+        r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+        r"\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"  # halves of characters are none
+    )
     pattern = rf"\A(?!\s)[^{unseen}]+(?<!\s)\Z"
     return Meta(
         min_length=1, max_length=most, pattern=pattern, description=f"one line of text, of 1 to {most:,} characters"
@@ -90,12 +93,18 @@ def check(made: Any, name: str) -> None:
     for field, kind in _kinds(made.__class__).items():
         value = getattr(made, field)
         try:
-            typed = msgspec.convert(value, kind)
+            typed = _typed(value, kind)
         except (msgspec.ValidationError, ValueError, RecursionError) as error:
             raise SettingError(
                 f"{name}: {field} is {shown(value)}, expected {in_words(kind)}; correct it in the suite.", (field,)
             ) from error
         object.__setattr__(made, field, typed + 0.0 if isinstance(typed, float) else typed)
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    if isinstance(value, Set):
+        raise ValueError("a set has no order")
+    return msgspec.convert(value, kind)
 
 
 @functools.cache

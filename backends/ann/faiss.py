@@ -173,9 +173,10 @@ def _set_query(index: Index, k: int, parameters: Mapping[str, int]) -> None:
     native, chosen = index.native, settings(INDEXES[index.name].query, parameters)
     if "nprobe" in chosen:
         lists = faiss.extract_index_ivf(native)
+        nlist = lists.nlist
         if "nprobe" in parameters:
-            check_probes(chosen["nprobe"], lists.nlist)
-        lists.nprobe = min(chosen["nprobe"], lists.nlist)  # of more, fast scan answers at random
+            check_probes(chosen["nprobe"], nlist)
+        lists.nprobe = min(chosen["nprobe"], nlist)  # of more, fast scan answers at random
     if "k_factor" in chosen:
         native.k_factor = min(chosen["k_factor"], -(-index.n_items // k))  # more than all there are is all there are
     if "efSearch" in chosen:

@@ -39,7 +39,11 @@ def checked_queries(index: Index, queries: Floats, k: int) -> Floats:
         raise InputError(f"The queries have shape {queries.shape}; give rows of {index.dim} columns, as were indexed.")
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.vecdot(queries, queries)
-    if len(squares) and ORDINARY[0] <= squares.min() and squares.max() <= ORDINARY[1]:  # neither holds of NaN
+    if len(squares) == 1:  # two reductions cost more than the search of a small list does
+        least = most = squares.item()
+    else:
+        least, most = squares.min(initial=1), squares.max(initial=1)
+    if ORDINARY[0] <= least and most <= ORDINARY[1]:  # neither holds of NaN
         return queries
     return _rescaled(_finite(queries, "Query"))
 

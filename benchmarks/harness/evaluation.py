@@ -20,6 +20,10 @@ Items = npt.NDArray[np.int32]
 Exclusions = tuple[npt.NDArray[np.int64], Items]
 
 
+class DivergedError(Exception):
+    """A loss or a vector is not finite any more."""
+
+
 def answers(spec: Any, ask: Callable[[Arrays], npt.NDArray[Any]], questions: Questions) -> npt.NDArray[Any]:
     """The answers to all questions, asked in the portions and the form that the spec wants.
 
@@ -93,7 +97,11 @@ class Judge:
         return Asked(queries.user, queries.history, queries.start, queries.stop, queries.best, place)
 
     def lists(self, adapter: Any, state: Any, spec: Any, period: str) -> Items:
-        """int32[q, k]: what the model recommends for each query of a period; popular items where it has no answer."""
+        """int32[q, k]: what the model recommends for each query of a period; popular items where it has no answer.
+
+        Raises:
+            DivergedError: if a vector is not finite: its items would be left out of every list without a word.
+        """
         asked = self.asked(spec, period)
         if not len(asked.user):
             return self.spread(np.empty((0, self.k), np.int32), asked)
@@ -101,6 +109,9 @@ class Judge:
             return self.spread(answers(spec, partial(adapter.recommend, state, k=self.k), asked), asked)
         items = adapter.embed_items(state)
         users = answers(spec, partial(adapter.embed_users, state), asked)
+        for whose, vectors in (("an item", items), ("a user", users[np.unique(asked.place[asked.place >= 0])])):
+            if not np.isfinite(vectors).all():
+                raise DivergedError(f"the vector of {whose} is not finite")
         exclude = asked.seen if spec.filter_seen else None
         return self.spread(exact_lists(users, items, self.k, exclude), asked)
 

@@ -27,7 +27,7 @@ import numpy as np
 from backends.contract import UnavailableError
 from benchmarks import checkpoints, protocols, sampling, specs
 from benchmarks.harness import sources
-from benchmarks.harness.evaluation import Judge, answers
+from benchmarks.harness.evaluation import DivergedError, Judge, answers
 from benchmarks.hashing import ArraysHash, hash_arrays
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes, digest
@@ -35,10 +35,6 @@ from datasets.errors import InputError, TooFewError
 
 MOST_SCORES = 20_000
 """Queries whose scores a record holds; of more, even an interval without pairing is narrow."""
-
-
-class DivergedError(Exception):
-    """A loss is not a finite number any more."""
 
 
 class Job:

@@ -93,7 +93,10 @@ class CutInTime(Protocol):
         super().__post_init__()
         fields = [name for name in ("train_until", "validation_until", "test_until") if getattr(self, name) is not None]
         for field in fields:
-            self._require(field, _is_moment(getattr(self, field)), A_MOMENT)
+            cut = getattr(self, field)
+            self._require(field, _is_moment(cut), A_MOMENT)
+            if isinstance(cut, str):
+                object.__setattr__(self, field, _written(cut))
         for earlier, later in pairwise(fields):
             first, second = getattr(self, earlier), getattr(self, later)
             in_order = type(first) is not type(second) or _in_time(first) <= _in_time(second)
@@ -161,10 +164,16 @@ class CutInTime(Protocol):
 def _is_moment(cut: str | float) -> bool:
     if not isinstance(cut, str):
         return 0 < cut < 1
-    with contextlib.suppress(ValueError):
-        _microseconds(cut)
+    with contextlib.suppress(ValueError, OverflowError):  # with an offset, one may lie outside of the years 1 to 9999
+        _written(cut)
         return FINER.search(cut) is None
     return False
+
+
+def _written(date: str) -> str:
+    """The same moment in the one way in which it is compared, hashed and recorded, in UTC."""
+    moment = (EPOCH + dt.timedelta(microseconds=_microseconds(date))).replace(tzinfo=None)
+    return moment.date().isoformat() if moment.time() == dt.time() else moment.isoformat()
 
 
 def _in_time(cut: str | float) -> float:

@@ -13,6 +13,7 @@ from benchmarks import sampling
 from benchmarks.settings import Batch, Count, Few, Name, Natural, Positive, Width, check
 from benchmarks.specs import questions, sequences
 from benchmarks.specs.base import SGD, Arrays, Parameter, Questions, Sizes, Training
+from datasets.errors import TooFewError
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,21 @@ class LSTM:
         )
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
-        """Windows of sessions: user int32[steps, batch], history and target (item + 1) int32[steps, batch, window]."""
+        """Windows of sessions: user int32[steps, batch], history and target (item + 1) int32[steps, batch, window].
+
+        Raises:
+            TooFewError: if the state of one batch has no next that is as large.
+        """
         rng = sampling.generator(*key, "windows", epoch)
-        return sampling.windows(rng, training, self.batch_size, self.window)
+        for chunk in sampling.windows(rng, training, self.batch_size, self.window):
+            n = chunk["user"].shape[1]
+            if self.state_carried and n < self.batch_size:
+                raise TooFewError(
+                    f"{self.model}: there are {n} windows and batch_size is {self.batch_size}, expected as many "
+                    "windows or more, since a state is carried from batch to batch; lower batch_size, or set "
+                    "state_carried = false in the suite."
+                )
+            yield chunk
 
     def inputs(self, queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[Any]]]:
         return questions.whole_sessions(queries)

@@ -29,7 +29,7 @@ from benchmarks.settings import (
 )
 from benchmarks.specs import questions, sequences
 from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Sizes, Training
-from datasets.errors import InputError
+from datasets.errors import InputError, TooFewError
 
 Form: TypeAlias = Literal["point-wise", "pair-wise", "list-wise", "triplet", "in-batch"]
 Pooling: TypeAlias = Literal["mean", "sum", "max", "concat"]
@@ -114,11 +114,14 @@ class TwoTower:
                 ("history_length",),
             )
 
+    @property
+    def _needs_two(self) -> str | None:
+        """What takes batches of two rows: one has no variance, and no other row whose item could be its negative."""
+        return "batch_norm" if self.batch_norm else "the form in-batch" if self.form == "in-batch" else None
+
     def _check_batch(self) -> None:
-        """One row has no variance, and no other row whose item could be its negative."""
-        needed_by = "batch_norm" if self.batch_norm else "the form in-batch" if self.form == "in-batch" else None
-        enough = needed_by is None or self.batch_size > 1
-        require(enough, self.model, self, "batch_size", f"2 or more, which {needed_by} needs")
+        enough = self._needs_two is None or self.batch_size > 1
+        require(enough, self.model, self, "batch_size", f"2 or more, which {self._needs_two} needs")
         fits = self.form != "triplet" or not self.log_q
         require(fits, self.model, self, "log_q", "false where the form is triplet, whose distances it cannot correct")
 
@@ -235,6 +238,9 @@ class TwoTower:
             Chunks of user int32[steps, batch] and item int32[steps, batch, 1 + n_negatives], the positive first; with a
             history, history int32[steps, batch, length] and length int32[steps, batch]; with a correction, log_q
             float32[steps, batch, 1 + n_negatives].
+
+        Raises:
+            TooFewError: if there is one row, and a batch takes two.
         """
         rng = sampling.generator(*key, self.model, "samples", epoch)
         if self.history_length:
@@ -243,6 +249,11 @@ class TwoTower:
             samples = sampling.positives(rng, training, self.batch_size)
         add_items = self._in_batch(training) if self.form == "in-batch" else self._with_negatives(training, rng)
         for chunk in samples:
+            if self._needs_two is not None and chunk["user"].shape[1] < 2:
+                raise TooFewError(
+                    f"{self.model}: there is one row to learn from, expected 2 or more, which {self._needs_two} needs; "
+                    "take data of more rows."
+                )
             target = chunk.pop("target")[..., None]
             yield {**chunk, **add_items(chunk["user"], target)}
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backends import ann
-from backends.registry import FRAMEWORKS
-from benchmarks import protocols, specs
-from benchmarks.settings import SettingError, known_only, make, meant, require_distinct, shown
+from benchmarks.settings import SettingError, known_only, make, meant, shown
 from benchmarks.suites.lines import line_of
-from benchmarks.suites.rows import SEARCH, Block, IndexRow, ModelRow, Search, Suite
+from benchmarks.suites.rows import SEARCH, Block, IndexRow, ModelRow, Search, Suite, at
 from datasets import vectors
 from datasets.errors import InputError
 
 MOST_BYTES = 1 << 20
 """A suite that people write has some kilobytes."""
+
+PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+DEEP_KEY = re.compile(rf"(?<![\w.-]){PART}(?:[ \t]*+\.[ \t]*+{PART}){{32}}")
+"""Such as a.b.c, of 33 parts or more: the time that `tomllib` takes for one grows with their square."""
 
 TOP = ("title", "settings", "sweeps", "block")
 OF_VECTORS = ("vectors", "protocol", "seeds", "indexes")
@@ -41,6 +41,8 @@ def read(path: Path) -> Suite:
     """
     text = _text(path)
     try:
+        if DEEP_KEY.search(text):
+            raise RecursionError
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         what = "its tables are nested too deeply" if isinstance(error, RecursionError) else _said(error)
@@ -54,6 +56,8 @@ def read(path: Path) -> Suite:
 
 
 def _said(error: ValueError) -> str:
+    if not isinstance(error, tomllib.TOMLDecodeError):  # Python reads no whole number of more than 4,300 digits
+        return "one of its numbers is too long"
     return " ".join(str(error).split())[:200]
 
 
@@ -75,19 +79,6 @@ def _text(path: Path) -> str:
         raise InputError(
             f"{path} is not a suite: line {line} is not UTF-8; save it as UTF-8 and compare it with quick.toml."
         ) from error
-
-
-@contextlib.contextmanager
-def at(*place: str | int) -> Iterator[None]:
-    """Adds to what is refused within where it stands."""
-    try:
-        yield
-    except SettingError as error:
-        if error.at_root:
-            raise
-        raise SettingError(str(error), (*place, *error.place)) from error
-    except InputError as error:
-        raise SettingError(str(error), place) from error
 
 
 def _suite(name: str, content: Mapping[str, Any]) -> Suite:
@@ -133,15 +124,7 @@ def _sweeps(given: Any) -> Mapping[str, tuple[IndexRow, ...]]:
 def _block(content: Any, shared: Shared) -> Block:
     rest = dict(_table(content, "a block"))
     indexes = _indexes(rest.pop("indexes", []), shared)
-    block = _of_vectors(rest, indexes) if "vectors" in rest else _of_models(rest, indexes, shared)
-    require_distinct("a block", block, "seeds", "modes", "throughput", "backends")
-    for i, name in enumerate(block.backends):
-        if name not in FRAMEWORKS:
-            known = f"{', '.join(FRAMEWORKS)}{meant(name, FRAMEWORKS)}"
-            raise SettingError(
-                f"unknown backend {shown(name)}, expected one of {known}; correct it in the suite.", ("backends", i)
-            )
-    return block
+    return _of_vectors(rest, indexes) if "vectors" in rest else _of_models(rest, indexes, shared)
 
 
 def _indexes(given: Any, shared: Shared) -> tuple[IndexRow, ...]:
@@ -160,27 +143,8 @@ def _index_rows(given: Any, name: str) -> tuple[IndexRow, ...]:
     made = []
     for i, row in enumerate(_list(given, name, "a list of tables, or the name of a sweep")):
         with at(name, i):
-            made.append(_checked(make(IndexRow, row, "a row of indexes")))
+            made.append(make(IndexRow, row, "a row of indexes"))
     return tuple(made)
-
-
-def _checked(row: IndexRow) -> IndexRow:
-    """The row, its index known and each of its settings within bounds, alone and with each of the others."""
-    if row.name not in ann.INDEXES:
-        known = f"{', '.join(ann.INDEXES)}{meant(row.name, ann.INDEXES)}"
-        raise SettingError(
-            f"unknown index {shown(row.name)}, expected one of {known}; correct it in the suite.", ("name",)
-        )
-    index = ann.INDEXES[row.name]
-    for kind, known_settings, given in (("build", index.build, row.build), ("query", index.query, row.query)):
-        for i, settings in enumerate(given):
-            for key, value in settings.items():
-                with at(kind, i, key):
-                    ann.settings(known_settings, {key: value})
-    for build, (i, query) in itertools.product(row.build, enumerate(row.query)):
-        with at("query", i):
-            ann.check_together(row.name, build, query)
-    return row
 
 
 def _of_vectors(rest: dict[str, Any], indexes: tuple[IndexRow, ...]) -> Block:
@@ -211,38 +175,27 @@ def _of_vectors(rest: dict[str, Any], indexes: tuple[IndexRow, ...]) -> Block:
 
 
 def _of_models(rest: dict[str, Any], indexes: tuple[IndexRow, ...], shared: Shared) -> Block:
-    rows: dict[tuple[str, str], ModelRow] = {}
+    rows = []
     for i, content in enumerate(_list(rest.pop("models", None), "models", "a list of tables")):
         with at("models", i):
-            row, variant = _model_row(content, shared.settings)
-            if (row.model, variant) in rows:
-                raise SettingError(
-                    f"two rows of {row.model} have the variant {variant!r}; give each its own in the suite."
-                )
-            rows[row.model, variant] = row
-    if not rows:
-        raise SettingError("a block has no models, so that nothing is run; add some to the suite.", ("models",))
-    block = make(Block, {**rest, "models": tuple(rows.values()), "indexes": indexes}, "a block")
-    with at("protocol"):
-        protocols.make(block.protocol)
-    return block
+            rows.append(_model_row(content, shared.settings))
+    return make(Block, {**rest, "models": tuple(rows), "indexes": indexes}, "a block")
 
 
-def _model_row(content: Any, bases: Mapping[str, Mapping[str, Any]]) -> tuple[ModelRow, str]:
-    """The row, with the settings of its base beneath its own, and its variant."""
+def _model_row(content: Any, bases: Mapping[str, Mapping[str, Any]]) -> ModelRow:
+    """The row, with the settings of its base beneath its own."""
     rest = dict(_table(content, "a row of models"))
     base = _base(rest.pop("base", None), bases)
     with at("settings"):
         own = _table(rest.get("settings", {}), "settings")
     beneath = {} if base is None else bases[base]
-    row = make(ModelRow, {**rest, "settings": {**beneath, **own}}, "a row of models")
-    require_distinct("a row of models", row, "modes")
     try:
-        return row, specs.make(row.model, row.settings).variant
+        return make(ModelRow, {**rest, "settings": {**beneath, **own}}, "a row of models")
     except SettingError as error:
-        inherited = error.place and error.place[0] in beneath and error.place[0] not in own
-        place = ("settings", base, *error.place) if inherited and base is not None else ("settings", *error.place)
-        raise SettingError(str(error), place, at_root=bool(inherited)) from error
+        _, *names = error.place if error.place[:1] == ("settings",) else ("", "")
+        if base is not None and names and names[0] in beneath and names[0] not in own:
+            raise SettingError(str(error), ("settings", base, *names), at_root=True) from error
+        raise
 
 
 def _base(name: Any, bases: Mapping[str, Any]) -> str | None:

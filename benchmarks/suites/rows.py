@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
 
-from benchmarks.settings import Name, Seed, check, line, whole
+from backends import ann
+from backends.registry import FAMILIES, FRAMEWORKS
+from benchmarks import protocols, specs
+from benchmarks.settings import Name, Seed, SettingError, check, line, meant, require_distinct, shown, whole
 from datasets import vectors as made_up
+from datasets.errors import InputError
 
 Mode: TypeAlias = Literal["eager", "compiled"]
 Settings: TypeAlias = Mapping[str, Any]
@@ -17,6 +23,19 @@ Swept: TypeAlias = Annotated[tuple[Settings, ...], Meta(min_length=1, descriptio
 
 SEARCH = {"name": "search", "k": 50}
 """What is asked of made-up vectors, unless a block says otherwise: the items of largest inner product."""
+
+
+@contextlib.contextmanager
+def at(*place: str | int) -> Iterator[None]:
+    """Adds to what is refused within where it stands."""
+    try:
+        yield
+    except SettingError as error:
+        if error.at_root:
+            raise
+        raise SettingError(str(error), (*place, *error.place)) from error
+    except InputError as error:
+        raise SettingError(str(error), place) from error
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,13 @@ class ModelRow:
 
     def __post_init__(self) -> None:
         check(self, "a row of models")
+        require_distinct("a row of models", self, "modes")
+        with at("model" if self.model not in FAMILIES else "settings"):
+            specs.make(self.model, self.settings)
+
+    @property
+    def variant(self) -> str:
+        return str(specs.make(self.model, self.settings).variant)
 
 
 @dataclass(frozen=True)
@@ -53,7 +79,24 @@ class IndexRow:
     query: Swept = ({},)
 
     def __post_init__(self) -> None:
+        """Holds its index to be known, and each of its settings to bounds, alone and with each of the others."""
         check(self, "a row of indexes")
+        if self.name not in ann.INDEXES:
+            known = f"{', '.join(ann.INDEXES)}{meant(self.name, ann.INDEXES)}"
+            raise SettingError(
+                f"unknown index {shown(self.name)}, expected one of {known}; correct it in the suite.", ("name",)
+            )
+        index = ann.INDEXES[self.name]
+        for kind, known_settings in (("build", index.build), ("query", index.query)):
+            given = getattr(self, kind)
+            for i, settings in enumerate(given):
+                for key, value in settings.items():
+                    with at(kind, i, key):
+                        ann.settings(known_settings, {key: value})
+            object.__setattr__(self, kind, tuple({key: int(value) for key, value in one.items()} for one in given))
+        for build, (i, query) in itertools.product(self.build, enumerate(self.query)):
+            with at("query", i):
+                ann.check_together(self.name, build, query)
 
 
 @dataclass(frozen=True)
@@ -93,6 +136,26 @@ class Block:
 
     def __post_init__(self) -> None:
         check(self, "a block")
+        require_distinct("a block", self, "seeds", "modes", "throughput", "backends")
+        for i, name in enumerate(self.backends):
+            if name not in FRAMEWORKS:
+                known = f"{', '.join(FRAMEWORKS)}{meant(name, FRAMEWORKS)}"
+                raise SettingError(
+                    f"unknown backend {shown(name)}, expected one of {known}; correct it in the suite.", ("backends", i)
+                )
+        variants: set[tuple[str, str]] = set()
+        for i, row in enumerate(self.models):
+            if (row.model, row.variant) in variants:
+                raise SettingError(
+                    f"two rows of {row.model} have the variant {row.variant!r}; give each its own in the suite.",
+                    ("models", i),
+                )
+            variants.add((row.model, row.variant))
+        if self.vectors is None:
+            with at("protocol"):
+                protocols.make(self.protocol)
+            if not self.models:
+                raise SettingError("a block has no models, so that nothing is run; add some to the suite.", ("models",))
 
 
 @dataclass(frozen=True)

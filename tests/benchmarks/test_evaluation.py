@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backends.classic import item_cf, oracle, popularity, user_cf
 from backends.contract import UnavailableError
-from benchmarks.harness.evaluation import Judge, answers, exact_lists
+from benchmarks.harness.evaluation import DivergedError, Judge, answers, exact_lists
 from benchmarks.protocols.base import Queries, Split, training_rows
 from benchmarks.protocols.time_split import TimeSplit
 from benchmarks.specs import questions
@@ -273,6 +273,17 @@ class TestHistories:
         items = np.array([[8, 0], [4, 1], [0, 0], [0, 3], [0, 5]], np.float32)
         lists = made.lists(Readers, (interests, items), reading(), "validation")
         assert lists.tolist() == [[4, 0, 3]]  # 10, 8, 6
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_vectors_that_are_not_finite_are_no_answer(self, value):
+        made = judge(TRAINING, self.ASKED)
+        users, items = np.ones((6, 1), np.float32), np.array([[0], [1], [2], [3], [4]], np.float32)
+        spoilt = items.copy()
+        spoilt[2] = value
+        with pytest.raises(DivergedError, match="the vector of an item is not finite"):
+            made.lists(Readers, (users, spoilt), reading(), "validation")
+        with pytest.raises(DivergedError, match="the vector of a user is not finite"):
+            made.lists(Readers, (users * value, items), reading(), "validation")
 
     def test_popularity_leaves_out_what_the_query_says_and_answers_the_empty_one(self):
         made = judge(TRAINING, self.ASKED)

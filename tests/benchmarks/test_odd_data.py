@@ -8,17 +8,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from protocol_checks import N_ITEMS, check_types, interactions
 
+from benchmarks import specs
 from benchmarks.audit import splits
 from benchmarks.protocols import LeaveKOut, NextItem, SequenceSplit, TimeSplit, UserSplit, sequences
-from datasets.errors import InputError
+from datasets.errors import InputError, TooFewError
 
 JUDGED = {"period": "test", "ks": (1,), "primary_metric": "recall@1"}
 DATES = ("0001-01-01", "1970-01-01", "1970-01-05T12:00:00.5", "2500-01-01", "9999-12-31T23:59:59.999999")
+
+
+def each_in_order(cuts):
+    """Dates and shares in the places that each had, but rising: others a protocol refuses."""
+    rising = {kind: iter(sorted(one for one in cuts if type(one) is kind)) for kind in (str, float)}
+    return [next(rising[type(one)]) for one in cuts]
+
+
 cut = st.sampled_from(DATES) | st.floats(0.001, 0.999)
 rising = st.lists(st.floats(0.1, 0.9), min_size=3, max_size=3, unique=True).map(sorted)
-cuts = (rising | st.just([0.5, 0.7, 0.9]) | st.lists(cut, min_size=3, max_size=3, unique=True)).flatmap(
-    lambda drawn: st.sampled_from([drawn, [*drawn[:2], None]])
-)
+mixed = st.lists(cut, min_size=3, max_size=3, unique=True).map(each_in_order)
+cuts = (rising | st.just([0.5, 0.7, 0.9]) | mixed).flatmap(lambda drawn: st.sampled_from([drawn, [*drawn[:2], None]]))
 in_time = st.builds(
     lambda cuts, per: {**dict(zip(("train_until", "validation_until", "test_until"), cuts, strict=True)), "per": per},
     cuts,
@@ -76,6 +84,32 @@ def split_or_refusal(data, protocol):
         return protocol.split(data), ""
     except InputError as error:
         return None, str(error)
+
+
+FEW = LeaveKOut(**JUDGED, k=1, min_items=3)
+ONE_EACH = interactions([(user, item, item, 0) for user in range(2) for item in range(3)])
+ONE = interactions([(0, item, item, 0) for item in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "data", "message"),
+    [
+        ("lstm", {"window": 1, "batch_size": 3}, ONE_EACH, "there are 2 windows and batch_size is 3"),
+        ("lstm", {"window": 1, "batch_size": 2}, ONE_EACH, None),
+        ("lstm", {"window": 1, "batch_size": 3, "state_carried": False}, ONE_EACH, None),
+        ("dssm", {"batch_norm": True}, ONE, "there is one row"),
+        ("dssm", {"form": "in-batch"}, ONE, "there is one row"),
+        ("dssm", {}, ONE, None),
+        ("dssm", {"batch_norm": True}, ONE_EACH, None),
+    ],
+)
+def test_a_batch_that_the_data_cannot_fill(model, given, data, message):
+    batches = specs.make(model, given).batches(FEW.split(data), (), 1)
+    if message is None:
+        assert list(batches)
+        return
+    with pytest.raises(TooFewError, match=message):
+        list(batches)
 
 
 @settings(derandomize=True, deadline=None, max_examples=400)

@@ -223,6 +223,16 @@ class TestValues:
     def test_lists_become_tuples(self):
         assert specs.make("dssm", {"user_tower": [8, 4], "item_tower": [4]}).user_tower == (8, 4)
 
+    @pytest.mark.parametrize("given", [{8, 4}, frozenset((8, 4)), {8: 4}.keys()])
+    def test_a_set_which_has_no_order_is_no_list(self, given):
+        with pytest.raises(SettingError, match=r"user_tower is .*, expected a list"):
+            specs.make("dssm", {"user_tower": given, "item_tower": (4,)})
+
+    @pytest.mark.parametrize("sign", ["\ud800", "\u00ad", "\u3164", "\ufe0f", "\U000e0041", "\u202e"])
+    def test_a_name_has_nothing_that_nobody_sees(self, sign):
+        with pytest.raises(SettingError, match=r"variant is .*, expected one line of text"):
+            specs.make("als", {"variant": f"a{sign}b"})
+
     def test_the_message_is_short_whatever_was_given(self):
         assert len(shown("x" * 10**6)) < 100
         assert shown(10**5_000) == "a int too long to print"

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -80,8 +81,19 @@ def test_lines_that_say_nothing_move_it_and_change_nothing_else(n):
 
 
 def test_what_would_take_too_long_has_no_line(monkeypatch):
-    monkeypatch.setattr(lines, "MOST_TRIES", 3)
-    assert line_of(TEXT, ("block", 1, "models", 0)) is None
+    """Within a text of many lines no part of a file can be read, so that each of its lines is tried in vain."""
+    n_read = []
+
+    def loads(text):
+        n_read.append(len(text))
+        return tomllib.loads(text)
+
+    monkeypatch.setattr(lines, "MOST_CHARACTERS", 100_000)
+    monkeypatch.setattr(lines, "tomllib", SimpleNamespace(loads=loads, TOMLDecodeError=tomllib.TOMLDecodeError))
+    text = 'text = """\n' + "a\n" * 3_000 + '"""\nlast = 1\n'
+    assert line_of(text, ("last",)) is None
+    assert sum(n_read) < 120_000
+    assert line_of(TEXT, ("block", 1, "models", 0)) == 21
 
 
 PLAIN = "true nan -inf -1 0 1.5 1_000 1979-05-27 07:32:00 1979-05-27T07:32:00Z [] [[[1]]] [nan] {} {a=1} 'x' ''"

@@ -148,7 +148,24 @@ class TestByHand:
         ],
     )
     def test_a_cut_is_kept_to_the_microsecond(self, cut, microseconds):
-        assert time_split(train_until=cut).trains_before(interactions(ROWS)) == microseconds
+        protocol = time_split(train_until=cut, validation_until="9999-12-31T23:59:59.999999")
+        assert protocol.trains_before(interactions(ROWS)) == microseconds
+
+    @pytest.mark.parametrize(
+        ("cut", "written"),
+        [
+            ("20111009", "2011-10-09"),
+            ("2011-10-09T02:00+02:00", "2011-10-09"),
+            ("2011-10-09 08:30Z", "2011-10-09T08:30:00"),
+            ("2011-10-09T08:30:00.4", "2011-10-09T08:30:00.400000"),
+            (0.8, 0.8),
+        ],
+    )
+    def test_one_moment_is_written_in_one_way(self, cut, written):
+        made, plain = (time_split(train_until=until, validation_until=until) for until in (cut, written))
+        assert made == plain
+        assert made.train_until == written
+        assert not made.validates
 
     def test_rows_less_than_a_second_apart_are_on_both_sides_of_a_cut(self):
         data = interactions([(0, 0, 0, "a"), (0, 1, 0, "b"), (0, 2, 0, "c")])
@@ -401,14 +418,26 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "cut",
-        ["yesterday noon", "2011-13-45", "09.10.2011", "", "NaT", "now", "today", "2011", "1970-01-04T24:30", "0.8"],
+        [
+            "yesterday noon",
+            "2011-13-45",
+            "09.10.2011",
+            "",
+            "NaT",
+            "now",
+            "today",
+            "2011",
+            "1970-01-04T24:30",
+            "0.8",
+            "9999-12-31T23:00-02:00",
+        ],
     )
     def test_what_is_no_date(self, cut):
         with pytest.raises(InputError, match=r"train_until is .*, expected a date in quotes, as in 2011-10-09"):
             time_split(train_until=cut).split(interactions(ROWS))
 
     def test_a_date_finer_than_times_are(self):
-        with pytest.raises(InputError, match=r"'1970-01-04T00:00:00\.1234567' is finer than a microsecond"):
+        with pytest.raises(InputError, match=r"'1970-01-04T00:00:00\.1234567', expected a date in quotes"):
             time_split(train_until="1970-01-04T00:00:00.1234567").split(interactions(ROWS))
 
     @pytest.mark.parametrize("cut", [0, 1, 1.5, -0.1, 80, float("nan")])
