@@ -23,7 +23,7 @@ from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import protocols, suites
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import mixture, store
-from benchmarks.harness.plan import Cell, Options, Prepared
+from benchmarks.harness.plan import Cell, Options, Prepared, lines
 from benchmarks.harness.prepare import prepare as prepare_block
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
 from datasets.errors import InputError
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
             return _dry_run(options, planned)
-        with _Board(options, sum(len(cells) for _, cells in planned)) as board:
+        with _Board(options, [cell for _, cells in planned for cell in cells]) as board:
             session = Run(options.results, options.timeout, board.done)
             for prepared, cells in planned:
                 for group in groups(cells):
@@ -165,13 +165,13 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
     session = Run(options.results, options.timeout, lambda *_: None)
     known = session.records.values()
     walls = {record["cell"]: record["timings"].get("wall_s") for record in known if record["status"] == "ok"}
-    total = 0.0
+    total, shown = 0.0, lines(cell for _, cells in planned for cell in cells)
     for _, cells in planned:
         for cell in cells:
             finished = cell.key in walls and session.finished(cell)
             seconds = 0.0 if finished and not options.force else walls.get(cell.key) or GUESSED_S[cell.kind]
             total += seconds
-            sys.stdout.write(f"{cell.describe()}  {'finished' if not seconds else f'about {seconds:.0f} s'}\n")
+            sys.stdout.write(f"{shown[cell.key]}  {'finished' if not seconds else f'about {seconds:.0f} s'}\n")
     n_cells = sum(len(cells) for _, cells in planned)
     sys.stdout.write(f"{n_cells} cells, about {total / 60:.0f} min\n")
     return FINE
@@ -313,9 +313,9 @@ class _Console(Console):
 class _Board:
     """Progress: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
 
-    def __init__(self, options: argparse.Namespace, n_cells: int) -> None:
+    def __init__(self, options: argparse.Namespace, planned: Sequence[Cell]) -> None:
         self._quiet = options.quiet
-        self._n_cells = n_cells
+        self._shown, self._n_cells = lines(planned), len(planned)
         self._n_done = 0
         self._start = time.monotonic()
         self._progress = Progress(
@@ -326,7 +326,7 @@ class _Board:
             console=_Console(stderr=True),
             disable=options.quiet or not sys.stderr.isatty(),
         )
-        self._bar = self._progress.add_task("starting", total=n_cells)
+        self._bar = self._progress.add_task("starting", total=self._n_cells)
 
     def __enter__(self) -> _Board:
         self._progress.start()
@@ -337,15 +337,17 @@ class _Board:
 
     def doing(self, group: Group) -> None:
         n_more = len(group.cells) - 1
-        self._progress.update(self._bar, description=group.cells[0].describe() + (f" and {n_more} more" * bool(n_more)))
+        self._progress.update(
+            self._bar, description=self._shown[group.cells[0].key] + f" and {n_more} more" * bool(n_more)
+        )
 
     def kept(self, group: Group) -> None:
         for cell in group.cells:
-            self._line(f"kept     {cell.describe()}")
+            self._line(f"kept     {self._shown[cell.key]}")
 
     def done(self, cell: Cell, record: store.Record) -> None:
         what = _headline(record) if record["status"] == "ok" else record["reason"]
-        self._line(f"{record['status']:8} {cell.describe()}  {what}")
+        self._line(f"{record['status']:8} {self._shown[cell.key]}  {what}")
 
     def _line(self, text: str) -> None:
         self._n_done += 1

@@ -68,13 +68,14 @@ class Cell:
         assert isinstance(adapter, str)  # noqa: S101 - a refused cell is never run
         return adapter
 
-    def describe(self) -> str:
-        """A line that no other cell of a run has, see `refuse_alike`."""
+    def describe(self, *, briefly: bool = False) -> str:
+        """A line that no other cell of a run has, see `refuse_alike`; briefly with the protocol's name alone."""
         words = [self.kind, f"{self.model} ({self.variant})", self.backend, self.mode]
         if self.index is not None:
             options = {**self.index["build"], **self.index["query"]}
             words.append(" ".join([self.index["name"], *(f"{name}={value}" for name, value in options.items())]))
-        return " · ".join([*words, self.dataset, protocols.in_words(self.protocol), f"seed {self.seed}"])
+        protocol = str(self.protocol["name"]) if briefly else protocols.in_words(self.protocol)
+        return " · ".join([*words, self.dataset, protocol, f"seed {self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,15 @@ def refuse_alike(planned: Iterable[Cell]) -> None:
                 f"{cell.protocol['name']}, but differ in {', '.join(differing) or 'what they read'}; give each a "
                 "variant of its own."
             )
+
+
+def lines(planned: Iterable[Cell]) -> dict[str, str]:
+    """Each cell's line, by its key: a protocol is told by its settings only where its name alone does not tell it."""
+    planned = list(planned)
+    named: dict[tuple[str, str], set[str]] = {}
+    for cell in planned:
+        named.setdefault((cell.dataset, cell.protocol["name"]), set()).add(protocols.in_words(cell.protocol))
+    return {cell.key: cell.describe(briefly=len(named[cell.dataset, cell.protocol["name"]]) == 1) for cell in planned}
 
 
 def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:

@@ -311,14 +311,12 @@ class TestDryRun:
         code, out, err = say(*arguments)
         assert (code, err) == (FINE, "")
         *cells, last = out.splitlines()
-        cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
-        cut = f"time-split {cuts} test@5 by recall@5"
         assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3 + [
             "map"
         ]
-        assert f"train · mf-bpr (small) · torch · eager · file:shop.csv · {cut} · seed 0  about 15 s" in cells
+        assert f"train · mf-bpr (small) · torch · eager · file:shop.csv · time-split · seed 0  about 15 s" in cells
         assert any("annoy search_k=9" in line for line in cells)
-        assert f"map · mf-bpr (small) · torch · eager · file:shop.csv · {cut} · seed 0  about 10 s" in cells
+        assert f"map · mf-bpr (small) · torch · eager · file:shop.csv · time-split · seed 0  about 10 s" in cells
         assert last == "8 cells, about 1 min"
         assert not (results / store.FILE_NAME).exists()
         assert sorted(path.name for path in results.iterdir()) == [".lock", "splits"]
@@ -338,11 +336,11 @@ class TestDryRun:
         before = (results / store.FILE_NAME).read_bytes()
         planned.clear()
         _, out, _ = say(*arguments)
-        assert out.splitlines()[2] == f"{timed.describe()}  finished"
+        assert out.splitlines()[2] == f"{timed.describe(briefly=True)}  finished"
         assert sum(line.endswith("finished") for line in out.splitlines()) == 1
         planned.clear()
         _, forced, _ = say(*arguments, "--force")
-        assert forced.splitlines()[2] == f"{timed.describe()}  about 33 s"
+        assert forced.splitlines()[2] == f"{timed.describe(briefly=True)}  about 33 s"
         assert (results / store.FILE_NAME).read_bytes() == before
 
     def test_a_training_whose_vectors_are_gone_is_not_finished(self, say, arguments, results, monkeypatch):
@@ -354,7 +352,7 @@ class TestDryRun:
         store.append(results, [finished(trained, 33.0)])
         planned.clear()
         _, out, err = say(*arguments)
-        assert out.splitlines()[0] == f"{trained.describe()}  about 33 s"
+        assert out.splitlines()[0] == f"{trained.describe(briefly=True)}  about 33 s"
         assert "are not what their hashes say" in err
 
     def test_seeds_and_threads_reach_the_plan(self, say, arguments):

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import cli, protocols, suites
 from benchmarks.harness import run
-from benchmarks.harness.plan import Options, Prepared, cells, refuse_alike
+from benchmarks.harness.plan import Options, Prepared, cells, lines, refuse_alike
 from benchmarks.harness.prepare import protocol_settings
 from benchmarks.suites import Block, ModelRow, rows
 from datasets import vectors
@@ -84,6 +84,15 @@ class TestCells:
         made = planned(*suites.load(name).blocks)
         refuse_alike(made)
         assert len({cell.describe() for cell in made}) == len({cell.key for cell in made})
+
+    def test_a_protocol_whose_name_tells_it_is_told_by_that(self):
+        made = planned(of_model({}), of_model({}, LEAVE_ONE_OUT), of_model({}, {**LEAVE_ONE_OUT, "k": 2}))
+        shown = lines(made)
+        assert sum(" · time-split · " in line for line in shown.values()) == sum(
+            " time-split" in s for s in shown.values()
+        )
+        assert all(" · leave-k-out k=" in line for line in shown.values() if "leave-k-out" in line)
+        assert len(set(shown.values())) == len(shown) == len({cell.key for cell in made})
 
     def test_settings_that_differ_under_one_variant_are_refused(self):
         alike = planned(of_model({}), of_model({"epochs": 3, "learning_rate": 0.5}))
