@@ -314,9 +314,9 @@ class TestDryRun:
         assert [line.partition(" · ")[0] for line in cells] == ["train"] * 2 + ["throughput"] * 2 + ["index"] * 3 + [
             "map"
         ]
-        assert f"train · mf-bpr (small) · torch · eager · file:shop.csv · time-split · seed 0  about 15 s" in cells
+        assert "train · mf-bpr (small) · torch · eager · file:shop.csv · time-split · seed 0  about 15 s" in cells
         assert any("annoy search_k=9" in line for line in cells)
-        assert f"map · mf-bpr (small) · torch · eager · file:shop.csv · time-split · seed 0  about 10 s" in cells
+        assert "map · mf-bpr (small) · torch · eager · file:shop.csv · time-split · seed 0  about 10 s" in cells
         assert last == "8 cells, about 1 min"
         assert not (results / store.FILE_NAME).exists()
         assert sorted(path.name for path in results.iterdir()) == [".lock", "splits"]
