@@ -8,8 +8,9 @@ import pytest
 from benchmarks import cli, protocols, suites
 from benchmarks.harness import run
 from benchmarks.harness.plan import Options, Prepared, cells, refuse_alike
-from benchmarks.harness.run import protocol_settings
+from benchmarks.harness.prepare import protocol_settings
 from benchmarks.suites import Block, ModelRow
+from benchmarks.suites.rows import SEARCH
 from datasets import vectors
 from datasets.errors import InputError
 
@@ -55,7 +56,7 @@ class TestProtocols:
         assert len(set(words)) == len(words)
 
     def test_search_of_made_up_vectors(self):
-        assert protocols.in_words(suites.SEARCH | {"primary_metric": "r@50"}) == "search k=50 by r@50"
+        assert protocols.in_words(SEARCH | {"primary_metric": "r@50"}) == "search k=50 by r@50"
 
 
 def planned(*blocks):
@@ -100,7 +101,7 @@ class TestCells:
 
     def test_so_are_two_draws_of_vectors_of_one_name(self):
         drawn = vectors.Settings(n_items=2_000, dim=8)
-        found = {"primary_metric": "index_recall@50", **suites.SEARCH}
+        found = {"primary_metric": "index_recall@50", **SEARCH}
         blocks = [
             Block("vectors-2k", found, models=(), indexes=(suites.IndexRow("exact"),), vectors=made_from)
             for made_from in (drawn, dataclasses.replace(drawn, seed=1))
