@@ -200,6 +200,7 @@ def audit(options: argparse.Namespace) -> int:
             sizes = ", ".join(f"{n:,} {what}" for what, n in found.sizes.items())
             sys.stdout.write(f"{found.audited}: {sizes}\n")
             sys.stdout.writelines(f"  {finding.verdict}: {finding.sentence}\n" for finding in found.findings)
+            sys.stdout.writelines(f"  note: {note}\n" for note in found.notes)
         sys.stdout.flush()
     if not found_any:
         sys.stdout.write("nothing to judge: no block of the suite cuts a data set\n")

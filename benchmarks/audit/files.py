@@ -58,7 +58,7 @@ def of_files(train: str, validation: str | None, test: str) -> Report:
         InputError: if a file cannot be read, or has no timestamps.
     """
     files = read([train, validation, test] if validation else [train, test])
-    found = [*_identical(files), *_of_nobody(files)]
+    found = [*_identical(files)]
     for asked in range(1, len(files.paths)):
         found += [*_in_time(files, asked), *_unheard_of(files, asked)]
     if _are_strangers(files):
@@ -73,7 +73,7 @@ def of_files(train: str, validation: str | None, test: str) -> Report:
         )
         found.insert(0, Finding(CLEAN, len(files.data), sentence))
     sizes = {f"rows of {path}": int(n) for path, n in zip(files.paths, np.bincount(files.file), strict=True)}
-    return Report("split files", sizes, tuple(found))
+    return Report("split files", sizes, tuple(found), notes=files.data.notes)
 
 
 def read(paths: Sequence[str]) -> Files:
@@ -95,6 +95,7 @@ def read(paths: Sequence[str]) -> Files:
         user_ids=user_ids,
         item_ids=item_ids,
         content_hash="",
+        notes=tuple(f"{path}: {note}" for path, part in zip(paths, parts, strict=True) for note in part.notes),
     )
     return Files(tuple(paths), data, np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
 
@@ -121,15 +122,6 @@ def _are_strangers(files: Files) -> bool:
         np.isin(files.data.user[test & known], files.data.user[train]).any()
         or np.isin(files.data.item[test], files.data.item[train]).any()
     )
-
-
-def _of_nobody(files: Files) -> Iterator[Finding]:
-    """Rows without a user: nobody can say what lies before them."""
-    for file in range(len(files.paths)):
-        rows = np.flatnonzero((files.file == file) & (files.data.user == UNKNOWN_USER))
-        if len(rows):
-            sentence = f"{files.share(rows)} have no user; they are held to other rows by their item and moment alone"
-            yield Finding(NO_LEAK, len(rows), sentence)
 
 
 def _identical(files: Files) -> Iterator[Finding]:

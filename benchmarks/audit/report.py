@@ -36,12 +36,14 @@ class Report:
         audited: the data set and the protocol, or the files.
         sizes: what was looked at -> how many there are.
         protocol: its settings as a suite has them; empty for files.
+        notes: what reading the data had to say, such as rows without a user, or times that may be no seconds.
     """
 
     audited: str
     sizes: Mapping[str, int]
     findings: tuple[Finding, ...]
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def is_leaking(self) -> bool:

@@ -105,7 +105,7 @@ def of_protocol(data: Interactions, protocol: Protocol) -> Report:
     sizes = {"training rows": split.n_rows[0], "training sequences": len(split.sequence_user)}
     sizes |= {f"{name} queries": len(queries) for name, queries in split.periods.items()}
     settings = {"name": protocol.name, **dataclasses.asdict(protocol)}
-    return Report(f"{data.name}, {protocols.in_words(settings)}", sizes, tuple(findings), settings)
+    return Report(f"{data.name}, {protocols.in_words(settings)}", sizes, tuple(findings), settings, data.notes)
 
 
 def with_own_items(data: Interactions) -> Interactions:

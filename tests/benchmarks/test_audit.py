@@ -250,13 +250,14 @@ class TestCommand:
     def test_a_data_set_of_ones_own(self, say, path):
         code, out, err = say("--datasets", f"file:{path}")
         assert (code, err) == (FINE, "")
-        head, clean = out.splitlines()
+        head, clean, note = out.splitlines()
         cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
         assert head == (
             f"file:{path}, time-split {cuts} test@5,10,20,50 by recall_micro@20: "
             "96 training rows, 8 training sequences, 8 validation queries, 8 test queries"
         )
         assert clean.startswith("  clean: nothing that is asked for")
+        assert note.startswith("  note: times are numbers and taken for seconds: 120 of 120 lie before 1980")
 
     def test_each_block_of_a_suite_once(self, say, suite):
         code, out, _ = say("--suite", suite, "--json")
@@ -274,7 +275,8 @@ class TestCommand:
         assert lines[1].startswith(
             "  leak: item counts hold rows that are asked for: 24 of 120 rows, such as user u7's"
         )
-        assert lines[3].startswith("  clean: ")
+        assert lines[2].startswith("  note: times")
+        assert lines[4].startswith("  clean: ")
 
     def test_where_there_is_nothing_to_judge_it_ends_with_3(self, say, tmp_path):
         rows = [f"u{n // 100 if n < 80 else n},i{n % 7},{n}" for n in range(100)]

@@ -190,18 +190,19 @@ class TestRowsOfNobody:
         return [(finding.verdict, finding.n, finding.sentence.replace(f"{folder}/", "")) for finding in report.findings]
 
     def test_they_are_not_the_last_user(self, tmp_path):
-        clean, *others = self.audit(tmp_path, [("", 0, 9), ("u1", 1, 0)], [("u1", 2, 3), ("", 0, 5)])
-        assert clean[0] == CLEAN
-        assert [(verdict, n) for verdict, n, _ in others] == [
-            (NO_LEAK, 1), (NO_LEAK, 1), (LEAK_IN_TIME, 1), (NO_LEAK, 1),
-        ]  # fmt: skip
-        assert others[0][2] == (
-            "1 of 2 rows of train.csv (50.00%), such as nobody's item i0 of 1970-01-01T00:00:09Z, have no user; they "
-            "are held to other rows by their item and moment alone"
-        )
+        found = self.audit(tmp_path, [("", 0, 9), ("u1", 1, 0)], [("u1", 2, 3), ("", 0, 5)])
+        assert [(verdict, n) for verdict, n, _ in found] == [(CLEAN, 4), (LEAK_IN_TIME, 1), (NO_LEAK, 1)]
+        assert "such as nobody's item i0 of 1970-01-01T00:00:09Z, are not before the first" in found[1][2]
 
     def test_a_file_of_nothing_else(self, tmp_path):
         train = [("", 0, 1), ("", 1, 2)]
         assert self.audit(tmp_path, train, [("", 0, 3)])[0][0] == CLEAN
         assert self.audit(tmp_path, train, [("", 2, 3)])[0][0] == NOTHING
         assert self.audit(tmp_path, train, train)[0][:2] == (LEAK, 2)
+
+
+def test_what_was_noted_of_the_files_is_told(folder):
+    late = [(0, 0, 0), (0, 2, 1_400_000_000)]
+    report = audit(folder, late, None, [(0, 3, 1_400_000_001)])
+    (note,) = report.notes
+    assert note.startswith(f"{folder / 'train.csv'}: times are numbers and taken for seconds: 1 of 2 lie before 1980")
