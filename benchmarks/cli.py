@@ -168,7 +168,7 @@ def _count(text: str) -> int:
 
 
 def _whole(text: str, least: int, most: int) -> int:
-    if not (text.isdecimal() and len(text) < 30 and least <= int(text) <= most):
+    if not (text.isascii() and text.isdecimal() and len(text) < 30 and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {most:,}")
     return int(text)
 

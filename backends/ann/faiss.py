@@ -82,7 +82,7 @@ def search(index: Index, queries: Floats, k: int, parameters: Mapping[str, int],
     placed = queries if index.name in RAW else queries_on_sphere(queries)
     _, found = index.native.search(placed, k)
     if index.name.startswith("faiss-fastscan"):
-        for row in np.flatnonzero(found[:, -1] < 0):
+        for row in (found[:, -1] < 0).nonzero()[0]:  # twice as fast as `flatnonzero` is of one
             _fill(found[row], _all_probed(index.native, placed[row : row + 1]))
     return found.astype(np.int32)
 

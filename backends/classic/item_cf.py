@@ -34,7 +34,7 @@ def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]
     near, similarity = neighbours.best(
         neighbours.weighted(users, weight),
         sets,
-        state.spec.n_neighbours,
+        min(state.spec.n_neighbours, n_items),
         excluded=scipy.sparse.eye_array(n_items, dtype=np.bool_, format="csr"),
         normalised_by=(n_users, n_users),
     )

@@ -41,7 +41,7 @@ def recommend(state: State, inputs: Arrays, k: int) -> npt.NDArray[np.int32]:
     near, similarity = neighbours.best(
         neighbours.weighted(read, weight),
         state.users,
-        state.spec.n_neighbours,
+        min(state.spec.n_neighbours, n_users),
         excluded=_who_asks(inputs["user"], n_users),
         normalised_by=(neighbours.sizes(read), neighbours.sizes(state.items)),
     )

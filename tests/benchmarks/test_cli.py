@@ -106,6 +106,7 @@ class TestWrongUse:
             (["run", "--seeds", "-1"], "-1"),
             (["run", "--seeds", "1.5"], "'1.5' is not a whole number from 0"),
             (["run", "--seeds", "²"], "'²' is not a whole number from 0"),
+            (["run", "--seeds", "٣"], "'٣' is not a whole number from 0"),
             (["run", "--threads", "0"], "'0' is not a whole number from 1 to 4,096"),
             (["run", "--threads", "9" * 5000], "is not a whole number from 1 to 4,096"),
             (["agree", "--jobs", "4097"], "'4097' is not a whole number from 1 to 4,096"),

@@ -73,6 +73,11 @@ class TestByHand:
             [0, (2 * by_three + by_two) / 3, by_three / math.sqrt(6), by_three / math.sqrt(3), 0]
         )
 
+    def test_more_neighbours_than_items_are_all_items(self):
+        _, every = fitted("item-cf", ItemCF(n_neighbours=5), ROWS)
+        _, most = fitted("item-cf", ItemCF(n_neighbours=2**31 - 1), ROWS)  # not to be made room for
+        assert (every.similarity != most.similarity).nnz == 0
+
     def test_neighbours_are_cut_for_each_item_by_itself(self):
         """3 has 0 among its neighbours, ahead of 1, which ties; 0 does not have 3."""
         _, state = fitted("item-cf", ItemCF(n_neighbours=1), ROWS)

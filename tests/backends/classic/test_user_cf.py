@@ -65,6 +65,10 @@ class TestByHand:
         assert self.lists(((-1, [0, 1]),)) == [[2, 3]]  # 0.82 against 0.5
         assert self.lists(((-1, [1]),)) == [[0, 3, 2]]  # 2 of them, then 1 / sqrt(2) against 1 / sqrt(3)
 
+    def test_more_neighbours_than_users_are_all_users(self):
+        asked = ((-1, [0, 1]), (-1, [1]))
+        assert self.lists(asked, n_neighbours=2**31 - 1) == self.lists(asked)
+
     def test_seen_items_can_be_kept(self):
         assert self.lists(((-1, [1]),), filter_seen=False) == [[1, 0, 3, 2]]  # 0 by users 0 and 2, 3 by user 1
 
