@@ -74,6 +74,9 @@ Seed: TypeAlias = Annotated[int, whole(0, 2**63 - 1)]
 Positive: TypeAlias = Annotated[float, number(1e-30)]  # what is smaller is zero in single precision
 NonNegative: TypeAlias = Annotated[float, number(0)]
 Share: TypeAlias = Annotated[float, Meta(gt=0, lt=1, description="a number between 0 and 1")]
+DataSet: TypeAlias = Annotated[  # a name, or a file's, whose bytes need be no text
+    str, Meta(min_length=1, max_length=4_096, pattern=r"\A[^\x00-\x1f\x7f]+\Z", description="a data set, or a file")
+]
 Name: TypeAlias = Annotated[str, line(200)]
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from backends import ann
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import protocols, specs
-from benchmarks.settings import Name, Seed, SettingError, check, line, meant, require_distinct, shown, whole
+from benchmarks.settings import DataSet, Name, Seed, SettingError, check, line, meant, require_distinct, shown, whole
 from datasets import vectors as made_up
 from datasets.errors import InputError
 
@@ -123,7 +123,7 @@ class Block:
         vectors: what is searched where nothing is trained; `dataset` is its name then, and there are no models.
     """
 
-    dataset: Annotated[str, line(4_096)]
+    dataset: DataSet
     protocol: Settings
     models: tuple[ModelRow, ...]
     indexes: tuple[IndexRow, ...] = ()

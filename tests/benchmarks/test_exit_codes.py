@@ -219,7 +219,7 @@ def test_who_ends_a_run_frees_its_folder_and_ends_its_workers(number, tmp_path):
     with contextlib.closing(command.stdout), contextlib.closing(command.stderr):
         assert _until(lambda: list(results.glob("work/*/job.json"))), "no worker was started"
         command.send_signal(number)
-        assert command.wait(20) == INTERRUPTED
+        assert command.wait(60) == INTERRUPTED
         assert command.stderr.read().splitlines()[-1] == "interrupted; the same command goes on where it stopped"
     assert _until(lambda: not _workers(results))
     code, said = called([*arguments, "--dry-run"], '"$@"')

@@ -161,10 +161,8 @@ class TestCommands:
     def test_dry_run(self, call, tmp_path):
         code, out = call("run", "--dry-run", "--datasets", "vectors-600", "--results", str(tmp_path / "results"))
         assert code == 0
-        asked = "search k=10 by index_recall@10"
         assert (
-            f"index · made-up-vectors (8-d, 600 items) · classic · eager · annoy · vectors-600 · {asked} · seed 0"
-            in out
+            "index · made-up-vectors (8-d, 600 items) · classic · eager · annoy · vectors-600 · search · seed 0" in out
         )
         assert "2 cells" in out
 

@@ -15,7 +15,7 @@ import datasets
 from backends.registry import FAMILIES
 from benchmarks import sampling, specs
 from benchmarks.harness.evaluation import Judge
-from benchmarks.harness.run import prepare_split
+from benchmarks.harness.prepare import prepare_split
 from benchmarks.protocols import LeaveKOut, NextItem, SequenceSplit, TimeSplit, UserSplit, sequences
 from datasets.errors import InputError
 
