@@ -131,6 +131,10 @@ def _conclude(records: Sequence[store.Record], *, mutants: bool) -> None:
     if mutants:
         injected, caught = (sum(r["metrics"][name] for r in done) for name in ("n_injected", "n_caught"))
         rate = f" ({caught / injected:.0%})" if injected else ""
-        sys.stdout.write(f"kill rate: {caught} of {injected} injected bugs caught{rate}\n")
+        n = sum(record["status"] in FAILURES for record in records)
+        lost = (
+            f"; {n} adapter{'s' * (n > 1)} failed, and {'their' if n > 1 else 'its'} bugs were not tried" if n else ""
+        )
+        sys.stdout.write(f"kill rate: {caught} of {injected} injected bugs caught{rate}{lost}\n")
     else:
         sys.stdout.write(f"{sum(map(_passed, done))} of {len(records)} adapters and modes agree with their reference\n")

@@ -10,15 +10,15 @@ import pytest
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import specs
-from benchmarks.agreement import mutants
+from benchmarks.agreement import command, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 
 
 def agree(folder, *options, root=ROOT):
-    command = [sys.executable, "-m", "benchmarks", "agree", "--results", str(folder / "results"), *options]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=500, check=False)
+    arguments = [sys.executable, "-m", "benchmarks", "agree", "--results", str(folder / "results"), *options]
+    return subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=500, check=False)
 
 
 def test_real_adapter_climbs_to_the_last_rung(tmp_path):
@@ -38,6 +38,21 @@ def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
     n = sum("paddle" in bug.edits for bug in mutants.bugs())
     assert f"kill rate: {n} of {n} injected bugs caught (100%)" in done.stdout
     assert sum(line.startswith("caught") for line in done.stdout.splitlines()) == n
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ([], ""),
+        (["skipped", "unsupported"], ""),
+        (["failed"], "; 1 adapter failed, and its bugs were not tried"),
+        (["timeout", "oom"], "; 2 adapters failed, and their bugs were not tried"),
+    ],
+)
+def test_a_kill_rate_does_not_hide_adapters_that_failed(others, said, capsys):
+    caught = {"status": "ok", "metrics": {"n_injected": 3, "n_caught": 3}}
+    command._conclude([caught, *({"status": status, "metrics": {}} for status in others)], mutants=True)
+    assert capsys.readouterr().out == f"kill rate: 3 of 3 injected bugs caught (100%){said}\n"
 
 
 @pytest.fixture
