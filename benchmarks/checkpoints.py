@@ -11,8 +11,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.harness import files
 from benchmarks.specs.base import Arrays, Parameter
+from datasets import durable
 from datasets.errors import InputError
 
 Floats = npt.NDArray[np.float32]
@@ -31,7 +31,7 @@ def save(path: Path, parameters: Arrays) -> None:
     arrays: dict[str, Any] = dict(parameters)
     try:
         np.savez(partial, **arrays)
-        files.sync(partial)
+        durable.flush(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -69,15 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _common(add, commands.run)
 
     add = subcommands.add_parser("agree", help="hold every adapter to its reference, rung by rung")
-    add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help="instead of all")
-    add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="instead of all")
-    add.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
-    add.add_argument("--adapter", type=Path, metavar="FILE",
-                     help="a Python file of your own as the adapter of the one model named; only prints")  # fmt: skip
-    add.add_argument("--seeds", nargs="+", default=(), type=_natural, metavar="SEED", help="of the ladder's data")
-    add.add_argument("--repeats", type=_count, default=1, metavar="N", help="climb so often: do the bits come again?")
-    add.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="workers at a time")
-    add.add_argument("--timeout", type=_time_limit, default=900.0, metavar="S", help="seconds a cell may take")
+    _climbs(add)
     _execution(add)
     _common(add, commands.agree)
 
@@ -118,6 +110,18 @@ def _data(add: argparse.ArgumentParser) -> None:
     add.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
     add.add_argument("--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
                      help="where the publishers' archives are (RECALLBENCH_DATA)")  # fmt: skip
+
+
+def _climbs(add: argparse.ArgumentParser) -> None:
+    add.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help="instead of all")
+    add.add_argument("--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="instead of all")
+    add.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
+    add.add_argument("--adapter", type=Path, metavar="FILE",
+                     help="a Python file of your own as the adapter of the one model named; only prints")  # fmt: skip
+    add.add_argument("--seeds", nargs="+", default=(), type=_natural, metavar="SEED", help="of the ladder's data")
+    add.add_argument("--repeats", type=_count, default=1, metavar="N", help="climb so often: do the bits come again?")
+    add.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="workers at a time")
+    add.add_argument("--timeout", type=_time_limit, default=900.0, metavar="S", help="seconds a cell may take")
 
 
 def _execution(add: argparse.ArgumentParser) -> None:

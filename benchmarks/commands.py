@@ -123,10 +123,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
-    from benchmarks.agreement.verdict import (  # here, because it brings all of SciPy's statistics with it
-        ending,
-        verdicts,
-    )
+    # Here, because it brings all of SciPy's statistics with it.
+    from benchmarks.agreement.verdict import ending, verdicts
     from reports import render, write
 
     leaderboards = write.load(options.results)

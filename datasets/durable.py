@@ -28,9 +28,9 @@ def replacing(target: Path) -> Iterator[Path]:
     with _locked_folder(target.parent) as folder:
         unfinished = folder / target.name
         yield unfinished
-        _flush(unfinished)
+        flush(unfinished)
         unfinished.replace(target)
-        _flush(target.parent)
+        flush(target.parent)
 
 
 def sweep(parent: Path) -> None:
@@ -68,6 +68,11 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: from opening it, or from the disk.
+    """
     with _opened(path) as descriptor:
         os.fsync(descriptor)

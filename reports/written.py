@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from datasets.durable import flush
 from datasets.errors import InputError, MachineError
 
 MANIFEST = ".written.json"
@@ -184,20 +185,12 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
         # Flushed one after the other once all are written, most have long been on their way.
         for one in partial.values():
-            _flush(one)
+            flush(one)
         for path, one in partial.items():
             one.replace(path)
     finally:
         for one in partial.values():
             one.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _remove_partial(folder: Folder, names: set[str]) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from datasets.durable import flush
 from datasets.errors import InputError, MachineError
 
 MANIFEST = "manifest.json"
@@ -143,7 +144,7 @@ def fill(folder: Path, write: Callable[[Path], None]) -> None:
         _seal(partial, folder.name)
         _make_way(folder, {path.name for path in partial.iterdir()})
         partial.rename(folder)
-        sync(folder.parent)
+        flush(folder.parent)
     except OSError as error:
         raise MachineError(
             f"{folder} cannot be written ({error.strerror or error}); make room, or name another folder with --results."
@@ -155,11 +156,11 @@ def fill(folder: Path, write: Callable[[Path], None]) -> None:
 def _seal(folder: Path, of: str) -> None:
     manifest = {}
     for path in sorted(folder.iterdir()):
-        sync(path)
+        flush(path)
         manifest[path.name] = [path.stat().st_size, hash_file(path)]
     (folder / MANIFEST).write_text(json.dumps({"of": of, "files": manifest}, indent=0), encoding="utf-8")
-    sync(folder / MANIFEST)
-    sync(folder)
+    flush(folder / MANIFEST)
+    flush(folder)
 
 
 def _make_way(folder: Path, names: set[str]) -> None:
@@ -179,15 +180,6 @@ def _make_way(folder: Path, names: set[str]) -> None:
             n += 1
         folder.rename(aside)
         say(f"files in {folder} that no run had written are now in {aside}.")
-
-
-def sync(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def reserve(path: Path) -> None:

@@ -18,6 +18,7 @@ from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, ref
 from benchmarks.harness.prepare import prepare
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
+from datasets import durable
 from datasets.errors import InputError
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
@@ -275,7 +276,7 @@ class Run:
         parameters, checkpoint = folder / "parameters.npz", self._checkpoint(cell.key)
         if parameters.is_file() and not checkpoint.is_dir():
             checkpoint.parent.mkdir(exist_ok=True)
-            files.sync(parameters)
+            durable.flush(parameters)
             parameters.replace(checkpoint)
             hashes["checkpoint"] = files.hash_file(checkpoint)
         elif parameters.is_file():

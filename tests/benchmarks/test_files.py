@@ -103,7 +103,7 @@ def test_what_has_just_been_written_is_not_yet_believed_to_stay(folder):
 
 def test_every_file_and_folder_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(files, "sync", lambda path: synced.append((path.name, (tmp_path / "k").exists())))
+    monkeypatch.setattr(files, "flush", lambda path: synced.append((path.name, (tmp_path / "k").exists())))
     files.fill(tmp_path / "k", write)
     partial = f"k.partial-{os.getpid()}"
     names = ["a.npy", "b.npy", files.MANIFEST, partial]

@@ -187,20 +187,20 @@ def test_a_manifest_that_is_none_is_refused(tmp_path, content):
 def test_a_full_disk_leaves_every_page_as_it_was(tmp_path, monkeypatch):
     bring(tmp_path, PAGES)
     before = state(tmp_path)
-    flush = written._flush
+    flush = written.flush
 
     def full(path):
         if "cells" in path.name:
             raise OSError(28, "No space left on device", str(path))
         flush(path)
 
-    monkeypatch.setattr(written, "_flush", full)
+    monkeypatch.setattr(written, "flush", full)
     with pytest.raises(MachineError, match="No space left on device"):
         bring(tmp_path, dict.fromkeys(PAGES, b"new"))
     after = state(tmp_path)
     assert {name: after[name] for name in PAGES} == {name: before[name] for name in PAGES}
     assert set(after) == set(before)
-    monkeypatch.setattr(written, "_flush", flush)
+    monkeypatch.setattr(written, "flush", flush)
     bring(tmp_path, dict.fromkeys(PAGES, b"new"))
     assert state(tmp_path)["index.html"] == b"new"
 
