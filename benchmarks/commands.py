@@ -125,7 +125,8 @@ def run(options: argparse.Namespace) -> int:
 def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
     # Here, because it brings all of SciPy's statistics with it.
     from benchmarks.agreement.verdict import ending, verdicts
-    from reports import render, write
+    from reports import write
+    from reports.pages import markdown
 
     leaderboards = write.load(options.results)
     reached = verdicts(records)
@@ -133,7 +134,7 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
         for record in records:
             sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
     else:
-        sys.stdout.write(render.summary(leaderboards) + "\n")
+        sys.stdout.write(markdown.summary(leaderboards) + "\n")
         for verdict in reached:
             sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
         statuses = Counter(record["status"] for record in records)
@@ -249,11 +250,11 @@ def _entrances(written: Sequence[Path]) -> list[str]:
 
 def advise(options: argparse.Namespace) -> int:
     """Recommends an index for given needs from measured records, and says which."""
-    from reports import advice, advice_text
+    from reports.advice import measured, words
 
     given = options.results or [folder for folder in (PUBLISHED, Path("RESULTS")) if _has_records(folder)]
     folders = [inside for folder in given for inside in store.folders(folder)]
-    needs = advice.Needs(
+    needs = measured.Needs(
         recall=options.recall,
         n_items=options.items,
         dim=options.dim,
@@ -262,13 +263,13 @@ def advise(options: argparse.Namespace) -> int:
         latency_s=options.latency,
         all_threads=options.threads == "all",
     )
-    reached = advice.advise(advice.measured(store.read(folder) for folder in folders), needs)
+    reached = measured.advise(measured.measured(store.read(folder) for folder in folders), needs)
     if options.json:
-        sys.stdout.write(json.dumps(advice_text.as_json(reached), indent=2, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(words.as_json(reached), indent=2, allow_nan=False) + "\n")
     else:
-        said = advice_text.lines(reached)
+        said = words.lines(reached)
         sys.stdout.writelines(f"{line}\n" for line in (said[:1] if options.quiet else said))
-    return {advice.RECOMMENDED: FINE, advice.NOTHING_FITS: FAILED, advice.CANNOT_TELL: NOTHING_MEASURED}[
+    return {measured.RECOMMENDED: FINE, measured.NOTHING_FITS: FAILED, measured.CANNOT_TELL: NOTHING_MEASURED}[
         reached.outcome
     ]
 

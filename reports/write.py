@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reports import cells, site, written
-from reports.charts import draw
-from reports.leaderboard import Leaderboards, build
-from reports.readable import readable
-from reports.records import prepare
-from reports.render import markdown
+from reports import written
+from reports.charts.draw import draw
+from reports.pages import site
+from reports.pages.markdown import markdown
+from reports.tables import cells
+from reports.tables.leaderboard import Leaderboards, build
+from reports.tables.readable import readable
+from reports.tables.records import prepare
 
 
 def load(results: Path) -> Leaderboards:

@@ -24,6 +24,12 @@ MAY_IMPORT = {
 }
 # The command line is where everything meets: its commands import the reports, when they are called and not before.
 EXCEPTIONS = {("benchmarks/commands.py", "reports")}
+ROOMS = {  # each floor of the reports stands on those below it
+    "tables": set(),
+    "charts": {"tables"},
+    "pages": {"tables", "charts"},
+    "advice": {"tables", "charts"},
+}
 LIBRARIES = {
     "backends/torch": {"torch"},
     "backends/paddle": {"paddle"},
@@ -89,6 +95,19 @@ def test_imports_point_one_way():
         if package in PACKAGES and package not in MAY_IMPORT[path.parts[0]]
     }
     assert wrong == EXCEPTIONS
+
+
+def test_the_rooms_of_the_reports_stand_on_those_below_them():
+    assert {path.parts[1] for path in FILES if path.parts[0] == "reports" and len(path.parts) > 2} == set(ROOMS)
+    wrong = {
+        (str(path), node.module)
+        for path in FILES
+        if path.parts[0] == "reports" and len(path.parts) > 2
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("reports.")
+        and node.module.split(".")[1:2] not in [[room] for room in {path.parts[1], *ROOMS[path.parts[1]]}]
+    }  # fmt: skip
+    assert wrong == set()
 
 
 def test_the_exception_is_not_at_the_top_of_its_file():

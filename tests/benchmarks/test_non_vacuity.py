@@ -13,7 +13,7 @@ from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, Tolerance
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness import store
 from benchmarks.harness.evaluation import answers
-from reports.records import prepare
+from reports.tables.records import prepare
 
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 CLIMBING = [spec for name in TRAINABLE for spec in type(specs.make(name, {})).for_ladder()]

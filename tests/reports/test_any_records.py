@@ -13,14 +13,14 @@ from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness import mixture
 from datasets.errors import InputError
-from reports.cells import to_csv, to_parquet
-from reports.charts import draw
-from reports.leaderboard import build
-from reports.readable import readable
-from reports.records import prepare
-from reports.render import markdown, summary
-from reports.reproduce import commands
-from reports.site import Run, files
+from reports.charts.draw import draw
+from reports.pages.markdown import markdown, summary
+from reports.pages.site import Run, files
+from reports.tables.cells import to_csv, to_parquet
+from reports.tables.leaderboard import build
+from reports.tables.readable import readable
+from reports.tables.records import prepare
+from reports.tables.reproduce import commands
 
 HUGE = 10**400
 NAMES = (

@@ -12,7 +12,7 @@ from made_records import MACHINE, trained
 from benchmarks.harness import store
 from datasets.errors import InputError
 from reports import write
-from reports.leaderboard import build
+from reports.tables.leaderboard import build
 
 
 @pytest.fixture

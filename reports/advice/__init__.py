@@ -1,0 +1,1 @@
+"""Which index to take for given needs, from measured records alone."""

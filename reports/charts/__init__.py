@@ -1,0 +1,1 @@
+"""Pictures of tables, and how figures and names are written in them and beside them."""

@@ -1,0 +1,125 @@
+"""Values to text: numbers with their units, names for files and anchors, and text from outside made harmless."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Callable
+
+from reports.tables.spread import Spread
+
+MISSING = "–"
+_LONGEST_DRAWN = 64
+
+_MARKDOWN_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MARKDOWN_SPECIAL = re.compile(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_SLUG_PART = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+
+
+def plain(value: object) -> str:
+    """One line without control, format or surrogate characters: safe in XML, in UTF-8 and on a terminal."""
+    line = " ".join(str(value).split())
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c).startswith("C") else c for c in line)
+
+
+def drawn(value: object) -> str:
+    """The same, short enough for a picture."""
+    line = plain(value)
+    return line if len(line) <= _LONGEST_DRAWN else line[: _LONGEST_DRAWN - 1] + "…"
+
+
+def markdown(value: object) -> str:
+    """Text that Markdown shows as it is, in a table cell too."""
+    line = _MARKDOWN_SPECIAL.sub(lambda match: "\\" + match[0], plain(value))
+    return "".join(_MARKDOWN_ENTITIES.get(c, c) for c in line)
+
+
+def slug(*parts: str) -> str:
+    """A name for a file or an anchor; parts that had to be changed are told apart by a hash of what they were."""
+    name = "-".join(re.sub(r"[^a-z0-9._]+", "-", part.lower()).strip("-._") for part in parts)
+    if len(name) <= 120 and all(_SLUG_PART.fullmatch(part) for part in parts):
+        return name
+    return f"{name[:120]}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
+
+
+def metric(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.4f}"
+
+
+def metrics(low: float, high: float) -> str:
+    """From the smallest to the largest of a metric, as one figure where they read the same."""
+    return metric(low) if metric(low) == metric(high) else f"{metric(low)} – {metric(high)}"
+
+
+def signed(value: float | None) -> str:
+    return MISSING if value is None else f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def difference(value: float | None, low: float | None, high: float | None) -> str:
+    """A signed value, with its interval where there is one."""
+    if value is None or low is None or high is None:
+        return signed(value)
+    return f"{signed(value)} ({signed(low)} – {signed(high)})"
+
+
+def percent(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:.1f} %"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, never in exponential notation."""
+    if not math.isfinite(value):
+        return MISSING
+    rounded = float(f"{value:.3g}")
+    if abs(rounded) < 1:
+        return f"{rounded:#.3g}" if abs(rounded) >= 1e-4 else f"{rounded:.4f}"
+    return f"{rounded:.{max(0, 3 - len(str(int(abs(rounded)))))}f}"
+
+
+def rate(value: float) -> str:
+    """A number a second: 870, 14.1k, 2.43M."""
+    for scale, suffix in ((1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * scale:
+            return significant(value / scale) + suffix
+    return significant(value)
+
+
+def ratio(value: float) -> str:
+    return f"{value:.2f}×"
+
+
+def mebibytes(n_bytes: float | None) -> str:
+    return MISSING if n_bytes is None else significant(n_bytes / 2**20)
+
+
+def gibibytes(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:,.1f}" if n_bytes < 2**60 else f"{n_bytes // 2**30:,}"
+
+
+def milliseconds(seconds: float | None) -> str:
+    return MISSING if seconds is None else significant(1000 * seconds)
+
+
+def number(value: float | None) -> str:
+    return MISSING if value is None else significant(value)
+
+
+def median(spread: Spread | None, form: Callable[[float], str]) -> str:
+    return MISSING if spread is None else form(spread.median)
+
+
+def extent(spread: Spread | None, form: Callable[[float], str]) -> str:
+    """Smallest to largest sample."""
+    return MISSING if spread is None else f"{form(spread.low)} – {form(spread.high)}"
+
+
+def both(spread: Spread | None, form: Callable[[float], str]) -> str:
+    """Median with the smallest and the largest sample."""
+    return MISSING if spread is None else f"{form(spread.median)} ({form(spread.low)} – {form(spread.high)})"
+
+
+def small(value: float | None) -> str:
+    """A difference or a tolerance, whose order of magnitude counts."""
+    return MISSING if value is None else f"{value:.2g}"

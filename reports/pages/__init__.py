@@ -1,0 +1,1 @@
+"""Tables and charts to pages: the site, and the Markdown page of each results folder."""

@@ -1,0 +1,21 @@
+"""Learning curves: the metric by epoch, all frameworks of a model in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.charts.drawing import Chart
+from reports.pages.blocks import Block
+from reports.tables.leaderboard import Leaderboards
+
+ANCHOR = "curves"
+TITLE = "Learning curves"
+LEAD = (
+    "The metric after each epoch. Frameworks that agree lie on one line and take turns in marking its epochs; dotted "
+    "lines are popularity, with seen items kept and filtered."
+)
+
+
+def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
+    of_table = [(table, tuple(c for c in charts if c.table is table)) for table in leaderboards.accuracy]
+    return [Block(f"{table.dataset} / {table.protocol}", (), own) for table, own in of_table if own]

@@ -1,0 +1,239 @@
+"""The site: a page a section, over one results folder or several; each page is one file that asks for nothing else."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from reports.charts import text
+from reports.charts.drawing import Chart
+from reports.pages.badges import Badge, badges
+from reports.pages.blocks import Block, Cell, Column, Row, Table
+from reports.pages.sections import ANCHORS, overview, sections
+from reports.tables.leaderboard import Leaderboards
+
+_HERE = Path(__file__).parent
+_FACETS = {"model": "model", "backend": "framework", "index": "index"}  # the head of a column -> what can be selected
+_FRONT = "Leaderboards of candidate-retrieval recommenders"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One results folder; `name` is "" where it stands alone, `home` is the way to it from the site's folder."""
+
+    name: str
+    home: str
+    leaderboards: Leaderboards
+    charts: tuple[Chart, ...]
+
+
+@dataclass(frozen=True)
+class _ShownRow:
+    id: str
+    role: str
+    cells: tuple[Cell, ...]
+    command: str | None
+    facets: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _ShownTable:
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[_ShownRow, ...]
+
+    @property
+    def has_commands(self) -> bool:
+        return any(row.command is not None for row in self.rows)
+
+
+@dataclass(frozen=True)
+class _ShownBlock:
+    anchor: str
+    title: str
+    tables: tuple[_ShownTable, ...]
+    charts: tuple[Chart, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one run has to say on a page."""
+
+    anchor: str
+    name: str
+    title: str
+    home: str
+    facts: tuple[tuple[str, str], ...]
+    blocks: tuple[_ShownBlock, ...]
+
+
+@dataclass
+class _Page:
+    file: str
+    title: str
+    lead: str
+    badges: tuple[Badge, ...] = ()
+    parts: list[_Part] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def short(self) -> str:
+        """What leads to the page."""
+        return "Overview" if self.file == "index.html" else self.file.removesuffix(".html").capitalize()
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Where the page leads to, if it leads to several places."""
+        found = []
+        for part in self.parts:
+            found += [(part.anchor, part.name)] if part.name else []
+            found += [(block.anchor, block.title) for block in part.blocks if block.title]
+        return found if len(found) > 1 else []
+
+    @property
+    def facets(self) -> list[tuple[str, list[str]]]:
+        """What rows can be selected by, with its values."""
+        values: dict[str, set[str]] = {name: set() for name in _FACETS.values()}
+        for row in (
+            row for part in self.parts for block in part.blocks for table in block.tables for row in table.rows
+        ):
+            for name, value in row.facets:
+                values[name].add(value)
+        values["model"] |= {chart.model for part in self.parts for block in part.blocks for chart in block.charts}
+        values["model"] -= {""}
+        return [(name, sorted(seen)) for name, seen in values.items() if len(seen) > 1]
+
+
+def files(runs: Sequence[Run]) -> dict[str, str]:
+    """The files of the site, by their paths inside of its folder."""
+    front = _Page("index.html", _FRONT, overview.LEAD, badges([run.leaderboards for run in runs]))
+    pages = {overview.ANCHOR: front}
+    for run in runs:
+        made = {section.anchor: section for section in sections(run.leaderboards, run.charts)}
+        first = made.pop(overview.ANCHOR, None)  # a run without trainings has no lines there
+        front.parts.append(_part(front, run, overview.TITLE, first.blocks if first else (), _facts(run.leaderboards)))
+        for anchor, section in made.items():
+            page = pages.setdefault(anchor, _Page(f"{anchor}.html", section.title, section.lead))
+            page.parts.append(_part(page, run, section.title, section.blocks))
+    n_compared = {run.name: _n_compared(run.leaderboards) for run in runs}
+    front.parts.sort(key=lambda part: (not part.blocks, -n_compared[part.name]))
+    ordered = [pages[anchor] for anchor in ANCHORS if anchor in pages]
+    shown = {page.file: _render(page, ordered) for page in ordered}
+    return shown | {f"badges/{badge.name}.svg": badge.svg for badge in front.badges}
+
+
+def _n_compared(boards: Leaderboards) -> int:
+    """How many verdicts there are over frameworks: what this is all about comes first."""
+    return sum(verdict.verdict != "not compared" for verdict in boards.verdicts)
+
+
+def _part(page: _Page, run: Run, title: str, blocks: Sequence[Block], facts: tuple[tuple[str, str], ...] = ()) -> _Part:
+    shown = tuple(_block(page, run, block) for block in blocks)
+    return _Part(text.slug("run", run.name or "all"), run.name, run.name or title, run.home, facts, shown)
+
+
+def _block(page: _Page, run: Run, block: Block) -> _ShownBlock:
+    tables = tuple(_ShownTable(table.caption, table.columns, tuple(_rows(page, run, table))) for table in block.tables)
+    anchor = _unique(page, text.slug(*filter(None, ("part", run.name, block.title))))
+    return _ShownBlock(anchor, block.title, tables, block.charts, block.notes)
+
+
+def _rows(page: _Page, run: Run, table: Table) -> Iterator[_ShownRow]:
+    """Rows with ids that are made of what they are: a link to one leads there however often it is measured anew."""
+    for row in table.rows:
+        # A mark behind a name is a judgement, and may go.
+        names = (cell.text.removesuffix(" ●") for cell in row.cells[: table.n_names])
+        row_id = _unique(page, text.slug(*filter(None, (run.name, *table.key, *names))))
+        yield _ShownRow(row_id, row.role, row.cells, row.command, tuple(_facets(table, row).items()))
+
+
+def _unique(page: _Page, slug: str) -> str:
+    """The same id whenever it is made anew; what is called the same is told apart by a number."""
+    page.taken[slug] += 1
+    return slug if page.taken[slug] == 1 else f"{slug}-{page.taken[slug]}"
+
+
+def _facets(table: Table, row: Row) -> dict[str, str]:
+    """What the row can be selected by: the first word of a name, since what follows it in a cell explains it."""
+    named = {
+        _FACETS[column.name]: cell.text.split(" ")[0]
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if column.name in _FACETS and cell.text != text.MISSING
+    }
+    return {**dict(table.about), **named}
+
+
+def _facts(boards: Leaderboards) -> tuple[tuple[str, str], ...]:
+    headline, machine = boards.headline, boards.environment.machine
+    commits = (
+        f"{(commit or 'unknown')[:12]}{' with local changes' * bool(dirty)}"
+        for commit, dirty, _ in boards.environment.commits
+    )
+    failed = f", {headline.n_failed} without figures" if headline.n_failed else ""
+    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in headline.verdicts if n)
+    return (
+        *(() if boards.overview else (("Models", ", ".join(headline.models)),)),
+        ("Frameworks", ", ".join(headline.frameworks) or "none"),
+        ("Data", ", ".join(headline.datasets)),
+        ("Cells", f"{headline.n_cells}{failed}"),
+        *(("Left out", sentence) for sentence in boards.left_out),
+        ("Agreement", verdicts or text.MISSING),
+        ("Machine", f"{machine.cpu}, {machine.cores} cores" + (f", {machine.gpu}" if machine.gpu else "")),
+        ("Code", ", ".join(commits)),
+    )
+
+
+def _render(page: _Page, pages: Sequence[_Page]) -> str:
+    style, script = ((_HERE / "assets" / name).read_text(encoding="utf-8") for name in ("site.css", "site.js"))
+    return _template().render(
+        page=page,
+        pages=pages,
+        # What follows is our own, or was escaped when it was made.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        svg=lambda chart, run: Markup(chart.inside(run)),  # noqa: S704
+        points=_points,
+        lines=lambda command: Markup("\n").join(escape(text.plain(line)) for line in command.split("\n")),
+    )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """Compiled once for all pages."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=_harmless,
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _harmless(value: object) -> object:
+    return value if isinstance(value, Markup) else text.plain(value)
+
+
+def _hash(content: str) -> str:
+    """What the page's policy knows its own style and script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def _points(chart: Chart) -> Markup:
+    """JSON for an attribute in single quotes, whole numbers without their point."""
+    at = [[label, [int(value) if value == int(value) else value for value in place]] for label, place in chart.points]
+    shown = json.dumps(at, ensure_ascii=False, separators=(",", ":"))
+    return Markup(shown.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;"))  # noqa: S704

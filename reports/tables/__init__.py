@@ -1,0 +1,1 @@
+"""What is known from the records; nothing here says how it is shown."""

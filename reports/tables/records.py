@@ -1,0 +1,146 @@
+"""Records made ready for tables: the last of each, of one machine and one version of the data, in a fixed order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from datasets.errors import InputError
+from reports.tables.readable import readable
+
+Record: TypeAlias = dict[str, Any]
+Key = TypeVar("Key")
+Row = TypeVar("Row")
+
+
+def prepare(records: Iterable[Record]) -> list[Record]:
+    """The last record of each cell, and of what is called the same, in canonical order.
+
+    What is last is said by the order in which they are given, which is that of their file: a clock may go back. Other
+    than that the order in which cells finished leaves no trace.
+
+    A name that stands for several settings is told apart by them: "tuned" becomes "tuned (epochs=5)" and
+    "tuned (epochs=8)", and so do protocols. What has been prepared stays as it is.
+
+    Raises:
+        InputError: there are no records, or they come from several machines or several versions of one dataset.
+    """
+    by_cell: dict[str, Record] = {}
+    for record in readable(list(records)):
+        by_cell.pop(record["cell"], None)  # so that it stands where its last record stands
+        by_cell[record["cell"]] = record
+    latest = {_identity(record): record for record in _told_apart(list(by_cell.values()))}
+    if not latest:
+        raise InputError("there are no records to report: run `python -m benchmarks run` first")
+    chosen = sorted(latest.values(), key=lambda record: json.dumps(record, sort_keys=True))
+    _refuse_mixture(chosen)
+    return chosen
+
+
+def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key, list[Row]]]:
+    """Records, or parts of them, by key, keys in their order of representation (they may hold None)."""
+    groups: dict[Key, list[Row]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return sorted(groups.items(), key=lambda item: repr(item[0]))
+
+
+def ok(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record["status"] == "ok"]
+
+
+def samples(record: Record, name: str) -> list[float]:
+    """A timing as a list of samples, whether it was recorded as one number, as many or not at all."""
+    value = record["timings"].get(name, [])
+    return [float(sample) for sample in value] if isinstance(value, list) else [float(value)]
+
+
+def single(record: Record, name: str) -> float | None:
+    """A timing that was taken once."""
+    taken = samples(record, name)
+    return taken[0] if len(taken) == 1 else None
+
+
+def primary_metric(records: Sequence[Record]) -> str | None:
+    """The metric that these records' protocol is judged by, None where none of them got so far as to say.
+
+    Raises:
+        InputError: they name several, or a finished one names none.
+    """
+    names = sorted({str(record["settings"]["primary_metric"]) for record in records if _names_metric(record)})
+    where = f"{records[0]['dataset']} / {records[0]['protocol']}"
+    if len(names) > 1:
+        raise InputError(f"records of {where} name several primary metrics ({', '.join(names)}): expected one")
+    nameless = [record["cell"] for record in ok(records) if not _names_metric(record)]
+    if nameless:
+        raise InputError(f"record {nameless[0]} of {where} lacks settings.primary_metric: run that cell again")
+    return names[0] if names else None
+
+
+def _names_metric(record: Record) -> bool:
+    return "primary_metric" in record["settings"]
+
+
+def _identity(record: Record) -> tuple[str, ...]:
+    """What a record's row in the tables is called; a later record under other versions replaces it."""
+    names = ["kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "index"]
+    if record["kind"] in {"throughput", "index", "agreement"}:
+        names.append("threads")
+    return (*(json.dumps(record[name], sort_keys=True) for name in names), record["hashes"].get("repeat", ""))
+
+
+def _told_apart(records: Sequence[Record]) -> list[Record]:
+    """Records whose protocol and variant each mean one thing within a dataset."""
+    labelled = []
+    for _, of_protocol in grouped(records, lambda r: (r["dataset"], r["protocol"])):
+        labelled += _labelled(of_protocol, "protocol", _protocol_settings)
+    told = []
+    for _, of_variant in grouped(labelled, lambda r: (r["dataset"], r["protocol"], r["model"], r["variant"])):
+        told += _labelled(of_variant, "variant", spec_settings)
+    # Grouping has sorted them by name; what comes later still has to count.
+    place = {record["cell"]: place for place, record in enumerate(records)}
+    return sorted(told, key=lambda record: place[record["cell"]])
+
+
+def _labelled(records: Sequence[Record], name: str, settings_of: Callable[[Record], Record]) -> list[Record]:
+    values: dict[str, set[str]] = {}
+    for record in records:
+        for key, value in settings_of(record).items():
+            values.setdefault(key, set()).add(json.dumps(value))
+    telling = sorted(key for key, seen in values.items() if len(seen) > 1)
+    if not telling:
+        return list(records)
+    labels = []
+    for record in records:
+        own = settings_of(record)
+        label = ", ".join(f"{key}={own[key]}" for key in telling if key in own)
+        labels.append(record | {name: f"{record[name]} ({label})"})
+    return labels
+
+
+def _protocol_settings(record: Record) -> Record:
+    return dict(record["settings"].get("protocol", {}))
+
+
+def spec_settings(record: Record) -> Record:
+    """What the model was asked to be: not what was found while it ran, nor how it was judged."""
+    others = {"protocol", "primary_metric", "source", "n_items", "dim", "n_queries", "n_interests"}
+    others |= {"threads_all", "batch_queries"}
+    return {key: value for key, value in record["settings"].items() if key not in others}
+
+
+def _refuse_mixture(records: Sequence[Record]) -> None:
+    machines = sorted({record["machine"]["id"] for record in records})
+    if len(machines) > 1:
+        raise InputError(
+            f"records of machines {' and '.join(machines)} are mixed; report them apart: use one results folder a "
+            "machine"
+        )
+    for dataset, of_one in grouped(records, lambda r: r["dataset"]):
+        hashes = sorted({record["hashes"]["dataset"] for record in of_one if "dataset" in record["hashes"]})
+        if len(hashes) > 1:
+            raise InputError(
+                f"records of {dataset} come from different data (hashes {' and '.join(hashes)}): use one "
+                "results folder for each version of a dataset"
+            )

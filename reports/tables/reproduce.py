@@ -1,0 +1,191 @@
+"""The command that measures a record anew: the suite that describes it, and what of the suite it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backends.registry import FRAMEWORKS
+from benchmarks import protocols, specs, suites
+from benchmarks.harness.prepare import protocol_settings
+from benchmarks.specs.base import settings
+from benchmarks.suites import Block, ModelRow
+from datasets import vectors
+from datasets.errors import InputError
+from reports.tables.records import Record, spec_settings
+
+PROGRAM = "python -m benchmarks"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What measures records anew.
+
+    Attributes:
+        of_cell: cell -> the command that measures it; "" where it was a suite of somebody's own.
+        whole: the commands that measure them all, each with the number of cells that it accounts for.
+    """
+
+    of_cell: Mapping[str, str]
+    whole: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A block of a suite that describes a record, and the words that ask for that suite."""
+
+    asking: str
+    narrowed: str  # to the record's data set
+    block: Block
+
+
+def commands(records: Sequence[Record]) -> Commands:
+    """The commands of one results folder; of several suites that fit, the one that fits most of its records counts."""
+    fits = {record["cell"]: _fits(record) for record in records if record["kind"] != "agreement"}
+    votes = Counter(asking for found in fits.values() for asking in {fit.asking for fit in found})
+    of_cell, whole = {}, Counter[str]()
+    for record in records:
+        found = fits.get(record["cell"], [])
+        best = min(found, key=lambda fit: (-votes[fit.asking], fit.asking, _seeds(record, fit)), default=None)
+        if record["kind"] == "agreement":
+            of_cell[record["cell"]] = _agree(record)
+            whole[_whole_agree(record)] += 1
+        else:
+            of_cell[record["cell"]] = _run(record, best) if best else ""
+            whole[f"{PROGRAM} run {best.asking}" if best else ""] += 1
+    return Commands(of_cell, tuple(sorted(whole.items())))
+
+
+def agree(model: str, backend: str, mode: str) -> str:
+    """The command with which one adapter climbs the ladder in one mode."""
+    place = f"--models {shlex.quote(model)} --backends {shlex.quote(backend)}"
+    return f"{PROGRAM} agree {place} --mode {mode.partition(',')[0]}"
+
+
+def mutants(model: str, backend: str = "") -> str:
+    """The command that injects the known bugs into the adapters of a model."""
+    of_backend = f" --backends {shlex.quote(backend)}" if backend else ""
+    return f"{PROGRAM} agree --mutants --models {shlex.quote(model)}{of_backend}"
+
+
+def _run(record: Record, fit: _Fit) -> str:
+    words = [
+        f"{PROGRAM} run {fit.narrowed}" + f" --models {shlex.quote(record['model'])}" * (fit.block.vectors is None)
+    ]
+    # Rates are compared within one run, so that a throughput row is measured with all others of its table.
+    if record["backend"] in FRAMEWORKS and record["kind"] != "throughput":
+        words.append(f"--backends {record['backend']} --mode {record['mode']}")
+    if record["kind"] == "index" and record["index"]:
+        words.append("--indexes " + " ".join(dict.fromkeys(("exact", shlex.quote(record["index"]["name"])))))
+    return " ".join([*words, *_seeds(record, fit), *_machine(record)])
+
+
+def _agree(record: Record) -> str:
+    injected = bool(record["settings"].get("bugs"))
+    place = (record["model"], record["backend"])
+    words = [mutants(*place) if injected else agree(*place, record["mode"])]
+    words += [f"--seeds {record['seed']}"] if record["seed"] else []
+    return " ".join([*words, *_repeats(record), *_machine(record)])
+
+
+def _whole_agree(record: Record) -> str:
+    return f"{PROGRAM} agree" + (" --mutants" if record["settings"].get("bugs") else "")
+
+
+def _repeats(record: Record) -> list[str]:
+    repeat = record["hashes"].get("repeat")
+    return [f"--repeats {int(repeat) + 1}"] if repeat and repeat.isdecimal() else []
+
+
+def _seeds(record: Record, fit: _Fit) -> list[str]:
+    return [] if record["seed"] in fit.block.seeds else [f"--seeds {record['seed']}"]
+
+
+def _machine(record: Record) -> list[str]:
+    threads = [f"--threads {record['threads']}"] if record["threads"] != 1 else []
+    return threads + (["--device gpu"] if record["device"] == "gpu" else [])
+
+
+def _fits(record: Record) -> list[_Fit]:
+    dataset = shlex.quote(record["dataset"])
+    found = []
+    for name in suites.names():
+        blocks = _blocks(name)
+        several = len({block.dataset for block in blocks}) > 1
+        narrowed = f"--suite {name}" + (f" --datasets {dataset}" if several else "")
+        own = (block for block in blocks if block.dataset == record["dataset"] and _describes(block, record))
+        found += [_Fit(f"--suite {name}", narrowed, block) for block in own]
+    # A run that names a data set and no suite takes the one that was made for others of its kind.
+    general = _general(record["dataset"]) if not found else ()
+    return found + [
+        _Fit(f"--datasets {dataset}", f"--datasets {dataset}", block) for block in general if _describes(block, record)
+    ]
+
+
+@functools.cache
+def _general(dataset: str) -> tuple[Block, ...]:
+    try:
+        return tuple(suites.for_datasets((dataset,), None))
+    except InputError:  # made-up vectors that no suite searches
+        return ()
+
+
+@functools.cache
+def _blocks(name: str) -> tuple[Block, ...]:
+    return suites.load(name).blocks
+
+
+def _describes(block: Block, record: Record) -> bool:
+    if block.vectors is not None:
+        return _searches(block, block.vectors, record)
+    if _protocol(json.dumps(dict(block.protocol))) != record["settings"].get("protocol"):
+        return False
+    rows = [row for row in block.models if row.model == record["model"] and _same_spec(row, record)]
+    measured = {
+        "train": True,
+        "throughput": record["mode"] in block.throughput and any(row.timed for row in rows),
+        "index": _sweeps(block, record),
+        "map": block.item_maps,
+    }
+    return bool(rows) and measured[record["kind"]]
+
+
+def _searches(block: Block, made_up: vectors.Settings, record: Record) -> bool:
+    """Whether a block's made-up vectors are those that the record's index was asked about."""
+    same = all(record["settings"].get(name) == value for name, value in dataclasses.asdict(made_up).items())
+    return same and dict(block.protocol) == record["settings"].get("protocol") and _sweeps(block, record)
+
+
+def _sweeps(block: Block, record: Record) -> bool:
+    index = record["index"]
+    return index is None or any(
+        row.name == index["name"] and index["build"] in map(dict, row.build) and index["query"] in map(dict, row.query)
+        for row in block.indexes
+    )
+
+
+def _same_spec(row: ModelRow, record: Record) -> bool:
+    """Whether all that the record knows of its spec is so in the suite; newer versions of a spec have more fields."""
+    described = _spec(row.model, json.dumps(dict(row.settings)))
+    return all(name in described and described[name] == value for name, value in spec_settings(record).items())
+
+
+@functools.cache
+def _spec(model: str, given: str) -> Record:
+    """The settings of a suite's row as they come back out of a record."""
+    made: Record = json.loads(json.dumps(settings(specs.make(model, json.loads(given)))))
+    return made
+
+
+@functools.cache
+def _protocol(given: str) -> Record | None:
+    try:
+        made: Record = json.loads(json.dumps(protocol_settings(protocols.make(json.loads(given)))))
+    except InputError:  # a suite of something that is no protocol of ours cannot be held against one
+        return None
+    return made

@@ -1,0 +1,97 @@
+"""What is shown of the ladder: several climbs of one adapter make one row, and the pictures show them all."""
+
+import numpy as np
+import pytest
+from made_records import record
+
+from reports.charts.draw import draw
+from reports.tables.leaderboard import build
+
+NAMES = ("round trip", "loss", "trajectory")
+
+
+def climbed(*differences, **changes):
+    """An agreement record that held as far as there are differences, or broke at one above its tolerance of 1."""
+    rungs = [
+        {"rung": name, "holds": difference <= 1, "difference": difference, "tolerance": 1.0, "where": f"at {name}"}
+        for name, difference in zip(NAMES, differences, strict=False)
+    ]
+    changes = {"divergence": [0.25, 0.125, 0.5], "hashes": {"trained": "same"}} | changes
+    return record(kind="agreement", dataset="the ladder's own data", protocol="ladder", rungs=rungs, **changes)
+
+
+def again(*differences, repeat, **changes):
+    trained = changes.pop("trained", "same")
+    return climbed(*differences, hashes={"trained": trained, "repeat": str(repeat)}, **changes)
+
+
+def test_climbs_over_seeds_threads_and_repeats_are_one_row():
+    records = [climbed(0, 0.5, 0.1), climbed(0, 0.25, 0.2, seed=1), climbed(0, 0.1, 0.1, threads=2)]
+    (row,) = build([*records, again(0, 0.5, 0.1, repeat=1)], []).ladder
+    assert (row.n_climbs, row.n_rungs, row.highest, row.broken) == (4, 3, "trajectory", None)
+    assert dict(row.shares) == {"round trip": 0, "loss": 0.5, "trajectory": 0.2}
+
+
+def test_one_climb_that_breaks_breaks_the_row():
+    (row,) = build([climbed(0, 0.5, 0.1), climbed(0, 3.0, seed=1)], []).ladder
+    assert (row.n_rungs, row.highest, row.broken, row.where) == (1, "round trip", "loss", "at loss")
+    assert (row.difference, row.tolerance) == (3.0, 1.0)
+    assert dict(row.shares) == {"round trip": 0, "loss": np.inf, "trajectory": 0.1}
+
+
+def test_divergence_is_the_largest_so_far_of_any_climb():
+    records = [climbed(0, 0, 0), climbed(0, 0, 0, seed=1, divergence=[0.1, 0.4, None])]
+    (row,) = build(records, []).ladder
+    assert row.divergence == (0.25, 0.4, np.inf)
+
+
+def test_differences_are_those_of_rungs_that_hold():
+    records = [climbed(0, difference / 100, seed=difference) for difference in range(101)] + [climbed(0, 7.0, seed=101)]
+    rungs = {row.rung: row for row in build(records, []).rungs}
+    assert list(rungs) == ["round trip", "loss"]
+    loss = rungs["loss"]
+    assert (loss.n_climbs, loss.tolerance) == (101, 1.0)
+    assert (loss.median, loss.high, loss.largest) == pytest.approx((0.5, 0.95, 1.0))
+
+
+def test_bits_are_compared_from_run_to_run_and_over_threads():
+    records = [
+        climbed(0, model="a"),
+        again(0, model="a", repeat=1),
+        climbed(0, model="a", threads=2, hashes={"trained": "other"}),
+        climbed(0, model="b"),
+        again(0, model="b", repeat=1, trained="other"),
+        climbed(0, model="c"),
+        climbed(0, model="c", threads=2),
+        climbed(0, model="d"),  # once: it says nothing
+    ]
+    (row,) = build(records, []).bits
+    assert (row.backend, row.mode) == ("torch", "eager")
+    assert (row.n_repeated, row.n_same_again) == (2, 1)
+    assert (row.n_rethreaded, row.n_same_threaded) == (2, 1)
+
+
+def test_other_seeds_are_no_repetition():
+    assert build([climbed(0), climbed(0, seed=1)], []).bits == ()
+
+
+def test_a_bug_is_one_row_over_all_frameworks():
+    bug = {"bug": "no epsilon", "mode": "eager", "due": "loss", "caught": True, "seen": ["keras-team/keras#1"]}
+    records = [
+        record(kind="agreement", variant="injected bugs", backend=backend, settings={"bugs": [{**bug, "broke": broke}]})
+        for backend, broke in (("torch", "loss"), ("jax", "forward"), ("paddle", None))
+    ]
+    (row,) = build(records, []).bugs
+    assert (row.bug, row.due, row.seen) == ("no epsilon", "loss", ("keras-team/keras#1",))
+    assert row.broke == (("jax", "forward"), ("paddle", "survived"), ("torch", "loss"))
+
+
+def test_pictures_name_who_holds_and_how_far_apart_they_are():
+    rungs, divergence = draw(build([climbed(0, 0.5, 0.1), climbed(0, 7.0, backend="jax")], []))
+    assert "1 of 2 adapters and modes hold to the last rung" in rungs.description
+    assert rungs.svg.count("#d9541e") > 1  # in the legend, and where it breaks
+    assert divergence.description == "Largest of all: mf-logloss as_published 0.5."
+
+
+def test_records_without_divergence_have_no_picture_of_it():
+    assert [chart.name for chart in draw(build([climbed(0, divergence=None)], []))] == ["ladder-rungs"]

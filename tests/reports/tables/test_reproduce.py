@@ -1,0 +1,121 @@
+"""Commands: the suite that a record comes from is found, and what the command asks for holds the record's cell."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from made_records import record
+
+from benchmarks import protocols, suites
+from benchmarks.cli import parser
+from benchmarks.harness.plan import Options, Prepared, cells
+from benchmarks.harness.prepare import protocol_settings
+from reports.tables.reproduce import commands
+
+
+def planned(suite, options=None):
+    """Every cell of a suite, beside the record that it would leave."""
+    for block in suites.load(suite).blocks:
+        prepared = prepared_for(block)
+        for cell in cells(block, prepared, options or Options()):
+            if cell.refusal is None:
+                yield cell, left_by(cell)
+
+
+def prepared_for(block):
+    made_up = block.vectors is not None
+    described = block.protocol if made_up else protocol_settings(protocols.make(block.protocol))
+    return Prepared(block.dataset, described, Path("folder"), {"dataset": "d", "split": "s"}, ())
+
+
+def left_by(cell):
+    settings = {**cell.settings, "protocol": cell.protocol, "primary_metric": cell.protocol["primary_metric"]}
+    found_out = {"n_items": 9, "dim": 4, "n_queries": 3} if cell.kind == "index" else {}
+    settings = found_out | settings
+    names = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")
+    made = {name: getattr(cell, name) for name in names}
+    return json.loads(json.dumps(record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index)))
+
+
+def asked(command):
+    """What the command line makes of a command: the keys of its cells."""
+    given = parser().parse_args(shlex.split(command.removeprefix("python -m benchmarks ")))
+    options = Options(
+        models=tuple(given.models),
+        backends=tuple(given.backends),
+        indexes=tuple(given.indexes),
+        seeds=tuple(given.seeds),
+        modes=(given.mode,) if given.mode else (),
+        device=given.device,
+        threads=given.threads,
+    )
+    for block in suites.for_datasets(tuple(given.datasets), given.suite):
+        yield from (cell.key for cell in cells(block, prepared_for(block), options))
+
+
+@pytest.mark.parametrize("suite", [name for name in suites.names() if name not in {"doctor", "own-data"}])
+def test_the_command_of_a_cell_runs_that_cell(suite):
+    by_key = {cell.key: made for cell, made in planned(suite)}
+    found = commands(list(by_key.values()))
+    assert {whole for whole, _ in found.whole} == {f"python -m benchmarks run --suite {suite}"}
+    keys = {command: set(asked(command)) for command in set(found.of_cell.values())}
+    for key, made in by_key.items():
+        assert key in keys[found.of_cell[made["cell"]]]
+
+
+def test_seeds_threads_and_devices_of_ones_own_are_asked_for():
+    options = Options(models=("mf-bpr",), backends=("jax",), modes=("compiled",), seeds=(7,), device="gpu", threads=4)
+    made = [made for cell, made in planned("quick", options) if cell.kind == "train"]
+    (command,) = commands(made).of_cell.values()
+    assert command == (
+        "python -m benchmarks run --suite quick --models mf-bpr --backends jax --mode compiled --seeds 7 --threads 4 "
+        "--device gpu"
+    )
+
+
+def test_a_suite_of_somebodys_own_is_not_guessed():
+    (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
+    other = {**made, "settings": {**made["settings"], "learning_rate": 0.5}}
+    assert commands([other]).of_cell == {made["cell"]: ""}
+    assert commands([other]).whole == (("", 1),)
+    later = {**made["settings"], "protocol": {**made["settings"]["protocol"], "period": "validation"}}
+    assert commands([{**made, "settings": later}]).of_cell == {made["cell"]: ""}
+
+
+def test_vectors_that_no_suite_searches_are_of_ones_own():
+    settings = {"n_items": 77, "dim": 8, "primary_metric": "index_recall@50", "protocol": {"name": "search", "k": 50}}
+    index = {"name": "exact", "build": {}, "query": {}}
+    made = record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index)
+    assert commands([made]).of_cell == {made["cell"]: ""}
+
+
+def test_a_field_that_a_spec_has_got_since_is_no_difference():
+    (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
+    older = {name: value for name, value in made["settings"].items() if name != "filter_seen"}
+    assert commands([{**made, "settings": older}]).of_cell[made["cell"]]
+
+
+def test_ones_own_file_is_named_by_its_data_set():
+    (block,) = suites.for_datasets(("file:my rows.csv",), None)
+    (cell, *_) = (cell for cell in cells(block, prepared_for(block), Options()) if cell.model == "als")
+    (command,) = commands([left_by(cell)]).of_cell.values()
+    assert command == "python -m benchmarks run --datasets 'file:my rows.csv' --models als"
+
+
+def test_the_suite_of_most_records_is_preferred():
+    """Popularity alone stands in many suites; beside other records it is of theirs."""
+    made = [made for _, made in planned("twotower-search")]
+    assert len(commands(made).whole) == 1
+
+
+def test_climbs_and_injected_bugs_have_their_own_command():
+    bug = {"bug": "b", "mode": "eager", "due": "loss", "broke": "loss", "caught": True}
+    climb = record(kind="agreement", model="lstm", backend="jax", mode="compiled", seed=1, hashes={"repeat": "1"})
+    injected = record(kind="agreement", model="lstm", backend="jax", settings={"bugs": [bug]})
+    found = commands([climb, injected])
+    assert found.of_cell[climb["cell"]] == (
+        "python -m benchmarks agree --models lstm --backends jax --mode compiled --seeds 1 --repeats 2"
+    )
+    assert found.of_cell[injected["cell"]] == "python -m benchmarks agree --mutants --models lstm --backends jax"
+    assert dict(found.whole) == {"python -m benchmarks agree": 1, "python -m benchmarks agree --mutants": 1}
