@@ -22,9 +22,10 @@ from benchmarks.records.kinds import (
     Throughput,
     Train,
 )
-from benchmarks.records.reading import converted, fields, of
+from benchmarks.records.reading import FOUND, check, converted, fields, of, recordable
 
 __all__ = [
+    "FOUND",
     "KINDS",
     "SCHEMA_VERSION",
     "Agreement",
@@ -41,7 +42,9 @@ __all__ = [
     "Scores",
     "Throughput",
     "Train",
+    "check",
     "converted",
     "fields",
     "of",
+    "recordable",
 ]

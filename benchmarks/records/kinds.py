@@ -204,6 +204,16 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
         """The metric that its protocol is judged by; None where it ended before it could say."""
         return self.settings.get("primary_metric")
 
+    def samples(self, name: str) -> list[float]:
+        """A timing as a list of samples, whether it was recorded as one number, as many or not at all."""
+        taken = self.timings.get(name, [])
+        return [float(sample) for sample in taken] if isinstance(taken, list) else [float(taken)]
+
+    def single(self, name: str) -> float | None:
+        """A timing that was taken once."""
+        taken = self.samples(name)
+        return taken[0] if len(taken) == 1 else None
+
 
 class Train(Record, tag="train", frozen=True, kw_only=True):
     """A training and its evaluation."""

@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.records import kinds
 from benchmarks.records.kinds import KINDS, SCHEMA_VERSION, AnyRecord, Record
-from benchmarks.records.values import odd, shortened
+from benchmarks.records.values import WIDEST, odd, plain, shortened
 
 _CHOICES = {"kind": kinds.Kind, "mode": kinds.Mode, "device": kinds.Device, "status": kinds.Status,
             "method": kinds.Method}  # fmt: skip
@@ -20,10 +20,19 @@ _NOTHING: Mapping[str, Any] = {
     "map": None, "group": None,
 }  # fmt: skip
 """What stands for the fields that not every kind has; all lines of version 1 have most of them."""
-_WORDS = {"int | float": "a number", "int": "a whole number", "float": "a number", "str": "text", "array": "a list",
-          "object": "an object", "bool": "true or false"}  # fmt: skip
+_WORDS = {
+    "int | float | str": "a number or text",
+    "int | float": "a number",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+"""How a sentence calls the types that msgspec names."""
 _TYPE = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in _WORDS))
-_FOUND = ("metrics", "timings", "memory", "intervals", "scores", "curve", "rungs", "divergence", "bugs", "map")
+FOUND = ("metrics", "timings", "memory", "intervals", "scores", "curve", "rungs", "divergence", "bugs", "map")
 """What a cell has found out; a failed one has none of it."""
 
 
@@ -55,6 +64,15 @@ def converted(value: Any) -> AnyRecord:
         raise ValueError(_sentence(value, str(error))) from error
 
 
+def check(record: Record) -> None:
+    """Holds a record that was put together, and not read, against its own definition.
+
+    Raises:
+        ValueError: a field does not fit: its name, its value and what was expected.
+    """
+    of(msgspec.to_builtins(record))
+
+
 def _convert(value: Any) -> AnyRecord:
     record: AnyRecord = msgspec.convert(value, AnyRecord)
     return record
@@ -63,7 +81,8 @@ def _convert(value: Any) -> AnyRecord:
 def _of_version_1(value: dict[str, Any]) -> AnyRecord:
     """A line of version 1 has the fields of all kinds, and bugs among its settings."""
     value = {**value, "schema_version": SCHEMA_VERSION}
-    known: tuple[str, ...] = KINDS[value["kind"]].__struct_fields__ if value.get("kind") in KINDS else ()
+    kind = value.get("kind")
+    known = KINDS[kind].__struct_fields__ if isinstance(kind, str) and kind in KINDS else ()
     value = {name: held for name, held in value.items() if name in known or held or name not in _NOTHING}
     if isinstance(value.get("settings"), dict) and "bugs" in value["settings"] and "bugs" in known:
         value["settings"] = dict(value["settings"])
@@ -81,7 +100,7 @@ def _failed(value: dict[str, Any], fault: str) -> AnyRecord:
         ValueError: nor can what it says of the cell itself.
     """
     reason = f"its record cannot be read: {fault}; run that cell again"
-    place: dict[str, Any] = {name: held for name, held in value.items() if name not in _FOUND}
+    place: dict[str, Any] = {name: held for name, held in value.items() if name not in FOUND}
     for settings in (place.get("settings"), dict[str, Any]()):
         with contextlib.suppress(msgspec.ValidationError):
             record = _convert({**place, "settings": settings})
@@ -94,11 +113,12 @@ def _sentence(value: Any, said: str) -> str:
     message, _, path = said.replace("`", "").partition(" - at $")
     message = message.replace("Object missing required field", "it lacks the field")
     message = message.replace("Object contains unknown field", "it has the unknown field")
+    if "Expected" in message:
+        message = _TYPE.sub(lambda found: _WORDS[found[0]], message).replace("Expected", "expected")
     where, held = _walked(value, path, said)
-    if message.startswith(("Invalid", "Expected", "Integer", "Number")):
+    if message.startswith(("Invalid", "expected", "Integer", "Number")):
         choices = ", ".join(get_args(_CHOICES.get(where[-1] if where else "", ())))
-        plain = _TYPE.sub(lambda found: _WORDS[found[0]], message)
-        message = f"expected one of {choices}" if choices else f"{plain[0].lower()}{plain[1:]}"
+        message = f"expected one of {choices}" if choices else f"{message[0].lower()}{message[1:]}"
         return f"{'.'.join(where) or 'it'} is {shortened(repr(held))}, {shortened(message)}"
     return shortened(f"{'.'.join(where)}: {message}" if where else message)
 
@@ -131,6 +151,16 @@ def _with_one(value: Any, where: list[str | int], name: str) -> Any:
     copy = value.copy()
     copy[where[0]] = _with_one(value[where[0]], where[1:], name)
     return copy
+
+
+def recordable(value: dict[str, Any]) -> AnyRecord:
+    """A failed cell's record with what cannot be recorded of the cell itself put in words, or in the nearest number."""
+    made: dict[str, Any] = plain(value)
+    made["seed"] = min(max(0, value["seed"]), WIDEST)
+    for part in ("build", "query") if made.get("index") else ():
+        given = made["index"][part]
+        made["index"][part] = {n: v if type(v) in (int, float, str) else str(v) for n, v in given.items()}
+    return of(made)
 
 
 def fields(record: Record) -> dict[str, Any]:
