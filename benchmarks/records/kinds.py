@@ -38,7 +38,7 @@ class Machine(_Part, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(description="hash of all that follows")]
     cpu: Annotated[str, Meta(description="model of the processor, as the system has it")]
-    cores: Annotated[Count, Meta(description="cores that the run may use")]
+    cores: Annotated[Count, Meta(description="logical cores")]
     memory_bytes: Annotated[Count, Meta(description="main memory")]
     system: Annotated[str, Meta(description="operating system and architecture")]
     gpu: Annotated[str | None, Meta(description="model of the GPU; null without one")]
