@@ -7,7 +7,8 @@ import pytest
 import datasets
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
-from benchmarks import cli, commands, suites
+from benchmarks import cli, suites
+from benchmarks.cli import run
 from benchmarks.harness import environment, executors, store
 
 FINE, WRONG_INPUT = 0, 2
@@ -324,13 +325,13 @@ class TestDryRun:
 
     def test_what_is_finished_is_said_to_be(self, say, arguments, results, monkeypatch):
         planned = []
-        plan = commands.plan
+        plan = run.plan
 
         def spy(*given):
             planned.extend(plan(*given))
             return planned
 
-        monkeypatch.setattr(commands, "plan", spy)
+        monkeypatch.setattr(run, "plan", spy)
         say(*arguments)
         timed = planned[0][1][2]
         store.append(results, [finished(timed, 33.0)])
@@ -346,8 +347,8 @@ class TestDryRun:
 
     def test_a_training_whose_vectors_are_gone_is_not_finished(self, say, arguments, results, monkeypatch):
         planned = []
-        plan = commands.plan
-        monkeypatch.setattr(commands, "plan", lambda *given: planned.extend(plan(*given)) or planned)
+        plan = run.plan
+        monkeypatch.setattr(run, "plan", lambda *given: planned.extend(plan(*given)) or planned)
         say(*arguments)
         trained = planned[0][1][0]
         store.append(results, [finished(trained, 33.0)])
