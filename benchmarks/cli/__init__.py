@@ -11,12 +11,17 @@ same command goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import functools
+import platform
 import sys
+import tomllib
 from collections.abc import Sequence
+from typing import NoReturn
 
 from benchmarks import exit_codes
 from benchmarks.cli import advise, agree, audit, doctor, listing, prepare, report, run
 from benchmarks.cli.options import Parser
+from benchmarks.harness import environment
 
 COMMANDS = (listing, prepare, run, agree, audit, report, advise, doctor)
 """In the order in which the help lists them."""
@@ -38,7 +43,28 @@ def parser() -> argparse.ArgumentParser:
     codes = "; ".join(f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items())
     what = "Candidate-retrieval recommenders in four frameworks, compared."
     top = Parser(prog="python -m benchmarks", description=what, epilog=f"exit codes: {codes}")
-    subcommands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    top.add_argument("--version", action=_Version, help="the version, the commit and the Python that runs it")
+    top.set_defaults(command=functools.partial(_help, top))  # of a bare call
+    subcommands = top.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         command.add(subcommands)
     return top
+
+
+def _help(top: argparse.ArgumentParser, _: argparse.Namespace) -> int:
+    top.print_help()
+    return exit_codes.FINE
+
+
+class _Version(argparse.Action):
+    """Finds the version out when it is asked for, not whenever the command line starts."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002 - argparse's name
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        project = tomllib.loads((environment.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        commit, dirty = environment.commit()
+        at = f"commit {commit[:12]}{' with local changes' if dirty else ''}" if commit else "no git commit"
+        sys.stdout.write(f"{project['name']} {project['version']}, {at}, Python {platform.python_version()}\n")
+        parser.exit()

@@ -16,7 +16,7 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("advise", help="which index to take for given needs, from measured records alone")
+    command = subcommands.add_parser("advise", help="which index to take for given needs, from measured results alone")
     command.add_argument(
         "--recall", type=quantities.share, required=True, metavar="R", help="of exact search, such as 0.95"
     )

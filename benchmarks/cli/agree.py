@@ -26,7 +26,7 @@ PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("agree", help="hold every adapter to its reference, rung by rung")
+    command = subcommands.add_parser("agree", help="check every adapter against its reference, step by step")
     for option, names in (("model", FAMILIES), ("backend", FRAMEWORKS)):
         command.add_argument(
             f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="instead of all"

@@ -17,7 +17,7 @@ from benchmarks.harness.run import Group, Run, plan
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("doctor", help="which backends work here, and why not")
+    command = subcommands.add_parser("doctor", help="check which backends work on this machine, and why others do not")
     add_results(command)
     add_always(command, call)
 

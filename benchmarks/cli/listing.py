@@ -19,7 +19,9 @@ from benchmarks.exit_codes import FINE
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("list", help="what there is: models, backends, data sets, indexes, suites")
+    command = subcommands.add_parser(
+        "list", help="what there is: models, backends, data sets, indexes, metrics, suites"
+    )
     command.add_argument("--json", action="store_true", help="as JSON")
     add_results(command)
     add_always(command, call)

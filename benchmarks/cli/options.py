@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from backends.registry import BACKENDS, FAMILIES
 from benchmarks import suites
+from benchmarks.settings import meant, shown
 from datasets.errors import InputError
 
 Call: TypeAlias = Callable[[argparse.Namespace], int]
@@ -26,6 +27,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; `{self.prog} --help` lists the options.")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses what is not known, where argparse would leave that to the parser of all commands and its help."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        for name in unknown:
+            self.error(f"there is no option {name!r}{meant(name, self._option_string_actions)}")
+        return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = "/".join(action.option_strings) or "command"
+            known = ", ".join(map(str, action.choices))
+            self.error(f"{what}: unknown name {shown(value)}{meant(value, action.choices)}, expected one of {known}")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         (file or sys.stdout).write(message)  # argparse's own passes over what cannot be written

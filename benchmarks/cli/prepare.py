@@ -13,7 +13,7 @@ from benchmarks.harness.prepare import prepare
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("prepare", help="load, check, cache and cut the data sets of a run")
+    command = subcommands.add_parser("prepare", help="load, check, cache and split the data sets of a run")
     add_matrix(command)
     add_results(command)
     add_always(command, call)

@@ -12,7 +12,7 @@ from benchmarks.exit_codes import FINE
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("report", help="write the leaderboards and the site of results folders anew")
+    command = subcommands.add_parser("report", help="write the leaderboards and the site again from recorded results")
     command.add_argument(
         "--results", nargs="+", default=[Path("RESULTS")], type=Path, metavar="DIR",
         help="default RESULTS; a folder of results folders stands for all of them",

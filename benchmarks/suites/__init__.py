@@ -12,10 +12,9 @@ models trains nothing: its indexes search made-up vectors, for 50 items or `prot
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from pathlib import Path
 
-from benchmarks.settings import shown
+from benchmarks.settings import meant, shown
 from benchmarks.suites.reading import read
 from benchmarks.suites.rows import Block, IndexRow, ModelRow, Suite
 from datasets import vectors
@@ -40,10 +39,9 @@ def load(name: str) -> Suite:
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not _is_file(path):
-        near = difflib.get_close_matches(name[:100], names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InputError(
-            f"unknown suite {shown(name, 200)}, expected one of {', '.join(names())} or a .toml file{hint}"
+            f"unknown suite {shown(name, 200)}{meant(name, names())}, expected one of {', '.join(names())} or a .toml "
+            "file."
         )
     return read(path)
 

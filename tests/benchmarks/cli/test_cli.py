@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -139,21 +141,54 @@ class TestWrongUse:
     )
     def test_what_there_is_instead_is_listed(self, complaint, option, known):
         said = complaint("run", option, "nonsense")
-        assert all(repr(name) in said for name in known)
+        assert f"unknown name 'nonsense', expected one of {', '.join(known)}; " in said
 
     def test_the_help_that_is_named_is_the_commands(self, complaint):
         assert "`python -m benchmarks run --help`" in complaint("run", "--threads", "0")
 
-    def test_without_a_command_the_help_is_that_of_all(self, complaint):
-        assert "`python -m benchmarks --help`" in complaint()
+    def test_the_help_that_is_named_for_an_unknown_command_is_that_of_all(self, complaint):
         assert "`python -m benchmarks --help`" in complaint("fly")
+
+    @pytest.mark.parametrize(
+        ("arguments", "suggestion"),
+        [
+            (["pepare"], "'prepare'"),
+            (["run", "--model", "mf_bpr"], "'mf-bpr'"),
+            (["run", "--models", "bpr"], "'mf-bpr'"),
+            (["run", "--backends", "PyTorch"], "'torch'"),
+            (["agree", "--backends", "tf"], "'tensorflow'"),
+            (["run", "--indexes", "hnsw"], "'hnswlib' or 'faiss-hnsw'"),
+            (["run", "--device", "cuda"], "'gpu'"),
+            (["run", "--sed", "3"], "'--seeds'"),
+            (["run", "--suite", "twotowr"], "'twotower'"),
+            (["prepare", "--datasets", "movielens"], "'ml-1m', 'ml-100k' or 'ml-20m'"),
+        ],
+    )
+    def test_what_was_probably_meant_is_suggested(self, complaint, arguments, suggestion, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)  # results that nobody asked for go nowhere
+        assert f"(did you mean {suggestion}?)" in complaint(*arguments)
 
     @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["agree", "--help"]])
     def test_help_is_not_an_error(self, arguments, capsys):
         with pytest.raises(SystemExit) as end:
             cli.main(arguments)
         assert end.value.code == 0
-        assert "usage: " in capsys.readouterr().out
+        assert "usage: python -m benchmarks" in capsys.readouterr().out
+
+    def test_a_bare_call_prints_the_help(self, say):
+        code, out, err = say()
+        assert (code, err) == (FINE, "")
+        assert out.startswith("usage: python -m benchmarks [-h] [--version] COMMAND")
+
+    def test_the_version_names_the_commit_and_python(self, capsys):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["--version"])
+        assert end.value.code == 0
+        project = tomllib.loads((environment.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert re.fullmatch(
+            rf"recallbench {project['version']}, (no git commit|commit \w{{12}}.*), Python 3[.\d]+\n",
+            capsys.readouterr().out,
+        )
 
 
 class TestWrongInput:
@@ -166,7 +201,7 @@ class TestWrongInput:
     @pytest.mark.parametrize("command", ["run", "prepare"])
     def test_an_unknown_data_set(self, complaint, command, results):
         said = complaint(command, "--datasets", "online-retial", "--results", results)
-        assert "unknown data set 'online-retial': did you mean 'online-retail'" in said
+        assert "unknown data set 'online-retial' (did you mean 'online-retail'?)" in said
 
     def test_a_suites_name_is_no_data_set(self, complaint, results):
         assert "unknown data set 'doctor'" in complaint("prepare", "--datasets", "doctor", "--results", results)
