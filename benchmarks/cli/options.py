@@ -36,8 +36,8 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            what = "/".join(action.option_strings) or "command"
+        if action.choices is not None and value not in action.choices and value != []:  # that is, none of them given
+            what = "/".join(action.option_strings) or str(action.metavar).lower()
             known = ", ".join(map(str, action.choices))
             self.error(f"{what}: unknown name {shown(value)}{meant(value, action.choices)}, expected one of {known}")
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import subprocess
@@ -9,9 +10,10 @@ import pytest
 import datasets
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
-from benchmarks import cli, suites
-from benchmarks.cli import run
+from benchmarks import cli, specs, suites
+from benchmarks.cli import listing, run
 from benchmarks.harness import environment, executors, store
+from benchmarks.metrics import PER_QUERY
 
 FINE, WRONG_INPUT = 0, 2
 DAY = 86_400
@@ -286,14 +288,36 @@ class TestList:
         code, out, err = say("list", "--json")
         assert (code, err) == (FINE, "")
         listed = json.loads(out)
-        assert list(listed) == ["models", "backends", "datasets", "indexes", "protocols", "suites"]
+        assert list(listed) == ["models", "backends", "datasets", "indexes", "protocols", "metrics", "suites"]
         assert list(listed["models"]) == list(FAMILIES)
-        assert listed["models"]["mf-bpr"] == dict.fromkeys(FRAMEWORKS, "native")
-        assert listed["backends"]["classic"] == {"modes": ["eager"], "devices": ["cpu"]}
+        assert listed["models"]["mf-bpr"]["backends"] == dict.fromkeys(FRAMEWORKS, "native")
+        assert listed["models"]["mf-bpr"]["settings"] == dataclasses.asdict(specs.make("mf-bpr", {}))
+        assert listed["backends"]["classic"]["modes"] == ["eager"]
         assert set(listed["datasets"]) == set(datasets.DATASETS)
         assert listed["datasets"]["online-retail"]["origin"] == "download"
-        assert listed["indexes"]["faiss-ivf"] == {"build": {"nlist": 64}, "query": {"nprobe": 8}}
-        assert listed["suites"]["quick"] == suites.load("quick").title
+        assert listed["indexes"]["faiss-ivf"]["build"] == {"nlist": 64}
+        assert listed["indexes"]["faiss-ivf"]["query"] == {"nprobe": 8}
+        assert listed["suites"]["quick"]["what"] == suites.load("quick").title
+
+    def test_a_section_alone(self, say):
+        code, out, err = say("list", "metrics", "indexes")
+        assert (code, err) == (FINE, "")
+        assert [line for line in out.splitlines() if line and line[0] != " "] == ["indexes", "metrics"]
+
+    def test_every_model_has_a_line_on_what_it_is_and_its_settings(self, say, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        code, out, _ = say("list", "models")
+        assert code == FINE
+        assert max(map(len, out.splitlines())) <= 80
+        assert "SASRec (Kang and McAuley 2018)" in out
+        assert out.count("settings: ") == len(FAMILIES)
+
+    def test_every_metric_and_index_is_described(self):
+        assert set(listing.METRICS) == {*PER_QUERY, "coverage"}
+        assert set(listing.INDEX_WORDS) <= set(INDEXES)
+
+    def test_an_unknown_section_gets_the_nearest(self, complaint):
+        assert "(did you mean 'models'?)" in complaint("list", "model")
 
 
 class TestPrepare:
