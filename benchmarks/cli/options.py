@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from backends.registry import BACKENDS, FAMILIES
 from benchmarks import suites
 from benchmarks.settings import meant, shown
+from datasets import DATASETS, FILE_PREFIX
 from datasets.errors import InputError
 
 Call: TypeAlias = Callable[[argparse.Namespace], int]
@@ -58,8 +59,12 @@ def add_results(command: Parser) -> None:
 
 
 def add_data(command: Parser) -> None:
-    command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
-    command.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
+    named = command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
+    complete_with(named, suites.names())
+    named = command.add_argument(
+        "--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH"
+    )
+    complete_with(named, [name for name in DATASETS if not name.startswith(FILE_PREFIX)] + [FILE_PREFIX])
     command.add_argument(
         "--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
         help="where the publishers' archives are (RECALLBENCH_DATA)",
@@ -79,6 +84,11 @@ def add_execution(command: Parser) -> None:
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     command.add_argument("--mode", choices=("eager", "compiled"), help="instead of the suite's modes")
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every worker (default 1)")
+
+
+def complete_with(argument: argparse.Action, names: Sequence[str]) -> None:
+    """Names that Tab completes, of an argument that takes others too; see benchmarks/cli/completion.py."""
+    argument.completer = lambda **_: names  # type: ignore[attr-defined]  # argcomplete looks there
 
 
 def _environment_path(name: str) -> Path | None:
