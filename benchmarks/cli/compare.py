@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 30
 """Of a table; the rest is within noise by the more, and in `--json`."""
 MOST_NAMED = 5
+FAR = math.log(1.1)
+"""Of a ratio of all rates together: a tenth is more than one machine moves from one quiet hour to the next."""
 COLOURS = {"better": "green", "worse": "red"}
 
 
@@ -85,6 +87,12 @@ def _summary(found: Comparison) -> Iterator[str]:
         yield (
             f"{n_better + n_worse:,} of {len(verdicts):,} figures changed beyond noise: {n_better:,} better, "
             f"{n_worse:,} worse; {verdicts.count('identical'):,} are identical."
+        )
+    together = found.common_ratio
+    if together is not None and abs(math.log(together)) > FAR:
+        yield (
+            f"Rates are {together:.2f}× in the median: if not everything changed, the machine was busier in "
+            f"{'B' if together < 1 else 'A'}; measure both again, one after the other."
         )
     if found.failures or found.mended:
         yield f"{_cells(found.failures)} failed in B alone, {_cells(found.mended)} in A alone."

@@ -44,6 +44,8 @@ Z = float(stats.norm.ppf(1 - LEVEL / 2))
 RATES = {"throughput": ("window_samples_per_s",), "index": ("batch_qps", "batch_qps_all")}
 FEWEST_RATIOS = 5
 """Ratios from which their scatter is taken for that of runs."""
+FEWEST_TOGETHER = 3
+"""Ratios that can be said to have moved together."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class Comparison:
     other_data: tuple[Pair, ...]
     other_machine: tuple[Pair, ...]
     versions: Mapping[str, tuple[str, str]]
+
+    @property
+    def common_ratio(self) -> float | None:
+        """The median of all ratios of rates; far from 1, the machine itself may have been busier on one side."""
+        ratios = [change.change for change in self.changes if change.is_rate]
+        return statistics.median(ratios) if len(ratios) >= FEWEST_TOGETHER else None
 
 
 def compare(a: Sequence[Record], b: Sequence[Record]) -> Comparison:

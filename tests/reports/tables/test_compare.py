@@ -149,6 +149,12 @@ class TestSpeed:
         assert sum(change.low > 1 or change.high < 1 for change in changes) > 0  # beyond an interval of its own
         assert sum(change.verdict != "within noise" for change in changes) == 0
 
+    def test_what_all_rates_have_in_common(self):
+        models = ("k", "l", "m")
+        a, b = ([timed(windows(rate, n), model=model) for n, model in enumerate(models)] for rate in (100, 50))
+        assert compare(a, b).common_ratio == pytest.approx(0.5)
+        assert compare(a[:2], b[:2]).common_ratio is None
+
     def test_what_is_furthest_beyond_noise_comes_first(self):
         a = [timed(windows(100), model="m"), timed(windows(100), model="n")]
         b = [timed(windows(101, 1), model="m"), timed(windows(200, 1), model="n")]
