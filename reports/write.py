@@ -12,7 +12,7 @@ from reports.pages import site
 from reports.pages.markdown import markdown
 from reports.tables import cells
 from reports.tables.leaderboard import Leaderboards, build
-from reports.tables.readable import readable
+from reports.tables.readable import without_folders
 from reports.tables.records import prepare
 
 
@@ -26,7 +26,7 @@ def load(results: Path) -> Leaderboards:
     from benchmarks.agreement import verdict
     from benchmarks.harness import mixture, store
 
-    newest, left_out = mixture.newest(readable(store.read(results)))
+    newest, left_out = mixture.newest(without_folders(store.read(results)))
     # Prepared first, so that verdicts and tables call everything by the same names.
     records = prepare(newest)
     return build(records, verdict.verdicts(records), left_out)
@@ -116,7 +116,11 @@ def _absolute(path: Path) -> Path:
 
 def _run(folder: Path, name: str, top: Path, boards: Leaderboards) -> site.Run:
     home = Path(os.path.relpath(folder, top / "site")).as_posix()
-    return site.Run(name, home, boards, draw(boards))
+    # Here, because importing the pages is not to load what runs cells.
+    from benchmarks.harness import store
+
+    records = store.file_of(folder) or folder / store.FILE_NAME
+    return site.Run(name, home, boards, draw(boards), records.name)
 
 
 def _files(run: site.Run) -> dict[str, bytes]:

@@ -90,4 +90,4 @@ def _print(console: Console, lines: Sequence[str], rows: Sequence[Line], notes: 
 
 
 def _has_records(folder: Path) -> bool:
-    return any((inside / store.FILE_NAME).exists() for inside in store.folders(folder))
+    return any(store.file_of(inside) for inside in store.folders(folder))

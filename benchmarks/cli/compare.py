@@ -19,6 +19,7 @@ from benchmarks.cli.console import Console, title
 from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FINE
 from benchmarks.harness import mixture, store
+from benchmarks.records import Record
 
 if TYPE_CHECKING:
     from reports.tables.compare import Change, Comparison
@@ -70,9 +71,9 @@ def call(options: argparse.Namespace) -> int:
     return FINE
 
 
-def _side(folder: Path, records: Sequence[store.Record]) -> str:
-    commits = sorted({(record["commit"] or "none")[:12] for record in records})
-    machines = {record["machine"]["id"]: record["machine"] for record in records}
+def _side(folder: Path, records: Sequence[Record]) -> str:
+    commits = sorted({(record.commit or "none")[:12] for record in records})
+    machines = {record.machine.id: record.machine for record in records}
     where = " and ".join(map(mixture.describe, machines.values()))
     return f"{folder}, {len(records):,} results, commit {' and '.join(commits)}, machine {where}"
 
@@ -153,7 +154,7 @@ def _numbers(change: Change) -> tuple[str, str, str]:
 
 
 def _others(found: Comparison) -> dict[str, list[str]]:
-    def lines(records: Sequence[store.Record]) -> list[str]:
+    def lines(records: Sequence[Record]) -> list[str]:
         return [f"  {title(record)}" for record in records]
 
     return {
@@ -165,8 +166,8 @@ def _others(found: Comparison) -> dict[str, list[str]]:
 
 
 def _as_json(found: Comparison) -> dict[str, Any]:
-    def named(record: store.Record) -> dict[str, Any]:
-        return {"cell": record["cell"], "what": title(record)}
+    def named(record: Record) -> dict[str, Any]:
+        return {"cell": record.cell, "what": title(record)}
 
     def changed(change: Change) -> dict[str, Any]:
         fields = {field.name: getattr(change, field.name) for field in dataclasses.fields(change)}

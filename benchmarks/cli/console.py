@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console as _RichConsole
 
-from benchmarks.harness import store
+from benchmarks.records import Index, Record
 
 
 class Console(_RichConsole):
@@ -30,10 +30,10 @@ def entrances(written: Sequence[Path]) -> list[str]:
     return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
 
 
-def title(record: store.Record) -> str:
+def title(record: Record) -> str:
     """What a record is of, in a line: "train · mf-bpr (small) · torch · eager · ml-1m · time-split · seed 0"."""
-    words = [record["kind"], f"{record['model']} ({record['variant']})", record["backend"], record["mode"]]
-    if record["index"]:
-        options = {**record["index"]["build"], **record["index"]["query"]}
-        words.append(" ".join([record["index"]["name"], *(f"{name}={value}" for name, value in options.items())]))
-    return " · ".join([*words, record["dataset"], record["protocol"], f"seed {record['seed']}"])
+    words = [record.kind, f"{record.model} ({record.variant})", record.backend, record.mode]
+    if isinstance(record, Index):
+        options = {**record.index.build, **record.index.query}
+        words.append(" ".join([record.index.name, *(f"{name}={value}" for name, value in options.items())]))
+    return " · ".join([*words, record.dataset, record.protocol, f"seed {record.seed}"])

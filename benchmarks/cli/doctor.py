@@ -15,9 +15,10 @@ from benchmarks import suites
 from benchmarks.cli.console import say
 from benchmarks.cli.options import Subcommands, add_always, add_results
 from benchmarks.exit_codes import FINE, NOTHING_MEASURED
-from benchmarks.harness import environment, store
+from benchmarks.harness import environment
 from benchmarks.harness.plan import Cell, Options
 from benchmarks.harness.run import Group, Run, plan
+from benchmarks.records import Record
 
 TIMEOUT_S = 120.0
 
@@ -30,7 +31,7 @@ def add(subcommands: Subcommands) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Trains a minute model in every backend and mode, on the CPU and, where there is one, on the GPU."""
-    gpu, at_once, ended = environment.machine()["gpu"], os.cpu_count() or 1, Counter[str]()
+    gpu, at_once, ended = environment.machine().gpu, os.cpu_count() or 1, Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
         ((prepared, planned),) = plan(suites.for_datasets((), "doctor"), Options(), Path(folder), None)
         on_cpu = [cell for cell in planned if cell.backend in FRAMEWORKS]
@@ -38,11 +39,9 @@ def call(options: argparse.Namespace) -> int:
         where = f"the CPU, {at_once} at a time" + (f", and on the {gpu}" if gpu else "")
         say(options, f"trains a minute model in each framework, eager and compiled, on {where}")
 
-        def checked(cell: Cell, record: store.Record) -> None:
-            ended[record["status"]] += 1
-            sys.stdout.write(
-                f"{record['status']:8} {cell.backend:10} {cell.mode:8} {cell.device}: {_outcome(record)}\n"
-            )
+        def checked(cell: Cell, record: Record) -> None:
+            ended[record.status] += 1
+            sys.stdout.write(f"{record.status:8} {cell.backend:10} {cell.mode:8} {cell.device}: {_outcome(record)}\n")
             sys.stdout.flush()
 
         session = Run(Path(folder), TIMEOUT_S, checked)
@@ -57,9 +56,9 @@ def call(options: argparse.Namespace) -> int:
     return FINE if ended["ok"] else NOTHING_MEASURED
 
 
-def _outcome(record: store.Record) -> str:
-    if record["status"] != "ok":
-        return str(record["reason"])
-    packages = [name for name in BACKENDS[record["backend"]].packages if name in record["versions"]]
-    versions = " ".join(f"{name} {record['versions'][name]}" for name in packages)
-    return f"{versions}, {record['timings']['wall_s']:.0f} s"
+def _outcome(record: Record) -> str:
+    if record.status != "ok":
+        return str(record.reason)
+    packages = [name for name in BACKENDS[record.backend].packages if name in record.versions]
+    versions = " ".join(f"{name} {record.versions[name]}" for name in packages)
+    return f"{versions}, {record.single('wall_s') or 0:.0f} s"

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from benchmarks.cli.console import Console
-from benchmarks.harness import store
 from benchmarks.harness.plan import Cell, lines
 from benchmarks.harness.run import Group
+from benchmarks.records import Index, Map, Record, Throughput
 
 
 class Board:
@@ -51,9 +51,9 @@ class Board:
         for cell in group.cells:
             self._line(f"kept     {self._shown[cell.key]}")
 
-    def done(self, cell: Cell, record: store.Record) -> None:
-        what = headline(record) if record["status"] == "ok" else record["reason"]
-        self._line(f"{record['status']:8} {self._shown[cell.key]}  {what}")
+    def done(self, cell: Cell, record: Record) -> None:
+        what = headline(record) if record.status == "ok" else record.reason
+        self._line(f"{record.status:8} {self._shown[cell.key]}  {what}")
 
     def _line(self, text: str) -> None:
         self._n_done += 1
@@ -67,15 +67,18 @@ class Board:
             self._progress.console.print(text, markup=False, highlight=False)
 
 
-def headline(record: store.Record) -> str:
-    timings, primary = record["timings"], record["settings"]["primary_metric"]
-    if record["kind"] == "throughput":
-        rates = sorted(timings["window_samples_per_s"])
-        return f"{rates[len(rates) // 2]:,.0f} samples/s"
-    if record["kind"] == "map":
-        return f"{record['map']['method']} of {len(record['map']['x']):,} items"
-    words = f"{primary} {record['metrics'][primary]:.4f}"
-    if record["kind"] == "index":
-        rates = sorted(timings["batch_qps"])
-        return f"{words}, {rates[len(rates) // 2]:,.0f} queries/s"
-    return f"{words}, {timings['wall_s']:.1f} s"
+def headline(record: Record) -> str:
+    match record:
+        case Throughput():
+            return f"{_median(record, 'window_samples_per_s'):,.0f} samples/s"
+        case Map(map=drawn) if drawn is not None:
+            return f"{drawn.method} of {len(drawn.x):,} items"
+    words = f"{record.primary_metric} {record.metrics[str(record.primary_metric)]:.4f}"
+    if isinstance(record, Index):
+        return f"{words}, {_median(record, 'batch_qps'):,.0f} queries/s"
+    return f"{words}, {record.single('wall_s') or 0:.1f} s"
+
+
+def _median(record: Record, name: str) -> float:
+    rates = sorted(record.samples(name))
+    return rates[len(rates) // 2]

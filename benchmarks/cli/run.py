@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import mixture, store
 from benchmarks.harness.plan import Cell, Options, Prepared, lines
 from benchmarks.harness.run import FAILURES, Run, groups, plan
+from benchmarks.records import Record
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def call(options: argparse.Namespace) -> int:
     return _conclude(options, records)
 
 
-def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
+def _conclude(options: argparse.Namespace, records: Sequence[Record]) -> int:
     # Here, because it brings all of SciPy's statistics with it.
     from benchmarks.agreement.verdict import ending, verdicts
     from reports import write
@@ -88,12 +88,12 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     reached = verdicts(records)
     if options.json:
         for record in records:
-            sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
+            sys.stdout.write(store.as_line(record).decode())
     else:
         sys.stdout.write(markdown.summary(leaderboards) + "\n")
         for verdict in reached:
             sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
-        statuses = Counter(record["status"] for record in records)
+        statuses = Counter(record.status for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
     # Pages come after what was measured: one that was edited by hand is refused, and the run has not been for nothing.
     written = write.publish({options.results: leaderboards}, [options.results])
@@ -105,11 +105,11 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     return _code(reached, records)
 
 
-def _code(reached: Sequence[Verdict], records: Sequence[store.Record]) -> int:
-    if not any(record["status"] == "ok" for record in records):
+def _code(reached: Sequence[Verdict], records: Sequence[Record]) -> int:
+    if not any(record.status == "ok" for record in records):
         return NOTHING_MEASURED
     disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
-    return FAILED if disagree or any(record["status"] in FAILURES for record in records) else FINE
+    return FAILED if disagree or any(record.status in FAILURES for record in records) else FINE
 
 
 GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
@@ -119,7 +119,7 @@ GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
 def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
     session = Run(options.results, options.timeout, lambda *_: None)
     known = session.records.values()
-    walls = {record["cell"]: record["timings"].get("wall_s") for record in known if record["status"] == "ok"}
+    walls = {record.cell: record.single("wall_s") for record in known if record.status == "ok"}
     total, shown = 0.0, lines(cell for _, cells in planned for cell in cells)
     for _, cells in planned:
         for cell in cells:

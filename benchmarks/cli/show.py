@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,7 @@ from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FINE
 from benchmarks.harness import mixture, store
 from benchmarks.harness.run import FAILURES
+from benchmarks.records import AnyRecord, fields
 from datasets.errors import InputError
 
 LATEST, FAILED = "latest", "failed"
@@ -33,7 +35,7 @@ class Found(NamedTuple):
     """A record and the results folder that holds it."""
 
     folder: Path
-    record: store.Record
+    record: AnyRecord
 
 
 def add(subcommands: Subcommands) -> None:
@@ -53,14 +55,14 @@ def call(options: argparse.Namespace) -> int:
     if options.cell != FAILED:
         _print(options, _chosen(there, options.cell, options.results), there)
         return FINE
-    failed = [found for found in there if found.record["status"] in FAILURES]
+    failed = [found for found in there if found.record.status in FAILURES]
     if len(failed) == 1:
         _print(options, failed[0], there)
     elif options.json:
-        sys.stdout.writelines(json.dumps(found.record, sort_keys=True) + "\n" for found in failed)
+        sys.stdout.writelines(store.as_line(found.record).decode() for found in failed)
     else:
         for found in failed:
-            sys.stdout.write(f"{_named(found.record)}\n    {found.record['status']}: {found.record['reason']}\n")
+            sys.stdout.write(f"{_named(found.record)}\n    {found.record.status}: {found.record.reason}\n")
         ending = "`show KEY` says all about one" if failed else f"all {len(there):,} ended as they should"
         sys.stdout.write(f"{len(failed)} cells of {options.results} failed; {ending}\n")
     return FINE
@@ -73,11 +75,11 @@ def _chosen(there: Sequence[Found], asked: str, results: Path) -> Found:
         InputError: there is none, or there are several, and which come nearest.
     """
     if asked == LATEST:
-        return max(reversed(there), key=lambda found: found.record["run_id"].partition("-")[0])
-    matching = [found for found in there if found.record["cell"].startswith(asked.lower())]
+        return max(reversed(there), key=lambda found: found.record.run_id.partition("-")[0])
+    matching = [found for found in there if found.record.cell.startswith(asked.lower())]
     if len(matching) == 1:
         return matching[0]
-    if len({found.record["cell"] for found in matching}) == 1:
+    if len({found.record.cell for found in matching}) == 1:
         folders = " and ".join(str(found.folder) for found in matching)
         raise InputError(f"{asked} is in {folders}, expected one folder; name it with --results.")
     if matching:
@@ -85,7 +87,7 @@ def _chosen(there: Sequence[Found], asked: str, results: Path) -> Found:
     about = [found for found in there if asked.lower() in title(found.record).lower()]
     if about:
         raise InputError(f"{asked!r} is no key of {results}, expected such as that of {_several(about)}.")
-    of_key = {found.record["cell"][: max(4, len(asked))]: found for found in there}
+    of_key = {found.record.cell[: max(4, len(asked))]: found for found in there}
     near = [of_key[key] for key in difflib.get_close_matches(asked.lower(), of_key, n=2, cutoff=0.5)]
     nearest = f"the nearest is {_several(near)}" if near else f"the last is {_several(there[-1:])}"
     raise InputError(
@@ -99,19 +101,20 @@ def _several(found: Sequence[Found]) -> str:
     return "; ".join([*shown, *([f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])])
 
 
-def _named(record: store.Record) -> str:
-    return f"{record['cell']} ({title(record)})"
+def _named(record: AnyRecord) -> str:
+    return f"{record.cell} ({title(record)})"
 
 
 def _print(options: argparse.Namespace, found: Found, there: Sequence[Found]) -> None:
-    from reports.tables.readable import readable
+    from reports.tables.readable import without_folders
+    from reports.tables.records import plain
     from reports.tables.reproduce import commands
 
-    beside = readable([other.record for other in there if other.folder == found.folder])
-    command = commands(beside).of_cell[found.record["cell"]]
+    beside = plain(without_folders([other.record for other in there if other.folder == found.folder]))
+    command = commands(beside).of_cell[found.record.cell]
     files = _files(found)
     if options.json:
-        said = {"record": found.record, "command": command or None, "files": files}
+        said = {"record": msgspec.to_builtins(found.record), "command": command or None, "files": files}
         sys.stdout.write(json.dumps(said, indent=2, sort_keys=True) + "\n")
         return
     console = Console()
@@ -124,15 +127,16 @@ def _print(options: argparse.Namespace, found: Found, there: Sequence[Found]) ->
     console.print(table)
 
 
-def _parts(record: store.Record, command: str, files: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+def _parts(found: AnyRecord, command: str, files: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     """What there is to say, as a name and lines; the most important first."""
+    record = fields(found)
     yield "status", [record["status"]]
     if record["reason"]:
         yield "reason", [record["reason"]]
     parts = {
         "metrics": _metrics(record),
         "rungs": [_rung(rung) for rung in record["rungs"]],
-        "bugs": [_bug(bug) for bug in record["settings"].get("bugs", [])],
+        "bugs": [_bug(bug) for bug in record["bugs"]],
         "timings": [_timing(name, value) for name, value in sorted(record["timings"].items())],
         "memory": [
             f"{_spaced(name.removesuffix('_bytes')):17}  {value / 2**20:,.1f} MiB"
@@ -143,7 +147,7 @@ def _parts(record: store.Record, command: str, files: Mapping[str, str]) -> Iter
         "protocol": [_pairs(record["settings"].get("protocol", {}))],
         "run again": [command or "its suite was one of somebody's own: run that again"],
         "files": [f"{what}: {path}" for what, path in files.items()],
-        "measured": [_measured(record), mixture.describe(record["machine"])],
+        "measured": [_measured(record), mixture.describe(found.machine)],
         "versions": [_pairs(record["versions"])],
         "hashes": [_pairs(record["hashes"])],
         "notes": record["notes"],
@@ -154,7 +158,7 @@ def _parts(record: store.Record, command: str, files: Mapping[str, str]) -> Iter
             yield name, lines
 
 
-def _metrics(record: store.Record) -> list[str]:
+def _metrics(record: Mapping[str, Any]) -> list[str]:
     """The metric that the protocol is judged by first, the others as they come, each with its 95 % interval."""
     primary = record["settings"].get("primary_metric")
     lines: list[str] = []
@@ -197,7 +201,7 @@ def _timing(name: str, value: float | Sequence[float]) -> str:
     return f"{start}{_number(statistics.median(value))} {unit}  (median of {len(value):,}, {extent})"
 
 
-def _training(record: store.Record) -> list[str]:
+def _training(record: Mapping[str, Any]) -> list[str]:
     curve, primary = record["curve"], record["settings"].get("primary_metric")
     scored = [point for point in curve if primary in point["metrics"]]
     if not scored:
@@ -207,13 +211,13 @@ def _training(record: store.Record) -> list[str]:
     return [f"{len(curve)} evaluations, up to epoch {curve[-1]['epoch']}; the best: {where}"]
 
 
-def _settings(record: store.Record) -> str:
-    elsewhere = {"protocol", "primary_metric", "bugs"}
+def _settings(record: Mapping[str, Any]) -> str:
+    elsewhere = {"protocol", "primary_metric"}
     known = {name: value for name, value in record["settings"].items() if name not in elsewhere}
     return _pairs({"device": record["device"], "threads": record["threads"], **known})
 
 
-def _measured(record: store.Record) -> str:
+def _measured(record: Mapping[str, Any]) -> str:
     """When, by which run, of which commit."""
     start = re.match(r"\d{8}T\d{6}", record["run_id"])
     when = f"{dt.datetime.strptime(start[0], '%Y%m%dT%H%M%S'):%Y-%m-%d %H:%M} UTC, " if start else ""
@@ -224,7 +228,7 @@ def _measured(record: store.Record) -> str:
 
 def _files(found: Found) -> dict[str, str]:
     """What the cell has left that still lies there."""
-    key = found.record["cell"]
+    key = found.record.cell
     places = {"checkpoint": f"checkpoints/{key}.npz", "vectors": f"vectors/{key}", "log": f"logs/{key}.txt"}
     return {what: str(found.folder / place) for what, place in places.items() if (found.folder / place).exists()}
 

@@ -26,16 +26,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import msgspec
 import numpy as np
 from scipy import stats
 
 from benchmarks.agreement.tolerances import METRIC
 from benchmarks.harness.mixture import same_machine
+from benchmarks.records import Agreement, AnyRecord, Index, Scores, Train
 from benchmarks.resampling import interval, resampled
 from reports.tables.paired import N_RESAMPLES
-from reports.tables.records import Record, grouped, samples, spec_settings
+from reports.tables.records import grouped, spec_settings
 
-Pair: TypeAlias = tuple[Record, Record]
+Pair: TypeAlias = tuple[AnyRecord, AnyRecord]
 Noise: TypeAlias = Literal["queries", "intervals", "tolerance", "windows"]
 Verdict: TypeAlias = Literal["better", "worse", "within noise", "identical"]
 
@@ -63,7 +65,7 @@ class Change:
         settings: names of those in which the two cells differ.
     """
 
-    cell: Record
+    cell: AnyRecord
     measure: str
     a: float
     b: float
@@ -94,10 +96,10 @@ class Comparison:
     """
 
     changes: tuple[Change, ...]
-    failures: tuple[tuple[Record, str], ...]
-    mended: tuple[tuple[Record, str], ...]
-    only_a: tuple[Record, ...]
-    only_b: tuple[Record, ...]
+    failures: tuple[tuple[AnyRecord, str], ...]
+    mended: tuple[tuple[AnyRecord, str], ...]
+    only_a: tuple[AnyRecord, ...]
+    only_b: tuple[AnyRecord, ...]
     other_data: tuple[Pair, ...]
     other_machine: tuple[Pair, ...]
     versions: Mapping[str, tuple[str, str]]
@@ -109,13 +111,13 @@ class Comparison:
         return statistics.median(ratios) if len(ratios) >= FEWEST_TOGETHER else None
 
 
-def compare(a: Sequence[Record], b: Sequence[Record]) -> Comparison:
+def compare(a: Sequence[AnyRecord], b: Sequence[AnyRecord]) -> Comparison:
     """The comparison of A, what was before, with B, what is now; of a cell that a side has twice the last counts."""
     pairs, only_a, only_b = _matched(a, b)
     sound = [pair for pair in pairs if not any(map(_fault, pair))]
     same_data = [pair for pair in sound if _same_data(pair)]
-    timed = [pair for pair in sound if pair[1]["kind"] in RATES]
-    same_place = [pair for pair in timed if same_machine(pair[0]["machine"], pair[1]["machine"])]
+    timed = [pair for pair in sound if pair[1].kind in RATES]
+    same_place = [pair for pair in timed if same_machine(pair[0].machine, pair[1].machine)]
     changes = [*_judged(_metrics(same_data)), *_judged(_rates(same_place))]
     return Comparison(
         tuple(sorted(changes, key=lambda change: -change.distance)),
@@ -129,7 +131,7 @@ def compare(a: Sequence[Record], b: Sequence[Record]) -> Comparison:
     )
 
 
-def _matched(a: Sequence[Record], b: Sequence[Record]) -> tuple[list[Pair], list[Record], list[Record]]:
+def _matched(a: Sequence[AnyRecord], b: Sequence[AnyRecord]) -> tuple[list[Pair], list[AnyRecord], list[AnyRecord]]:
     """Cells of one name and the same settings first, then of what is left those of one name, where there is one."""
     left, right = ({_whole_name(record): record for record in side} for side in (a, b))
     pairs = [(left.pop(name), right.pop(name)) for name in [name for name in left if name in right]]
@@ -139,49 +141,52 @@ def _matched(a: Sequence[Record], b: Sequence[Record]) -> tuple[list[Pair], list
     return pairs, list(itertools.chain(*of_left.values())), list(itertools.chain(*of_right.values()))
 
 
-def _by_name(records: Iterable[Record]) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
+def _by_name(records: Iterable[AnyRecord]) -> dict[str, list[AnyRecord]]:
+    found: dict[str, list[AnyRecord]] = {}
     for record in records:
         found.setdefault(_name(record), []).append(record)
     return found
 
 
-def _name(record: Record) -> str:
-    names = ["kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "index"]
-    if record["kind"] != "train":
-        names.append("threads")
-    return json.dumps([*(record[name] for name in names), record["hashes"].get("repeat")], sort_keys=True)
+def _name(record: AnyRecord) -> str:
+    place = (record.kind, record.model, record.variant, record.backend, record.mode, record.device, record.dataset)
+    index = msgspec.to_builtins(record.index) if isinstance(record, Index) else None
+    threads = None if isinstance(record, Train) else record.threads
+    named = [*place, record.protocol, record.seed, index, threads, record.hashes.get("repeat")]
+    return json.dumps(named, sort_keys=True)
 
 
-def _whole_name(record: Record) -> str:
-    settings = {**spec_settings(record), "bugs": None}
-    return _name(record) + json.dumps([settings, record["settings"].get("protocol")], sort_keys=True)
+def _whole_name(record: AnyRecord) -> str:
+    settings = [spec_settings(record.settings), record.settings.get("protocol")]
+    return _name(record) + json.dumps(settings, sort_keys=True)
 
 
-def _fault(record: Record) -> str:
+def _fault(record: AnyRecord) -> str:
     """Why a cell has no figures, or an adapter departs from its reference; "" where all is well."""
-    if record["status"] != "ok":
-        return f"{record['status']}: {record['reason']}"
-    broken = [rung for rung in record["rungs"] if not rung["holds"]]
-    survived = [bug["bug"] for bug in record["settings"].get("bugs", []) if not bug["caught"]]
+    if record.status != "ok":
+        return f"{record.status}: {record.reason}"
+    if not isinstance(record, Agreement):
+        return ""
+    broken = [rung for rung in record.rungs if not rung.holds]
+    survived = [bug.bug for bug in record.bugs if not bug.caught]
     if broken:
-        return f"breaks at {broken[0]['rung']}, in {broken[0]['where']}"
+        return f"breaks at {broken[0].rung}, in {broken[0].where}"
     return f"the bug {survived[0]!r} is not caught" if survived else ""
 
 
 def _same_data(pair: Pair) -> bool:
-    a, b = (record["hashes"] for record in pair)
+    a, b = (record.hashes for record in pair)
     return all(a.get(name) == b.get(name) for name in ("dataset", "split"))
 
 
 def _metrics(pairs: Sequence[Pair]) -> Iterator[Change]:
-    judged = [pair for pair in pairs if pair[1]["kind"] in {"train", "index"} and _measure(pair)]
+    judged = [pair for pair in pairs if isinstance(pair[1], Train | Index) and _measure(pair)]
     by_query = [pair for pair in judged if _has_same_queries(pair)]
-    for _, of_split in grouped(by_query, lambda pair: (pair[1]["hashes"].get("split"), _measure(pair))):
+    for _, of_split in grouped(by_query, lambda pair: (pair[1].hashes.get("split"), _measure(pair))):
         yield from _by_query(of_split)
     for a, b in (pair for pair in judged if not _has_same_queries(pair)):
         name = _measure((a, b))
-        ends = [record["intervals"][name] for record in (a, b) if name in record["intervals"]]
+        ends = [r.intervals[name] for r in (a, b) if isinstance(r, Train | Index) and name in r.intervals]
         if len(ends) == 2:
             yield _change((a, b), name, math.hypot(*((high - low) / 2 for low, high in ends)), "intervals")
         else:
@@ -191,21 +196,24 @@ def _metrics(pairs: Sequence[Pair]) -> Iterator[Change]:
 def _measure(pair: Pair) -> str:
     """What a pair is judged by; "" where the two were not judged by the same."""
     a, b = pair
-    recalls = [name for name in b["metrics"] if name.startswith("index_recall@")]
-    names = recalls if b["kind"] == "index" else [b["settings"].get("primary_metric")]
-    return next((name for name in names if name in a["metrics"] and name in b["metrics"]), "")
+    recalls = [name for name in b.metrics if name.startswith("index_recall@")]
+    names = recalls if isinstance(b, Index) else [b.primary_metric or ""]
+    return next((name for name in names if name in a.metrics and name in b.metrics), "")
+
+
+def _scores(pair: Pair) -> list[Scores]:
+    return [record.scores for record in pair if isinstance(record, Train) and record.scores]
 
 
 def _has_same_queries(pair: Pair) -> bool:
-    scores = [record["scores"] for record in pair if record.get("scores")]
-    judged = {record["settings"].get("primary_metric") for record in pair}
-    return len(scores) == 2 and len(judged) == 1 and np.array_equal(scores[0]["weights"], scores[1]["weights"])
+    scores, judged = _scores(pair), {record.primary_metric for record in pair}
+    return len(scores) == 2 and len(judged) == 1 and scores[0].weights == scores[1].weights
 
 
 def _by_query(pairs: Sequence[Pair]) -> Iterator[Change]:
     """Pairs with the same queries, on the same draws of them."""
-    apart = np.stack([np.subtract(b["scores"]["values"], a["scores"]["values"]) for a, b in pairs], axis=1)
-    weights = np.repeat(np.asarray(pairs[0][1]["scores"]["weights"], float)[:, None], len(pairs), axis=1)
+    apart = np.stack([np.subtract(b.values, a.values) for a, b in map(_scores, pairs)], axis=1)
+    weights = np.repeat(np.asarray(_scores(pairs[0])[0].weights, float)[:, None], len(pairs), axis=1)
     ends = np.stack(interval(resampled(apart, weights, 0, N_RESAMPLES)), axis=1)
     for pair, (low, high) in zip(pairs, ends.tolist(), strict=True):
         yield replace(_change(pair, _measure(pair), (high - low) / 2, "queries"), low=low, high=high)
@@ -213,15 +221,15 @@ def _by_query(pairs: Sequence[Pair]) -> Iterator[Change]:
 
 def _change(pair: Pair, name: str, half: float, noise: Noise) -> Change:
     """A difference of two metrics and what it is allowed to be by chance on either side."""
-    a, b = (float(record["metrics"][name]) for record in pair)
+    a, b = (float(record.metrics[name]) for record in pair)
     distance = Z * abs(b - a) / half if half else math.inf if b != a else 0.0
     ends = (b - a - half, b - a + half)
     return Change(pair[1], name, a, b, b - a, *ends, noise, distance, settings=_differing(pair))
 
 
 def _rates(pairs: Sequence[Pair]) -> Iterator[Change]:
-    for (_, name), of_kind in grouped(_timed(pairs), lambda item: (item[0][1]["kind"], item[1])):
-        logs = [tuple(np.log(samples(record, name)) for record in pair) for pair, _ in of_kind]
+    for (_, name), of_kind in grouped(_timed(pairs), lambda item: (item[0][1].kind, item[1])):
+        logs = [tuple(np.log(record.samples(name)) for record in pair) for pair, _ in of_kind]
         ratios = np.array([statistics.median(b) - statistics.median(a) for a, b in logs])
         scatter = float(stats.median_abs_deviation(ratios, scale="normal")) if len(ratios) >= FEWEST_RATIOS else 0.0
         for (pair, _), (a, b), ratio in zip(of_kind, logs, ratios.tolist(), strict=True):
@@ -237,8 +245,8 @@ def _rates(pairs: Sequence[Pair]) -> Iterator[Change]:
 
 def _timed(pairs: Sequence[Pair]) -> Iterator[tuple[Pair, str]]:
     for pair in pairs:
-        for name in RATES[pair[1]["kind"]]:
-            if all(len(taken := samples(record, name)) > 1 and min(taken) > 0 for record in pair):
+        for name in RATES[pair[1].kind]:
+            if all(len(taken := record.samples(name)) > 1 and min(taken) > 0 for record in pair):
                 yield pair, name
 
 
@@ -256,15 +264,15 @@ def _judged(changes: Iterable[Change]) -> Iterator[Change]:
 
 
 def _differing(pair: Pair) -> tuple[str, ...]:
-    a, b = map(spec_settings, pair)
-    return tuple(sorted(name for name in {*a, *b} - {"bugs"} if a.get(name) != b.get(name)))
+    a, b = (spec_settings(record.settings) for record in pair)
+    return tuple(sorted(name for name in {*a, *b} if a.get(name) != b.get(name)))
 
 
 def _versions(pairs: Sequence[Pair]) -> dict[str, tuple[str, str]]:
     found = {
-        name: (a["versions"][name], b["versions"][name])
+        name: (a.versions[name], b.versions[name])
         for a, b in pairs
-        for name in sorted({*a["versions"]} & {*b["versions"]})
-        if a["versions"][name] != b["versions"][name]
+        for name in sorted({*a.versions} & {*b.versions})
+        if a.versions[name] != b.versions[name]
     }
     return dict(sorted(found.items()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backends.registry import FRAMEWORKS
+from benchmarks.records import AnyRecord
 from reports.tables import agreement
 from reports.tables.accuracy import AccuracyTable, accuracy_tables
 from reports.tables.answers import TableAnswers, WinsRow, table_answers, wins_rows
@@ -15,7 +16,7 @@ from reports.tables.cells import CellRow, cell_rows
 from reports.tables.maps import ItemMapTable, item_map_tables
 from reports.tables.overview import OverviewRow, overview_rows
 from reports.tables.paired import PairedTable, paired_tables
-from reports.tables.records import Record, grouped, prepare
+from reports.tables.records import Record, grouped, plain, prepare
 from reports.tables.reproduce import Commands, commands
 from reports.tables.retrieval import IndexTable, index_tables, source_of
 from reports.tables.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
@@ -106,7 +107,7 @@ class Leaderboards:
     left_out: tuple[str, ...] = ()
 
 
-def build(records: Iterable[Record], verdicts: Sequence[Verdict], left_out: tuple[str, ...] = ()) -> Leaderboards:
+def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: tuple[str, ...] = ()) -> Leaderboards:
     """The leaderboards of one results folder.
 
     Args:
@@ -123,7 +124,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict], left_out: tupl
         InputError: there are no records, or they come from several machines or several versions of one dataset, or
             they disagree on the primary metric of a protocol.
     """
-    chosen = prepare(records)
+    chosen = plain(prepare(records))
     judged = _judged(verdicts)
     retrieval = index_tables(chosen)
     answers = table_answers(retrieval)

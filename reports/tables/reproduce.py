@@ -172,7 +172,9 @@ def _sweeps(block: Block, record: Record) -> bool:
 def _same_spec(row: ModelRow, record: Record) -> bool:
     """Whether all that the record knows of its spec is so in the suite; newer versions of a spec have more fields."""
     described = _spec(row.model, json.dumps(dict(row.settings)))
-    return all(name in described and described[name] == value for name, value in spec_settings(record).items())
+    return all(
+        name in described and described[name] == value for name, value in spec_settings(record["settings"]).items()
+    )
 
 
 @functools.cache

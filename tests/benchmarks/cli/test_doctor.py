@@ -1,6 +1,8 @@
 """`doctor`: what is tried, what is said of it, and how it ends. Workers are played."""
 
+import msgspec
 import pytest
+from record_lines import record
 
 from backends.registry import FRAMEWORKS
 from benchmarks import cli
@@ -19,12 +21,11 @@ def examine(monkeypatch, capsys):
             def execute(self, group, _):
                 for cell in group.cells:
                     reason = failing.get(cell.backend)
-                    ended = {"status": "failed" if reason else "ok", "reason": reason}
-                    found = {"versions": {"torch": "2", "python": "3"}, "timings": {"wall_s": 2.0}}
-                    self.report(cell, {**ended, **found, "backend": cell.backend})
+                    ended = {"status": "failed" if reason else "ok", "reason": reason, "timings": {"wall_s": 2.0}}
+                    self.report(cell, record(**ended, backend=cell.backend, versions={"torch": "2", "python": "3"}))
 
         monkeypatch.setattr(doctor, "Run", Played)
-        monkeypatch.setattr(environment, "machine", lambda: {"gpu": gpu, "id": "m"})
+        monkeypatch.setattr(environment, "machine", lambda: msgspec.structs.replace(record().machine, gpu=gpu))
         code = cli.main(["doctor", *arguments])
         return code, capsys.readouterr().out.splitlines()
 

