@@ -334,7 +334,7 @@ def test_each_failure_is_one_row_with_its_reason_and_the_rest_of_the_run_goes_on
     assert checkpointed(bench) == {records["plain"].cell, records["fine"].cell}
     for name in DEEDS:
         assert records[name].metrics == {}
-        log = (bench.results / "logs" / f"{records[name]['cell']}.txt").read_text()
+        log = (bench.results / "logs" / f"{records[name].cell}.txt").read_text()
         assert ("the toy broke" in log) == (name == "raises")
     page = (bench.results / "leaderboard.md").read_text()
     assert all(reason in page for reason in ("ValueError: the toy broke", "the loss of step 3 is nan"))
