@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from backends.registry import FRAMEWORKS
 from benchmarks import protocols, specs, suites
-from benchmarks.harness.prepare import protocol_settings
 from benchmarks.specs.base import settings
 from benchmarks.suites import Block, ModelRow
 from datasets import vectors
@@ -185,7 +184,7 @@ def _spec(model: str, given: str) -> Record:
 @functools.cache
 def _protocol(given: str) -> Record | None:
     try:
-        made: Record = json.loads(json.dumps(protocol_settings(protocols.make(json.loads(given)))))
+        made: Record = json.loads(json.dumps(protocols.described(protocols.make(json.loads(given)))))
     except InputError:  # a suite of something that is no protocol of ours cannot be held against one
         return None
     return made

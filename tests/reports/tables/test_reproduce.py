@@ -10,7 +10,6 @@ from made_records import record
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
 from benchmarks.harness.plan import Options, Prepared, cells
-from benchmarks.harness.prepare import protocol_settings
 from reports.tables.reproduce import commands
 
 
@@ -25,7 +24,7 @@ def planned(suite, options=None):
 
 def prepared_for(block):
     made_up = block.vectors is not None
-    described = block.protocol if made_up else protocol_settings(protocols.make(block.protocol))
+    described = block.protocol if made_up else protocols.described(protocols.make(block.protocol))
     return Prepared(block.dataset, described, Path("folder"), {"dataset": "d", "split": "s"}, ())
 
 
