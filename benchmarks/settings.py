@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import difflib
 import functools
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union
 
 import msgspec
 from msgspec import Meta
 
+from datasets import names as of_things
 from datasets.errors import InputError
 
 T = TypeVar("T")
@@ -28,6 +28,36 @@ IN_SUITE = "correct it in the suite."
 
 MOST = 2**31 - 1
 """The largest count: items, users and rows are numbered in 32 bits."""
+
+
+ALIASES: Mapping[str, Sequence[str]] = {
+    "pytorch": ("torch",),
+    "tf": ("tensorflow",),
+    "keras": ("tensorflow",),
+    "paddlepaddle": ("paddle",),
+    "flax": ("jax",),
+    "implicit": ("classic", "als"),
+    "cuda": ("gpu",),
+    "nvidia": ("gpu",),
+    "jit": ("compiled",),
+    "graph": ("compiled",),
+    "bpr": ("mf-bpr",),
+    "matrixfactorization": ("mf-bpr", "mf-logloss", "als"),
+    "mf": ("mf-bpr", "mf-logloss", "als"),
+    "itemknn": ("item-cf",),
+    "userknn": ("user-cf",),
+    "pop": ("popularity",),
+    "mostpopular": ("popularity",),
+    "twotower": ("dssm", "youtube-dnn", "twotower", "twotower-search"),
+    "transformer": ("sasrec",),
+    "gru": ("gru4rec",),
+    "bruteforce": ("exact", "faiss-flat"),
+    "flat": ("faiss-flat",),
+    "leaveoneout": ("leave-k-out",),
+    "loo": ("leave-k-out",),
+    "temporal": ("time-split",),
+}
+"""What else things are called, without `-` and `_`, where the spelling alone does not say what is meant."""
 
 
 class SettingError(InputError):
@@ -189,8 +219,7 @@ def known_only(given: Any, known: Iterable[str], name: str) -> None:
 
 def meant(given: object, known: Iterable[str]) -> str:
     """Such as " (did you mean 'epochs'?)"; empty where nothing is near."""
-    near = difflib.get_close_matches(given[:100], list(known), n=1) if isinstance(given, str) else []
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return of_things.meant(given, known, ALIASES)
 
 
 def shown(value: object, most: int = 80) -> str:

@@ -58,8 +58,8 @@ def load(name: str) -> Suite:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not _is_file(path):
         raise InputError(
-            f"unknown suite {shown(name, 200)}, expected one of {', '.join(names())} or a .toml file"
-            f"{meant(name, names())}; correct it."
+            f"unknown suite {shown(name, 200)}{meant(name, names())}, expected one of {', '.join(names())} or a .toml "
+            "file."
         )
     return read(path)
 

@@ -9,6 +9,7 @@ import contextlib
 import datetime as dt
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ LEAVE_ONE_OUT = "leave-one-out"
 
 PROTOCOLS = (*protocols.PROTOCOLS, LEAVE_ONE_OUT)
 JUDGED = {"ks": "--k", "primary_metric": "--metric"}
+ANY_JUDGEMENT = {"ks": [1], "primary_metric": f"{METRICS[0]}@1"}
 NEXT_SETTING = re.compile(r",(?=\s*\w+\s*=)")
 
 
@@ -60,7 +62,7 @@ class Asked:
         ks: the K of the metrics, in any order.
         metric: the primary metric, with its K.
         settings: of models, in any order.
-        models, indexes: those that are asked for by name, so that they are run where a suite lacks them.
+        models, indexes, backends: those that are asked for by name, so that they are run where a suite lacks them.
     """
 
     protocol: Mapping[str, Any] = field(default_factory=dict)
@@ -69,12 +71,32 @@ class Asked:
     settings: tuple[Setting, ...] = ()
     models: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         places = [(setting.model, setting.field) for setting in self.settings]
         twice = next((setting for setting in self.settings if places.count(setting[:2]) > 1), None)
         if twice is not None:
             raise InputError(f"{twice.option}: it is set twice, expected one value; leave one of them out.")
+
+    @property
+    def words(self) -> list[str]:
+        """The options that say so, each a word of the shell; names have options of their own."""
+        return [
+            *([f"--protocol {shlex.quote(_protocol_written(self.protocol))}"] if self.protocol else []),
+            *([f"--k {' '.join(map(str, self.ks))}"] if self.ks else []),
+            *([f"--metric {self.metric}"] if self.metric else []),
+            *(f"--set {shlex.quote(setting.option.removeprefix('--set '))}" for setting in self.settings),
+        ]
+
+
+def _protocol_written(settings: Mapping[str, Any]) -> str:
+    """A protocol as `protocol` reads it, without what it takes by itself."""
+    name = str(settings["name"])
+    by_itself = protocol(name)
+    by_itself = protocols.described(protocols.make({**by_itself, **ANY_JUDGEMENT}))
+    own = [f"{key}={written(value)}" for key, value in settings.items() if by_itself.get(key) != value]
+    return f"{name}:{','.join(own)}" if own else name
 
 
 def protocol(text: str) -> dict[str, Any]:
@@ -105,7 +127,7 @@ def protocol(text: str) -> dict[str, Any]:
         name = "leave-k-out"
     made = {"name": name, **STANDARD.get(name, {}), "period": "test", **given}
     with option_named(option):
-        protocols.make({**made, "ks": [1], "primary_metric": f"{METRICS[0]}@1"})
+        protocols.make({**made, **ANY_JUDGEMENT})
     return made
 
 

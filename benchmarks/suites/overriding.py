@@ -29,9 +29,11 @@ class Overridden(NamedTuple):
 def complete(blocks: Sequence[Block], asked: Asked, suites: Mapping[str, str], published: Published) -> Overridden:
     """Adds the models and indexes that are asked for by name and that a suite lacks, each with its defaults.
 
+    Backends that it lacks need nothing added: those that are asked for train all models, which is said.
+
     Args:
         blocks: of any suites.
-        asked: names of models and of indexes.
+        asked: names of models, indexes and backends.
         suites: data set -> the suite that its blocks are of, where each data set is to have what is asked for; with ""
             for all, it is enough if one of them has it.
         published: gives all published suites, to say which of them have what one lacks.
@@ -44,6 +46,11 @@ def complete(blocks: Sequence[Block], asked: Asked, suites: Mapping[str, str], p
         models = tuple(ModelRow(name) for name in _lacking(asked.models, trained, _models))
         indexes = tuple(IndexRow(name) for name in _lacking(asked.indexes, part, _indexes))
         added[dataset] = (models, indexes)
+        said |= {
+            f"{suite}: trains with {and_(few)}; here it trains with {and_(asked.backends)}": None
+            for few in dict.fromkeys(block.backends for block in trained if block.backends)
+            if not set(asked.backends) <= {*few, "classic"}
+        }
         said |= {_lacks(suite, row.model, _models, published) + _defaults(row): None for row in models}
         said |= {_lacks(suite, row.name, _indexes, published) + _index_defaults(row): None for row in indexes}
 
@@ -101,6 +108,30 @@ def override(blocks: Sequence[Block], asked: Asked) -> Overridden:
     said: dict[str, None] = {}
     made = [block if block.vectors is not None else _overridden(block, asked, said) for block in blocks]
     return Overridden(tuple(_told_apart(made) if made != list(blocks) else made), tuple(said))
+
+
+def difference(block: Block, row: ModelRow, protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> Asked:
+    """What has to be asked for so that a row of a block is one with these settings under this protocol.
+
+    Args:
+        block: where the row stands.
+        row: the row.
+        protocol: the name and all settings of the protocol that is wanted.
+        settings: of the model that is wanted; its variant follows from them.
+    """
+    before, after = protocols.described(protocols.make(block.protocol)), protocols.described(protocols.make(protocol))
+    (ks, metric), (new_ks, new_metric) = ([protocol.pop(name) for name in JUDGED] for protocol in (before, after))
+    now, wanted = (
+        settings_of(specs.make(row.model, {**row.settings, **given, "variant": row.variant}))
+        for given in ({}, settings)
+    )
+    return Asked(
+        protocol=after if after != before else {},
+        ks=tuple(new_ks) if new_ks != ks else (),
+        metric=new_metric if new_metric != metric or new_ks != ks else "",
+        settings=tuple(Setting(row.model, name, wanted[name]) for name in wanted if wanted[name] != now[name]),
+        models=(row.model,),
+    )
 
 
 def _refuse_idle(trained: Sequence[Block], asked: Asked) -> None:

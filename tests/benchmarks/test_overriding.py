@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shlex
 
 import pytest
 from hypothesis import given, settings
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from backends.registry import FAMILIES
 from benchmarks import protocols, specs, suites
+from benchmarks.cli import parser
+from benchmarks.cli.options import overrides
 from benchmarks.protocols.base import METRICS
 from benchmarks.specs.base import settings as settings_of
 from benchmarks.suites import Asked, Block, IndexRow, ModelRow, asked
 from benchmarks.suites.asked import Setting
-from benchmarks.suites.overriding import complete, override
+from benchmarks.suites.overriding import complete, difference, override
 from datasets import vectors
 from datasets.errors import InputError
 
@@ -333,6 +336,44 @@ class TestWritten:
                 assert settings_of(specs.make(model, {name: value})) == spec
 
 
+class TestWords:
+    """Options as they are printed, in the command that measures a cell again."""
+
+    def read(self, words):
+        given_ = parser().parse_args(["run", *shlex.split(" ".join(words))])
+        return overrides(given_)
+
+    @pytest.mark.parametrize("text", [*asked.PROTOCOLS, "leave-k-out:k=2", "user-split:shares=[0.6, 0.2, 0.2]"])
+    def test_they_are_read_again(self, text):
+        protocol = protocols.described(protocols.make({**asked.protocol(text), "ks": [1], "primary_metric": "map@1"}))
+        rest = {name: value for name, value in protocol.items() if name not in asked.JUDGED}
+        setting = Setting("gru4rec", "variant", "a b, c=d")
+        made = Asked(protocol=rest, ks=(5, 9), metric="map@9", settings=(setting,))
+        again = self.read(made.words)
+        assert (again.ks, again.metric, again.settings) == (made.ks, made.metric, made.settings)
+        assert protocols.make({**again.protocol, "ks": [1], "primary_metric": "map@1"}) == protocols.make(protocol)
+
+    def test_what_is_so_by_itself_is_left_out(self):
+        rest = {"name": "leave-k-out", "period": "test", "min_items": 5, "k": 1}
+        assert Asked(protocol=rest).words == ["--protocol leave-k-out"]
+        assert Asked(protocol={**rest, "k": 2}).words == ["--protocol leave-k-out:k=2"]
+        assert Asked().words == []
+
+    @given(st.data())
+    @settings(max_examples=25, deadline=None)
+    def test_a_difference_makes_one_row_the_other(self, data):
+        block, other = data.draw(st.sampled_from(TRAINED)), data.draw(st.sampled_from(TRAINED))
+        row, wanted = data.draw(st.sampled_from(block.models)), data.draw(st.sampled_from(other.models))
+        if row.model != wanted.model:
+            wanted = row
+        spec = settings_of(specs.make(wanted.model, wanted.settings))
+        options = difference(block, row, other.protocol, spec)
+        (made,) = override([dataclasses.replace(block, models=(row,))], self.read(options.words)).blocks
+        assert protocols.make(made.protocol) == protocols.make(other.protocol)
+        (reached,) = made.models
+        assert {**settings_of(specs.make(reached.model, reached.settings)), "variant": ""} == {**spec, "variant": ""}
+
+
 class TestTold:
     def test_blocks_that_come_to_the_same_tell_their_rows_apart(self):
         other = dataclasses.replace(
@@ -374,6 +415,13 @@ class TestComplete:
         made = complete([BLOCK, MADE_UP], Asked(indexes=("annoy", "exact")), {"": "mine"}, self.published)
         assert [[row.name for row in block.indexes] for block in made.blocks] == [["exact", "annoy"]] * 2
         assert made.said == ("annoy: not in the suite mine, so it runs with its defaults: n_trees=10, search_k=-1",)
+
+    def test_backends_that_a_suite_does_not_train_with_are_said(self):
+        few = dataclasses.replace(BLOCK, backends=("jax",))
+        made = complete([few], Asked(backends=("torch", "jax")), {"": "mine"}, self.published)
+        assert made == ((few,), ("mine: trains with jax; here it trains with torch and jax",))
+        for backends in ((), ("jax",), ("classic",)):
+            assert complete([few], Asked(backends=backends), {"": "mine"}, self.published).said == ()
 
 
 class TestChosen:
