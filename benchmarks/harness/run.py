@@ -99,7 +99,9 @@ def groups(planned: Iterable[Cell]) -> list[Group]:
 class Run:
     """One call of `run`: knows what is finished, runs the rest, and records it."""
 
-    def __init__(self, results: Path, timeout_s: float, report: Callable[[Cell, store.Record], None]) -> None:
+    def __init__(
+        self, results: Path, timeout_s: float, report: Callable[[Cell, store.Record], None] = lambda *_: None
+    ) -> None:
         self.results = results
         self.timeout_s = timeout_s
         self.report = report
