@@ -62,6 +62,10 @@ def add_results(command: Parser) -> None:
 def add_data(command: Parser) -> None:
     command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
     command.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
+    add_data_dir(command)
+
+
+def add_data_dir(command: Parser) -> None:
     command.add_argument(
         "--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
         help="where the publishers' archives are (RECALLBENCH_DATA)",

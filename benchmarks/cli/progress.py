@@ -94,6 +94,7 @@ class Board:
             console=Console(stderr=True),
             disable=options.quiet or not sys.stderr.isatty(),
             expand=True,
+            refresh_per_second=2,  # it shares the machine with what is timed
         )
         self._bar = self._progress.add_task("starting", total=self._n_cells)
 
