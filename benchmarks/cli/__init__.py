@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import platform
 import sys
 import tomllib
@@ -19,11 +20,24 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from benchmarks import exit_codes
-from benchmarks.cli import advise, agree, audit, doctor, listing, prepare, recommend, report, run
+from benchmarks.cli import (
+    advise,
+    agree,
+    audit,
+    compare,
+    completion,
+    doctor,
+    listing,
+    prepare,
+    recommend,
+    report,
+    run,
+    show,
+)
 from benchmarks.cli.options import Parser
 from benchmarks.harness import environment
 
-COMMANDS = (listing, prepare, run, agree, audit, report, advise, recommend, doctor)
+COMMANDS = (listing, prepare, run, agree, audit, report, show, compare, recommend, advise, doctor, completion)
 """In the order in which the help lists them."""
 
 
@@ -32,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
 
     def call() -> int:
+        if "_ARGCOMPLETE" in os.environ:  # it is the shell that asks: answer, and end
+            import argcomplete
+
+            argcomplete.autocomplete(parser())
         options = parser().parse_args(given)
         return int(options.command(options))
 

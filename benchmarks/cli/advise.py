@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
 
 from benchmarks import quantities
+from benchmarks.cli.console import Console
 from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
+
+if TYPE_CHECKING:
+    from reports.advice.words import Line
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 
@@ -54,12 +63,30 @@ def call(options: argparse.Namespace) -> int:
     reached = measured.advise(measured.measured(store.read(folder) for folder in folders), needs)
     if options.json:
         sys.stdout.write(json.dumps(words.as_json(reached), indent=2, allow_nan=False) + "\n")
+    elif options.quiet:
+        sys.stdout.write(f"{words.lines(reached)[0]}\n")
     else:
-        said = words.lines(reached)
-        sys.stdout.writelines(f"{line}\n" for line in (said[:1] if options.quiet else said))
+        _print(Console(), words.lines(reached), words.table(reached), words.notes(reached))
     return {measured.RECOMMENDED: FINE, measured.NOTHING_FITS: FAILED, measured.CANNOT_TELL: NOTHING_MEASURED}[
         reached.outcome
     ]
+
+
+def _print(console: Console, lines: Sequence[str], rows: Sequence[Line], notes: Sequence[str]) -> None:
+    for line in lines:
+        console.print(Text(line), soft_wrap=not console.is_terminal)  # a sentence a line, for whoever reads lines
+    if rows:
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+        table.add_column("index", overflow="fold")
+        for name in ("recall", "queries/s", "p95", "memory", "build"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("")
+        for row in rows:
+            style = "green" if row.verdict == "take this" else "dim" if row.verdict.startswith("misses") else ""
+            table.add_row(*map(Text, row), style=style)
+        console.print(Text(), table, Text())
+    for note in notes:
+        console.print(Text(note, style="dim"), soft_wrap=not console.is_terminal)
 
 
 def _has_records(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -14,6 +14,7 @@ from benchmarks import suites
 from benchmarks.protocols.base import METRICS
 from benchmarks.settings import meant, shown
 from benchmarks.suites import asked
+from datasets import DATASETS, FILE_PREFIX
 from datasets.errors import InputError
 
 Call: TypeAlias = Callable[[argparse.Namespace], int]
@@ -60,8 +61,12 @@ def add_results(command: Parser) -> None:
 
 
 def add_data(command: Parser) -> None:
-    command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
-    command.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
+    named = command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
+    complete_with(named, suites.names())
+    named = command.add_argument(
+        "--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH"
+    )
+    complete_with(named, [name for name in DATASETS if not name.startswith(FILE_PREFIX)] + [FILE_PREFIX])
     add_data_dir(command)
 
 
@@ -84,10 +89,11 @@ def add_matrix(command: Parser) -> None:
 def add_overrides(command: Parser) -> None:
     """What is taken in place of what the suite says."""
     given = command.add_argument_group("instead of what the suite says")
-    given.add_argument(
+    named = given.add_argument(
         "--protocol", type=asked.protocol, default={}, metavar="NAME[:setting=value,...]",
         help=f"{', '.join(asked.PROTOCOLS)}; such as leave-k-out:k=2,min_items=5",
     )  # fmt: skip
+    complete_with(named, asked.PROTOCOLS)
     given.add_argument(
         "--k", nargs="+", default=(), type=count, metavar="K", help="lengths of the lists that are judged"
     )
@@ -118,6 +124,11 @@ def add_execution(command: Parser) -> None:
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     command.add_argument("--mode", choices=("eager", "compiled"), help="instead of the suite's modes")
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every worker (default 1)")
+
+
+def complete_with(argument: argparse.Action, names: Sequence[str]) -> None:
+    """Names that Tab completes, of an argument that takes others too; see benchmarks/cli/completion.py."""
+    argument.completer = lambda **_: names  # type: ignore[attr-defined]  # argcomplete looks there
 
 
 def _environment_path(name: str) -> Path | None:

@@ -42,9 +42,13 @@ def test_the_published_records_give_a_recommendation_that_names_them(say, monkey
     monkeypatch.setattr(advise, "PUBLISHED", PUBLISHED)
     code, out, err = say(*NEEDS, "--memory", "2.5MB")
     assert (code, err) == (FINE, "")
-    sentence, *others = out.splitlines()
+    sentence, second, why, *others = out.splitlines()
     assert sentence.startswith("Take ")
     assert sentence.count(". ") == 0
+    assert second.startswith("Runner-up: ")
+    assert why.startswith("Why: ")
+    assert any("take this" in line for line in others)
+    assert any("misses memory" in line for line in others)
     folders = [path.parent for path in PUBLISHED.glob(f"*/{store.FILE_NAME}")]
     published = {record["cell"] for folder in folders for record in store.read(folder) if record["kind"] == "index"}
     (records,) = [line for line in others if line.startswith("Records: ")]
@@ -64,7 +68,8 @@ def test_json_is_one_object_that_says_the_same(say):
     code, out, _ = say(*NEEDS, "--latency", "5ms", "--build-time", "10min", "--json")
     given = json.loads(out)
     assert (code, given["outcome"]) == (FINE, "recommended")
-    assert given["sentences"] == text.splitlines()
+    assert [line for line in text.splitlines() if line in given["sentences"]] == given["sentences"]
+    assert given["table"][0]["verdict"] == "take this"
     assert given["needs"] == {
         "recall": 0.95,
         "n_items": 4000,
