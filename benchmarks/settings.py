@@ -23,6 +23,9 @@ from datasets.errors import InputError
 T = TypeVar("T")
 Place: TypeAlias = tuple[str | int, ...]
 
+IN_SUITE = "correct it in the suite."
+"""How messages end: a suite is where settings come from, unless the command line has given them."""
+
 MOST = 2**31 - 1
 """The largest count: items, users and rows are numbered in 32 bits."""
 
@@ -129,7 +132,7 @@ def check(made: Any, name: str) -> None:
             typed = _typed(value, kind)
         except (msgspec.ValidationError, ValueError, RecursionError) as error:
             raise SettingError(
-                f"{name}: {field} is {shown(value)}, expected {in_words(kind)}; correct it in the suite.", (field,)
+                f"{name}: {field} is {shown(value)}, expected {in_words(kind)}; {IN_SUITE}", (field,)
             ) from error
         object.__setattr__(made, field, typed + 0.0 if isinstance(typed, float) else typed)
 
@@ -146,6 +149,16 @@ def _kinds(made: type) -> Mapping[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(made)}
 
 
+def free(kind: type) -> tuple[str, ...]:
+    """The fields of a frozen dataclass that more than one value may be given to."""
+    return tuple(field for field, bounds in _kinds(kind).items() if not _is_fixed(bounds))
+
+
+def _is_fixed(kind: Any) -> bool:
+    notes = [note for note in typing.get_args(kind)[1:] if isinstance(note, Meta)]
+    return any(note.ge is not None and note.ge == note.le for note in notes)
+
+
 def require(met: bool, name: str, made: Any, field: str, expected: str) -> None:
     """For what a type cannot say, such as how two fields have to fit together.
 
@@ -154,7 +167,7 @@ def require(met: bool, name: str, made: Any, field: str, expected: str) -> None:
     """
     if not met:
         raise SettingError(
-            f"{name}: {field} is {shown(getattr(made, field))}, expected {expected}; correct it in the suite.", (field,)
+            f"{name}: {field} is {shown(getattr(made, field))}, expected {expected}; {IN_SUITE}", (field,)
         )
 
 
@@ -193,13 +206,13 @@ def known_only(given: Any, known: Iterable[str], name: str) -> None:
         SettingError: naming the key, those that there are, and the one that was probably meant.
     """
     if not isinstance(given, Mapping):
-        raise SettingError(f"{name} is {shown(given)}, expected a table of settings; correct it in the suite.")
+        raise SettingError(f"{name} is {shown(given)}, expected a table of settings; {IN_SUITE}")
     names = sorted(known)
     for key in given:
         if key not in names:
             raise SettingError(
                 f"{name} has no setting {shown(key)}, expected one of {', '.join(names)}{meant(key, names)}; "
-                "correct it in the suite.",
+                f"{IN_SUITE}",
                 (key,),
             )
 

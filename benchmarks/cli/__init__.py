@@ -20,11 +20,24 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from benchmarks import exit_codes
-from benchmarks.cli import advise, agree, audit, compare, completion, doctor, listing, prepare, report, run, show
+from benchmarks.cli import (
+    advise,
+    agree,
+    audit,
+    compare,
+    completion,
+    doctor,
+    listing,
+    prepare,
+    recommend,
+    report,
+    run,
+    show,
+)
 from benchmarks.cli.options import Parser
 from benchmarks.harness import environment
 
-COMMANDS = (listing, prepare, run, agree, audit, report, show, compare, advise, doctor, completion)
+COMMANDS = (listing, prepare, run, agree, audit, report, show, compare, recommend, advise, doctor, completion)
 """In the order in which the help lists them."""
 
 

@@ -11,7 +11,9 @@ from typing import Any, NoReturn, TypeAlias
 
 from backends.registry import BACKENDS, FAMILIES
 from benchmarks import suites
+from benchmarks.protocols.base import METRICS
 from benchmarks.settings import meant, shown
+from benchmarks.suites import asked
 from datasets import DATASETS, FILE_PREFIX
 from datasets.errors import InputError
 
@@ -65,6 +67,10 @@ def add_data(command: Parser) -> None:
         "--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH"
     )
     complete_with(named, [name for name in DATASETS if not name.startswith(FILE_PREFIX)] + [FILE_PREFIX])
+    add_data_dir(command)
+
+
+def add_data_dir(command: Parser) -> None:
     command.add_argument(
         "--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
         help="where the publishers' archives are (RECALLBENCH_DATA)",
@@ -77,6 +83,40 @@ def add_matrix(command: Parser) -> None:
     command.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help=", ".join(FAMILIES))
     command.add_argument(
         "--backends", nargs="+", default=(), metavar="BACKEND", choices=BACKENDS, help=", ".join(BACKENDS)
+    )
+
+
+def add_overrides(command: Parser) -> None:
+    """What is taken in place of what the suite says."""
+    given = command.add_argument_group("instead of what the suite says")
+    named = given.add_argument(
+        "--protocol", type=asked.protocol, default={}, metavar="NAME[:setting=value,...]",
+        help=f"{', '.join(asked.PROTOCOLS)}; such as leave-k-out:k=2,min_items=5",
+    )  # fmt: skip
+    complete_with(named, asked.PROTOCOLS)
+    given.add_argument(
+        "--k", nargs="+", default=(), type=count, metavar="K", help="lengths of the lists that are judged"
+    )
+    given.add_argument(
+        "--metric", type=asked.metric, metavar="METRIC@K",
+        help=f"the metric by which models are ranked: {', '.join(METRICS)}",
+    )  # fmt: skip
+    given.add_argument(
+        "--set", nargs="+", action="extend", default=[], type=asked.setting, metavar="[MODEL.]FIELD=VALUE",
+        help="a setting of a model, or of all that have it: gru4rec.learning_rate=0.001",
+    )  # fmt: skip
+
+
+def overrides(options: argparse.Namespace) -> asked.Asked:
+    """What `add_overrides` has read, with the names of what is to be run even where a suite lacks it."""
+    return asked.Asked(
+        protocol=options.protocol,
+        ks=tuple(options.k),
+        metric=options.metric or "",
+        settings=tuple(options.set),
+        models=tuple(options.models),
+        indexes=tuple(options.indexes),
+        backends=tuple(options.backends),
     )
 
 

@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING
 from backends.ann import INDEXES
 from benchmarks import suites
 from benchmarks.cli.console import entrances
-from benchmarks.cli.options import Subcommands, add_always, add_execution, add_matrix, add_results, natural, time_limit
-from benchmarks.cli.progress import Board
+from benchmarks.cli.options import (
+    Subcommands,
+    add_always,
+    add_execution,
+    add_matrix,
+    add_overrides,
+    add_results,
+    natural,
+    overrides,
+    time_limit,
+)
+from benchmarks.cli.progress import Board, Estimate, about
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import mixture, store
 from benchmarks.harness.plan import Cell, Options, Prepared, lines
@@ -28,6 +38,7 @@ def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("run", help="run a suite and write its leaderboards")
     add_matrix(command)
     command.add_argument("--indexes", nargs="+", default=(), metavar="INDEX", choices=INDEXES, help=", ".join(INDEXES))
+    add_overrides(command)
     command.add_argument("--seeds", nargs="+", default=(), type=natural, metavar="SEED", help="instead of the suite's")
     command.add_argument("--timeout", type=time_limit, default=3600.0, metavar="S", help="seconds a cell may take")
     command.add_argument("--force", action="store_true", help="run finished cells again")
@@ -43,7 +54,7 @@ def add(subcommands: Subcommands) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Runs what is not finished, and returns the exit code that the verdicts come to."""
-    blocks = suites.for_datasets(tuple(options.datasets), options.suite)
+    blocks, said = suites.chosen(tuple(options.datasets), options.suite, overrides(options))
     chosen = Options(
         models=tuple(options.models),
         backends=tuple(options.backends),
@@ -59,12 +70,15 @@ def call(options: argparse.Namespace) -> int:
         planned = plan(blocks, chosen, options.results, options.data_dir)
         data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
         mixture.refuse_other_data(options.results, data)
+        if not options.quiet:  # with --json stdout is the records' alone
+            (sys.stderr if options.json else sys.stdout).writelines(f"{sentence}\n" for sentence in said)
         if not any(cells for _, cells in planned):
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
             return _dry_run(options, planned)
-        with Board(options, [cell for _, cells in planned for cell in cells]) as board:
-            session = Run(options.results, options.timeout, board.done)
+        session = Run(options.results, options.timeout)
+        with Board(options, [cell for _, cells in planned for cell in cells], session.records.values()) as board:
+            session.report = board.done
             for prepared, cells in planned:
                 for group in groups(cells):
                     if options.force or session.unfinished(group):
@@ -112,21 +126,15 @@ def _code(reached: Sequence[Verdict], records: Sequence[Record]) -> int:
     return FAILED if disagree or any(record.status in FAILURES for record in records) else FINE
 
 
-GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
-"""What a cell is guessed to take before one like it has been recorded."""
-
-
 def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
-    session = Run(options.results, options.timeout, lambda *_: None)
-    known = session.records.values()
-    walls = {record.cell: record.single("wall_s") for record in known if record.status == "ok"}
-    total, shown = 0.0, lines(cell for _, cells in planned for cell in cells)
-    for _, cells in planned:
-        for cell in cells:
-            finished = cell.key in walls and session.finished(cell)
-            seconds = 0.0 if finished and not options.force else walls.get(cell.key) or GUESSED_S[cell.kind]
-            total += seconds
-            sys.stdout.write(f"{shown[cell.key]}  {'finished' if not seconds else f'about {seconds:.0f} s'}\n")
+    session = Run(options.results, options.timeout)
+    estimate, shown = Estimate(session.records.values()), lines(cell for _, cells in planned for cell in cells)
+    total_s = 0.0
+    for cell in (cell for _, cells in planned for cell in cells):
+        is_finished = session.finished(cell) and not options.force
+        seconds = 0.0 if is_finished else estimate.seconds(cell)
+        total_s += seconds
+        sys.stdout.write(f"{shown[cell.key]}  {'finished' if is_finished else f'about {about(seconds)}'}\n")
     n_cells = sum(len(cells) for _, cells in planned)
-    sys.stdout.write(f"{n_cells} cells, about {total / 60:.0f} min\n")
+    sys.stdout.write(f"{n_cells} cells, about {about(total_s)}\n")
     return FINE

@@ -111,6 +111,7 @@ class TestWrongUse:
             (["run", "--backends", "mxnet"], "'mxnet'"),
             (["run", "--indexes", "hnsw"], "'hnsw'"),
             (["run", "--seeds", "-1"], "-1"),
+            (["run", "--k", "0"], "'0' is not a whole number from 1"),
             (["run", "--seeds", "1.5"], "'1.5' is not a whole number from 0"),
             (["run", "--seeds", "²"], "'²' is not a whole number from 0"),
             (["run", "--seeds", "٣"], "'٣' is not a whole number from 0"),
@@ -249,9 +250,31 @@ class TestWrongInput:
         suite.write_text(text, encoding="utf-8")
         assert message in complaint("run", "--suite", suite, "--results", tmp_path / "results")
 
-    def test_options_that_nothing_fits(self, complaint, shop, results):
-        said = complaint("run", "--datasets", shop, "--models", "oracle", "--results", results)
+    def test_options_that_nothing_fits(self, complaint, tmp_path, results):
+        made_up = '[[block]]\nvectors = { n_items = 60, dim = 2 }\nindexes = [{ name = "exact" }]\n'
+        (tmp_path / "vectors.toml").write_text(made_up, encoding="utf-8")
+        said = complaint("run", "--suite", tmp_path / "vectors.toml", "--models", "als", "--results", results)
         assert "no cell fits these options" in said
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            (["--protocol", "leave-on-out"], "did you mean 'leave-one-out'?"),
+            (["--metric", "ndgc@10"], "did you mean 'ndcg'?"),
+            (["--set", "gru4rec.learning_rat=1"], "did you mean 'learning_rate'?"),
+            (["--set", "gru4rek.learning_rate=1"], "did you mean 'gru4rec'?"),
+            (["--set", "gru4rec.learning_rate=0"], "learning_rate is 0, expected a number from 1e-30 to 1e+09"),
+            (["--set", "als.iterations=1", "als.iterations=2"], "it is set twice"),
+            (["--set", "length=3", "--models", "als"], "is not among the models of this run, which are als"),
+            (["--datasets", "vectors-100k", "--k", "3"], "only made-up vectors are searched here"),
+        ],
+    )
+    def test_options_that_cannot_be(self, complaint, shop, results, options, named):
+        data = [] if "--datasets" in options else ["--datasets", shop]
+        said = complaint("run", *data, *options, "--results", results)
+        assert named in said
+        assert "in the suite" not in said
+        assert not results.exists()
 
     def test_a_report_without_records(self, complaint, results):
         assert f"there are no records at {results / store.FILE_NAME}" in complaint("report", "--results", results)
@@ -398,6 +421,35 @@ class TestDryRun:
         _, out, err = say(*arguments)
         assert out.splitlines()[0] == f"{trained.describe(briefly=True)}  about 33 s"
         assert "are not what their hashes say" in err
+
+    def test_options_take_the_place_of_what_the_suite_says_and_that_is_said_once(self, say, shop, results):
+        chosen = ["--models", "sasrec", "popularity", "--backends", "torch", "--indexes", "exact", "--k", 5, 7]
+        given = [*chosen, "--protocol", "leave-one-out", "--metric", "ndcg@9", "--set", "sasrec.epochs=1", "length=8"]
+        code, out, err = say("run", "--datasets", shop, *given, "--set", "filter_seen=true", "--results", results,
+                             "--dry-run")  # fmt: skip
+        assert (code, err) == (FINE, "")
+        *said, popular, trained, timed, searched, last = out.splitlines()
+        assert popular.startswith("train · popularity (seen-filtered) · classic · eager · file:shop.csv · leave-k-out")
+        variant = "sasrec (softmax, epochs=1, filter_seen=true, length=8)"
+        for kind, cell in (("train", trained), ("throughput", timed), ("index", searched)):
+            assert cell.startswith(f"{kind} · {variant} · torch · compiled · ")
+        assert last.startswith("4 cells")
+        first = "sasrec: not in the suite own-data (ann and sequences have it), so it runs with its defaults: "
+        assert said[0].startswith(first)
+        assert said[1].startswith("protocol: leave-k-out period=test min_items=5 k=1, in place of time-split ")
+        assert said[2:4] == [
+            "K: 5, 7, 9, in place of 5, 10, 20, 50",
+            "primary metric: ndcg@9, in place of recall_micro@20",
+        ]
+        assert len(said) == len(set(said)) == 9
+
+    def test_with_json_nothing_else_is_on_stdout_and_quiet_says_nothing(self, say, shop, results):
+        given = ["run", "--datasets", shop, "--models", "als", "--k", 7, "--results", results, "--dry-run"]
+        _, out, err = say(*given, "--json")
+        assert "K: 7, in place of 5, 10, 20, 50" in err
+        assert "K: 7" not in out
+        _, out, err = say(*given, "--quiet")
+        assert "K: 7" not in out + err
 
     def test_seeds_and_threads_reach_the_plan(self, say, arguments):
         _, out, _ = say(*arguments, "--seeds", 5, 6, "--threads", 2)
