@@ -78,12 +78,21 @@ class Cell:
 
     def describe(self, *, briefly: bool = False) -> str:
         """A line that no other cell of a run has, see `refuse_alike`; briefly with the protocol's name alone."""
+        return f"{self.what} · {self.where(briefly=briefly)}"
+
+    @property
+    def what(self) -> str:
+        """What of a line tells the cells of one data set, protocol and seed apart."""
         words = [self.kind, f"{self.model} ({self.variant})", self.backend, self.mode]
         if self.index is not None:
             options = {**self.index["build"], **self.index["query"]}
             words.append(" ".join([self.index["name"], *(f"{name}={value}" for name, value in options.items())]))
+        return " · ".join(words)
+
+    def where(self, *, briefly: bool = False) -> str:
+        """The rest of the line: data set, protocol and seed."""
         protocol = str(self.protocol["name"]) if briefly else protocols.in_words(self.protocol)
-        return " · ".join([*words, self.dataset, protocol, f"seed {self.seed}"])
+        return f"{self.dataset} · {protocol} · seed {self.seed}"
 
 
 @dataclass(frozen=True)

@@ -315,7 +315,22 @@ def own(job: Job) -> None:
     own.climb(job)
 
 
-KINDS = {"train": train, "throughput": throughput, "index": index, "map": show, "agreement": agreement, "own": own}
+def recommend(job: Job) -> None:
+    """Lists for given users, from a checkpoint."""
+    from benchmarks.harness import lists
+
+    lists.answer(job)
+
+
+KINDS = {
+    "train": train,
+    "throughput": throughput,
+    "index": index,
+    "map": show,
+    "agreement": agreement,
+    "own": own,
+    "recommend": recommend,
+}
 
 
 def _status(error: BaseException) -> str:

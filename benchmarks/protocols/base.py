@@ -192,6 +192,17 @@ class Protocol(ABC):
             InputError: if the data lack what the protocol needs, or nothing is left to learn from or to ask.
         """
 
+    @abstractmethod
+    def users(self, data: Interactions) -> npt.NDArray[np.int32]:
+        """Which of the data's users those of the split are, in its order: int32[n_users]."""
+
+    def newcomers(self, data: Interactions) -> npt.NDArray[np.int32]:  # noqa: ARG002
+        """Whom the queries of the reported period are about where `new_users` says that the split knows nobody of them.
+
+        int32[q], indices of the data's users.
+        """
+        return np.empty(0, np.int32)
+
     def trains_before(self, data: Interactions) -> int | None:  # noqa: ARG002
         """From when on no row trains, in microseconds since 1970 UTC; None where that is not the same for everybody."""
         return None

@@ -136,6 +136,9 @@ class CutInTime(Protocol):
         users = np.flatnonzero(np.bincount(data.user[known])).astype(np.int32)
         return Cut(*periods, known, users, numbering(users, data.n_users))
 
+    def users(self, data: Interactions) -> npt.NDArray[np.int32]:
+        return self.cut(data).users
+
     def trains_before(self, data: Interactions) -> int:
         return self._moment(timestamps(data, "the time split"), self.train_until)
 

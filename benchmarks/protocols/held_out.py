@@ -30,6 +30,9 @@ class HeldOut(Protocol):
     def before_held_out(self, n: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """How many of n[i] rows come before those that are held out, int64[s]."""
 
+    def users(self, data: Interactions) -> npt.NDArray[np.int32]:
+        return sequences.of_users(data, self.min_items).user
+
     def split(self, data: Interactions) -> Split:
         """Holds out the last rows of every user.
 

@@ -48,13 +48,24 @@ class UserSplit(Protocol):
         Raises:
             InputError: if the data have no timestamps, or users are too few for one of the three parts.
         """
-        everyone = sequences.of_users(data, self.min_items)
-        part = self._part(len(everyone.user))
-        training, validation, test = (everyone.of(part == number) for number in range(3))
+        training, validation, test = self._parts(data)
         periods = {"validation": self._questions(data, validation), "test": self._questions(data, test)}
         return self._filled(
             data, training.split(data, periods), f"lower min_items ({self.min_items}) or take data of more users"
         )
+
+    def users(self, data: Interactions) -> npt.NDArray[np.int32]:
+        return self._parts(data)[0].user
+
+    def newcomers(self, data: Interactions) -> npt.NDArray[np.int32]:
+        _, validation, test = self._parts(data)
+        return (test if self.period == "test" else validation).user
+
+    def _parts(self, data: Interactions) -> tuple[Sequences, Sequences, Sequences]:
+        """The sequences of the users of training, validation and test."""
+        everyone = sequences.of_users(data, self.min_items)
+        part = self._part(len(everyone.user))
+        return everyone.of(part == 0), everyone.of(part == 1), everyone.of(part == 2)
 
     def _part(self, n: int) -> npt.NDArray[np.int64]:
         """int64[n]: 0, 1 or 2 for each user, to training, validation or test."""

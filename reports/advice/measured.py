@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -99,6 +100,7 @@ class Advice:
 
     Where something is recommended, `choice` is it; where nothing fits, `choice` is the nearest miss. `measured` is
     what the answer rests on, or what is nearest where that is too far away; None where nothing was measured.
+    `candidates` are all settings that were measured there.
     `n_same` of `n_alike` further sets of vectors of that size and machine have the same index as their fastest.
     """
 
@@ -111,6 +113,7 @@ class Advice:
     relaxed: tuple[Relaxed, ...] = ()
     n_same: int = 0
     n_alike: int = 0
+    candidates: tuple[Candidate, ...] = ()
 
 
 def measured(folders: Iterable[Sequence[AnyRecord]]) -> tuple[Measured, ...]:
@@ -148,7 +151,8 @@ def advise(known: Iterable[Measured], needs: Needs) -> Advice:
     candidates = _candidates(nearest.table, needs)
     choice = _fastest(candidates, needs)
     if choice is None:
-        return Advice(needs, NOTHING_FITS, nearest, _nearest_miss(candidates, needs))
+        miss = _nearest_miss(candidates, needs)
+        return Advice(needs, NOTHING_FITS, nearest, miss, candidates=tuple(candidates))
     second = runner_up([c.row for c in candidates if not c.unmet], choice.row, needs.question)
     alike = [one for one in usable if one is not nearest and _same_size(one, nearest)]
     fastest_there = [_fastest(_candidates(one.table, needs), needs) for one in alike]
@@ -162,7 +166,17 @@ def advise(known: Iterable[Measured], needs: Needs) -> Advice:
         tuple(_relaxed(candidates, choice, needs)),
         n_same=sum(c is not None and c.row.name == choice.row.name for c in fastest_there),
         n_alike=len(alike),
+        candidates=tuple(candidates),
     )
+
+
+def of_each_index(advice: Advice) -> list[Candidate]:
+    """The fastest setting of each index that meets the needs, else its nearest miss; what is fit and fast first."""
+    by_name: dict[str, list[Candidate]] = {}
+    for candidate in advice.candidates:
+        by_name.setdefault(candidate.row.name, []).append(candidate)
+    found = [_fastest(of_one, advice.needs) or _nearest_miss(of_one, advice.needs) for of_one in by_name.values()]
+    return sorted(found, key=lambda c: (len(c.unmet), -statistics.median(advice.needs.question.samples(c.row))))
 
 
 def items_factor(table: IndexTable, needs: Needs) -> float:

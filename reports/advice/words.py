@@ -1,8 +1,8 @@
-"""Advice in words: a recommendation in one sentence, and below it the records that it rests on; or the same as JSON."""
+"""Advice in words: three sentences, a table of what else there is, and the records that it rests on; or as JSON."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,10 +14,10 @@ from reports.advice.measured import (
     Candidate,
     Measured,
     Needs,
-    Relaxed,
     Unmet,
     dim_factor,
     items_factor,
+    of_each_index,
 )
 from reports.charts import text
 from reports.tables import answers
@@ -27,25 +27,55 @@ from reports.tables.spread import Spread, spread_of
 _LARGE = 300_000  # items from which the suite with a million is nearer than that with 100,000
 
 
+class Line(NamedTuple):
+    """One measured setting of an index as a row of a table; `verdict` says what of the needs it misses."""
+
+    setting: str
+    recall: str
+    rate: str
+    p95: str
+    memory: str
+    build: str
+    verdict: str
+
+
 def lines(advice: Advice) -> list[str]:
-    """The recommendation first, in one sentence; what it rests on and what else there is in the following ones."""
+    """A sentence each: what to take, the runner-up, and why; one alone where nothing fits or can be told."""
     needs, found, choice = advice.needs, advice.measured, advice.choice
     if found is None or choice is None:
-        return [text.plain(_cannot_tell(needs, found))]
-    if advice.outcome == NOTHING_FITS:
+        said = [_cannot_tell(needs, found)]
+    elif advice.outcome == NOTHING_FITS:
         said = [_nothing_fits(needs, found.table, choice)]
     else:
-        said = [_recommendation(needs, found.table, choice, advice.lead), *_second(advice)]
-        said += [_relaxing(needs, found.table, relaxed) for relaxed in advice.relaxed]
-    said += [_rests_on(found), *_carried(needs, found.table), _records(advice)]
+        said = [_recommendation(needs, found.table, choice), _second(advice), _why(advice, found.table)]
+    return [text.plain(line) for line in said]
+
+
+def table(advice: Advice) -> list[Line]:
+    """The choice first, then of each other index what fits or misses by least, then what giving way would bring."""
+    if advice.measured is None or advice.choice is None:
+        return []
+    shown = [advice.choice, *of_each_index(advice), *(relaxed.candidate for relaxed in advice.relaxed)]
+    # What a relaxed need would bring is there as what misses that need.
+    by_cell = {candidate.row.cell: candidate for candidate in advice.candidates}
+    once = dict.fromkeys(candidate.row.cell for candidate in shown)
+    return [_line(by_cell[cell], advice, advice.measured.table) for cell in once]
+
+
+def notes(advice: Advice) -> list[str]:
+    """What the answer rests on, a sentence each."""
+    needs, found = advice.needs, advice.measured
+    if found is None or advice.choice is None:
+        return []
+    said = [_rests_on(found), *_carried(needs, found.table)]
     if found.table.lost:
         said.append(f"Without figures there, and so not in the choice: {', '.join(found.table.lost)}.")
     if advice.n_alike:
         said.append(
-            f"Of {advice.n_alike} further sets of vectors of this size, {choice.row.name} is the fastest that fits on "
-            f"{advice.n_same}."
+            f"Of {advice.n_alike} further sets of vectors of this size, {advice.choice.row.name} is the fastest that "
+            f"fits on {advice.n_same}."
         )
-    return [text.plain(line) for line in said]
+    return [text.plain(line) for line in [*said, _records(advice)]]
 
 
 def as_json(advice: Advice) -> dict[str, Any]:
@@ -72,7 +102,8 @@ def as_json(advice: Advice) -> dict[str, Any]:
             for r in advice.relaxed
         ],
         "alike": {"n": advice.n_alike, "same_index": advice.n_same},
-        "sentences": lines(advice),
+        "table": [line._asdict() for line in table(advice)],
+        "sentences": [*lines(advice), *notes(advice)],
     }
 
 
@@ -91,19 +122,26 @@ def seconds(value: float) -> str:
     return f"{text.significant(value)} s" if value >= 1 else f"{text.significant(1000 * value)} ms"
 
 
-def _recommendation(needs: Needs, table: IndexTable, choice: Candidate, ahead: answers.Lead | None) -> str:
-    fastest = "it is the fastest" if ahead is None or ahead.verdict == answers.AHEAD else "nothing is clearly faster"
+def _recommendation(needs: Needs, table: IndexTable, choice: Candidate) -> str:
+    return f"Take {_index(choice.row)}: {_figures(choice, needs, table)}."
+
+
+def _why(advice: Advice, table: IndexTable) -> str:
+    fitting = [candidate for candidate in advice.candidates if not candidate.unmet]
+    n, of = len(fitting), len(advice.candidates)
+    ahead = advice.lead is None or advice.lead.verdict == answers.AHEAD
+    fastest = "it is the fastest" if ahead else "nothing is clearly faster"
     return (
-        f"Take {_index(choice.row)}: of what reaches {_wanted(needs, table)}, {fastest}, with "
-        f"{_figures(choice, needs, table)} (measured at {_size(table)})."
+        f"Why: {n} of {of} settings measured at {_size(table)} {'meets' if n == 1 else 'meet'} the needs "
+        f"({_wanted(advice.needs, table)}), and of these {fastest}."
     )
 
 
 def _nothing_fits(needs: Needs, table: IndexTable, miss: Candidate) -> str:
     give = " and ".join(_give(unmet, table) for unmet in miss.unmet)
     return (
-        f"No measured index reaches {_wanted(needs, table)}: the nearest miss is {_index(miss.row)}, for which {give}; "
-        f"it has {_figures(miss, needs, table)} (measured at {_size(table)})."
+        f"Nothing measured at {_size(table)} meets the needs ({_wanted(needs, table)}): the nearest miss is "
+        f"{_index(miss.row)}, for which {give}."
     )
 
 
@@ -122,10 +160,10 @@ def _cannot_tell(needs: Needs, nearest: Measured | None) -> str:
 
 def _wanted(needs: Needs, table: IndexTable) -> str:
     wanted = [f"a {_recall(table)} of {needs.recall:g}"]
-    wanted += [f"fits {n_bytes(needs.memory_bytes)}"] if needs.memory_bytes is not None else []
-    wanted += [f"is built within {seconds(needs.build_s)}"] if needs.build_s is not None else []
-    wanted += [f"answers 95 % of single queries within {seconds(needs.latency_s)}"] if needs.latency_s else []
-    return wanted[0] if len(wanted) == 1 else f"{', '.join(wanted[:-1])} and {wanted[-1]}"
+    wanted += [f"at most {n_bytes(needs.memory_bytes)}"] if needs.memory_bytes is not None else []
+    wanted += [f"built within {seconds(needs.build_s)}"] if needs.build_s is not None else []
+    wanted += [f"95 % of single queries within {seconds(needs.latency_s)}"] if needs.latency_s else []
+    return ", ".join(wanted)
 
 
 def _figures(candidate: Candidate, needs: Needs, table: IndexTable) -> str:
@@ -141,23 +179,35 @@ def _figures(candidate: Candidate, needs: Needs, table: IndexTable) -> str:
     return ", ".join(figures)
 
 
-def _second(advice: Advice) -> list[str]:
-    second, ahead, found = advice.runner_up, advice.lead, advice.measured
-    if second is None or ahead is None or found is None:
-        return ["No other index meets the needs."]
+def _second(advice: Advice) -> str:
+    second, ahead = advice.runner_up, advice.lead
+    if second is None or ahead is None:
+        return "Runner-up: none, no other index meets the needs."
     told = {answers.AHEAD: "ahead in every window", answers.ONCE: "by one window only"}
     verdict = told.get(ahead.verdict, "which of the two is faster cannot be told")
-    times = f"the choice is {text.both(ahead.ratio, text.ratio)} as fast, {verdict}"
-    return [f"Runner-up: {_index(second.row)}; {times}; it has {_figures(second, advice.needs, found.table)}."]
+    return f"Runner-up: {_index(second.row)}; the choice is {text.both(ahead.ratio, text.ratio)} as fast, {verdict}."
 
 
-def _relaxing(needs: Needs, table: IndexTable, relaxed: Relaxed) -> str:
-    value = f"{relaxed.value:g}" if relaxed.need == "recall" else _value(relaxed.need, relaxed.value)
-    return (
-        f"With a {_called(relaxed.need, table)} of {value}: {_index(relaxed.candidate.row)}, "
-        f"{text.both(relaxed.lead.ratio, text.ratio)} as fast as the choice, with "
-        f"{_figures(relaxed.candidate, needs, table)}."
+def _line(candidate: Candidate, advice: Advice, table: IndexTable) -> Line:
+    row = candidate.row
+    return Line(
+        " ".join(filter(None, (row.name, row.build, row.query))),
+        "not measured" if row.recall is None else f"{row.recall:.3f}",
+        text.median(_rate(row, advice.needs), text.rate),
+        text.MISSING if row.p95_s is None else seconds(row.p95_s),
+        text.MISSING if candidate.n_bytes is None else n_bytes(candidate.n_bytes),
+        text.MISSING if row.build_s is None else seconds(row.build_s),
+        _verdict(candidate, advice, table),
     )
+
+
+def _verdict(candidate: Candidate, advice: Advice, table: IndexTable) -> str:
+    if advice.runner_up and candidate.row is advice.runner_up.row:
+        return "runner-up"
+    if advice.choice and candidate.row is advice.choice.row and not candidate.unmet:
+        return "take this"
+    missed = [_called(unmet.need, table) for unmet in candidate.unmet]
+    return f"misses {', '.join(missed)}" if missed else "fits"
 
 
 def _rests_on(found: Measured) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_records import MACHINE, changed, indexed, searched
 
 from reports.advice.measured import CANNOT_TELL, NOTHING_FITS, RECOMMENDED, Needs, advise, measured
-from reports.advice.words import as_json, lines, n_bytes, seconds
+from reports.advice.words import as_json, lines, n_bytes, notes, seconds, table
 
 
 def advice(records, **needs):
@@ -128,9 +128,10 @@ def test_what_relaxing_would_give_misses_that_need_alone_and_is_faster(records, 
 @given(index_records(), NEEDED)
 def test_every_advice_can_be_said_and_be_given_to_programs(records, needs):
     given_advice = advise(measured([records]), needs)
-    said = lines(given_advice)
-    assert given_advice.choice.row.cell in " ".join(said)
-    assert "measured at 1,000,000 items of 64 dimensions" in said[0]
+    said = [*lines(given_advice), *notes(given_advice)]
+    assert given_advice.choice.row.cell in said[-1]
+    assert "measured at 1,000,000 items of 64 dimensions" in " ".join(said)
+    assert len(lines(given_advice)) == (3 if given_advice.outcome == RECOMMENDED else 1)
     assert json.loads(json.dumps(as_json(given_advice), allow_nan=False))["sentences"] == said
     assert ("bytes are scaled" in " ".join(said)) == ((needs.n_items, needs.dim) != (1_000_000, 64))
 
@@ -184,7 +185,7 @@ def test_of_equally_near_ones_most_indexes_count_and_then_the_last_recorded():
     third = searched("faiss-ivf", 0.9, [1.0], variant="64-d, 1000000", group="1000000", run_id="run-1")
     assert advice([third, *records]).measured.table.seed == 0
     assert advice(records).n_alike == 2
-    assert "Of 2 further sets of vectors of this size, faiss-hnsw is the fastest that fits on 2." in lines(
+    assert "Of 2 further sets of vectors of this size, faiss-hnsw is the fastest that fits on 2." in notes(
         advice(records)
     )
 
@@ -195,8 +196,8 @@ def test_machines_are_never_mixed_and_the_one_is_named():
     records = [*sized(1_000_000, 64, machine=here), fast]
     given_advice = advice(records)
     assert (given_advice.measured.machine.id, given_advice.choice.row.name) == ("m-1", "faiss-hnsw")
-    assert "Example CPU at 2.0 GHz" in " ".join(lines(given_advice))
-    assert "Another CPU" in " ".join(lines(advice(records, n_items=4_000_000)))
+    assert "Example CPU at 2.0 GHz" in " ".join(notes(given_advice))
+    assert "Another CPU" in " ".join(notes(advice(records, n_items=4_000_000)))
     # The same cells on two machines stay two tables.
     same = [*sized(1_000_000, 64), *sized(1_000_000, 64, machine=there, run_id="run-2")]
     assert len(measured([same])) == 2
@@ -273,9 +274,39 @@ def test_a_choice_that_is_not_clearly_ahead_is_not_called_the_fastest():
         searched("annoy", 0.97, [299.0, 201.0, 300.0]),
     ]
     said = lines(advice(close))
-    assert "nothing is clearly faster" in said[0]
+    assert "nothing is clearly faster" in said[2]
     assert "which of the two is faster cannot be told" in said[1]
-    assert "it is the fastest" in lines(advice(sized(1_000_000, 64)))[0]
+    assert "it is the fastest" in lines(advice(sized(1_000_000, 64)))[2]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(index_records(), NEEDED)
+def test_the_table_has_the_choice_first_and_every_index_with_what_it_misses(records, needs):
+    given_advice = advise(measured([records]), needs)
+    first, *others = table(given_advice)
+    assert first.setting.startswith(given_advice.choice.row.name)
+    assert (first.verdict == "take this") == (given_advice.outcome == RECOMMENDED)
+    names = {line.setting.split()[0] for line in (first, *others)}
+    assert names == {record.index.name for record in records}
+    by_name = {name: [misses(r, needs) for r in records if r.index.name == name] for name in names}
+    of_index = {line.setting.split()[0]: line.verdict for line in reversed((first, *others))}  # its first row
+    assert {name for name, verdict in of_index.items() if not verdict.startswith("misses ")} == {
+        name for name, missed in by_name.items() if [] in missed
+    }
+
+
+def test_what_just_misses_says_what():
+    records = [
+        searched("faiss-hnsw", 0.97, [300.0, 310.0]),
+        searched("annoy", 0.94, [200.0, 210.0]),
+        searched("faiss-ivf", 0.94, [900.0, 910.0], timings={"p95_s": 9.0}),
+    ]
+    shown = {line.setting.split()[0]: line.verdict for line in table(advice(records, latency_s=1.0))}
+    assert shown == {
+        "faiss-hnsw": "take this",
+        "faiss-ivf": "misses recall@10, p95",
+        "annoy": "misses recall@10",
+    }
 
 
 def test_what_the_choice_loses_of_the_task_is_told():

@@ -11,9 +11,10 @@ from record_lines import record
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import specs
-from benchmarks.agreement import command, mutants
+from benchmarks.agreement import mutants
+from benchmarks.cli import agree as command
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 
 

@@ -1,0 +1,39 @@
+"""What several commands print."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console as _RichConsole
+
+from benchmarks.records import Index, Record
+
+
+class Console(_RichConsole):
+    """A console that leaves a broken pipe to benchmarks/exit_codes.py; rich's own ends with the code of a failure."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def say(options: argparse.Namespace, *lines: str) -> None:
+    """Lines that `--quiet` leaves out."""
+    if not options.quiet:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def entrances(written: Sequence[Path]) -> list[str]:
+    """Of all files of the leaderboards those that a reader opens."""
+    return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
+
+
+def title(record: Record) -> str:
+    """What a record is of, in a line: "train · mf-bpr (small) · torch · eager · ml-1m · time-split · seed 0"."""
+    words = [record.kind, f"{record.model} ({record.variant})", record.backend, record.mode]
+    if isinstance(record, Index):
+        options = {**record.index.build, **record.index.query}
+        words.append(" ".join([record.index.name, *(f"{name}={value}" for name, value in options.items())]))
+    return " · ".join([*words, record.dataset, record.protocol, f"seed {record.seed}"])

@@ -1,0 +1,64 @@
+"""`doctor`: which backends work here, and why not."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from backends.registry import BACKENDS, FRAMEWORKS
+from benchmarks import suites
+from benchmarks.cli.console import say
+from benchmarks.cli.options import Subcommands, add_always, add_results
+from benchmarks.exit_codes import FINE, NOTHING_MEASURED
+from benchmarks.harness import environment
+from benchmarks.harness.plan import Cell, Options
+from benchmarks.harness.run import Group, Run, plan
+from benchmarks.records import Record
+
+TIMEOUT_S = 120.0
+
+
+def add(subcommands: Subcommands) -> None:
+    command = subcommands.add_parser("doctor", help="check which backends work on this machine, and why others do not")
+    add_results(command)
+    add_always(command, call, quiet="a line for each check only")
+
+
+def call(options: argparse.Namespace) -> int:
+    """Trains a minute model in every backend and mode, on the CPU and, where there is one, on the GPU."""
+    gpu, at_once, ended = environment.machine().gpu, os.cpu_count() or 1, Counter[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        ((prepared, planned),) = plan(suites.for_datasets((), "doctor"), Options(), Path(folder), None)
+        on_cpu = [cell for cell in planned if cell.backend in FRAMEWORKS]
+        on_gpu = [dataclasses.replace(cell, device="gpu") for cell in on_cpu if "gpu" in BACKENDS[cell.backend].devices]
+        where = f"the CPU, {at_once} at a time" + (f", and on the {gpu}" if gpu else "")
+        say(options, f"trains a minute model in each framework, eager and compiled, on {where}")
+
+        def checked(cell: Cell, record: Record) -> None:
+            ended[record.status] += 1
+            sys.stdout.write(f"{record.status:8} {cell.backend:10} {cell.mode:8} {cell.device}: {_outcome(record)}\n")
+            sys.stdout.flush()
+
+        session = Run(Path(folder), TIMEOUT_S, checked)
+        session.execute(Group(tuple((cell,) for cell in on_cpu), turns=0, at_once=at_once), prepared)
+        if gpu:  # one at a time: some frameworks take all of its memory at once
+            session.execute(Group(tuple((cell,) for cell in on_gpu), turns=0), prepared)
+        else:
+            say(options, "skipped  GPU: nvidia-smi finds none on this machine, so nothing was tried on one")
+    n_lost = ended.total() - ended["ok"]
+    lost = f"; a run records a cell for each of the other {n_lost} with its reason, and goes on" if n_lost else ""
+    say(options, f"{ended['ok']} of {ended.total()} work here{lost}")
+    return FINE if ended["ok"] else NOTHING_MEASURED
+
+
+def _outcome(record: Record) -> str:
+    if record.status != "ok":
+        return str(record.reason)
+    packages = [name for name in BACKENDS[record.backend].packages if name in record.versions]
+    versions = " ".join(f"{name} {record.versions[name]}" for name in packages)
+    return f"{versions}, {record.single('wall_s') or 0:.0f} s"
