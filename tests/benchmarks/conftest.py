@@ -1,1 +1,1 @@
-"""Puts this folder on the path, so that the tests of the command line can import `record_lines`."""
+"""Puts this folder on the path, so that the tests in its rooms can import `record_lines`."""

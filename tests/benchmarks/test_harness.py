@@ -22,6 +22,7 @@ import pytest
 from backends.registry import FRAMEWORKS
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness import environment, store
+from benchmarks.records import fields
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("datasets", "benchmarks", "backends", "reports")
@@ -433,7 +434,7 @@ def without_chance(records):
     kept = ("cell", "status", "reason", "metrics", "intervals", "curve", "hashes", "settings", "versions")
     return {
         json.dumps([record[name] for name in names]): json.dumps([record[name] for name in kept], sort_keys=True)
-        for record in records
+        for record in map(fields, records)
     }
 
 
