@@ -36,8 +36,8 @@ def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("compare", help="what differs between two results folders, beyond noise or not")
     for name, what in (("a", "results before"), ("b", "results now")):
         command.add_argument(name, type=Path, metavar=name.upper(), help=f"folder of the {what}")
-    command.add_argument("--json", action="store_true", help="as JSON, with every figure")
-    add_always(command, call, quiet="the summary only")
+    command.add_argument("--json", action="store_true", help="print every figure as JSON")
+    add_always(command, call, quiet="print the summary only")
 
 
 def call(options: argparse.Namespace) -> int:

@@ -43,9 +43,9 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument("cell", metavar="CELL", help="its key or how that begins, `latest`, or `failed`")
     command.add_argument(
         "--results", type=Path, default=Path("RESULTS"), metavar="DIR",
-        help="default RESULTS; a folder of results folders stands for all of them",
+        help="results folder (default RESULTS), or a folder of several",
     )  # fmt: skip
-    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--json", action="store_true", help="print the record, its command and files as JSON")
     add_always(command, call)
 
 
