@@ -105,7 +105,7 @@ def _summary(found: Comparison) -> Iterator[str]:
             "machines; measure both on one."
         )
     if found.other_data:
-        yield f"The accuracy of {_cells(found.other_data)} is not compared, since their data have different hashes."
+        yield f"No figure of {_cells(found.other_data)} is compared, since their data have different hashes."
     if found.versions:
         changed = (f"{name} {a} to {b}" for name, (a, b) in found.versions.items())
         yield f"Versions changed: {', '.join(changed)}."
