@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.harness import mixture, store
+from datasets.errors import InputError
 from reports.tables.readable import readable
 from reports.tables.records import Record, prepare
 from reports.tables.reproduce import commands
+
+Row = TypeVar("Row")
 
 NAMES = ["kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "protocol", "seed"]
 COLUMNS: dict[str, Any] = {
@@ -142,7 +147,7 @@ def frame_of(records: Sequence[Record], commands: Mapping[str, str]) -> pd.DataF
     found = pd.concat([named, _timings(raw["timings"]), _fields(raw["memory"])], axis=1)
     table = found.reindex(columns=[*_TYPES, *_NESTED, *_WINDOWS])
     table = table.astype({name: kind for name, kind in _TYPES.items() if kind != "int64"})
-    table[_WINDOWS] = table[_WINDOWS].map(lambda taken: taken if isinstance(taken, tuple) else ())
+    table[_WINDOWS] = table[_WINDOWS].apply(or_empty)
     table = table.assign(threads=table["threads"].infer_objects(), seed=table["seed"].infer_objects())
     table = table.assign(**_primary(figures, table["primary_metric"], table["index_recall_metric"]))
     wide = (_fields(raw[name]).add_prefix(f"{name}/").astype(kind) for name, kind in _WIDE.items())
@@ -161,6 +166,43 @@ def to_parquet(cells: pd.DataFrame) -> bytes:
         index=False, compression="zstd", write_statistics=False, store_schema=False
     )
     return content
+
+
+def rows(table: pd.DataFrame, kind: type[Row]) -> tuple[Row, ...]:
+    """Dataclasses of a table whose columns are called like their fields; what is missing is None."""
+    chosen = table[[field.name for field in fields(kind)]].astype(object)  # type: ignore[arg-type]
+    return tuple(starmap(kind, chosen.where(chosen.notna(), None).itertuples(index=False, name=None)))
+
+
+def objects(values: Iterable[Any], index: pd.Index) -> pd.Series:
+    """A column of what pandas has no type for."""
+    return pd.Series(list(values), index, dtype=object)
+
+
+def tuples(values: pd.Series, by: list[str], index: pd.Index) -> pd.Series:
+    """All values of each group, () of those in the index that have none."""
+    return or_empty(values.groupby(level=by).agg(tuple).reindex(index))
+
+
+def or_empty(values: pd.Series) -> pd.Series:
+    """With () in place of what is missing."""
+    return values.map(lambda value: value if isinstance(value, tuple) else ())
+
+
+def primary_metric(cells: pd.DataFrame) -> str | None:
+    """The metric that these cells' protocol is judged by, None where none of them got so far as to say.
+
+    Raises:
+        InputError: they name several, or a finished one names none.
+    """
+    where = f"{cells['dataset'].iloc[0]} / {cells['protocol'].iloc[0]}"
+    names = sorted(cells["primary_metric"].dropna().unique())
+    if len(names) > 1:
+        raise InputError(f"records of {where} name several primary metrics ({', '.join(names)}): expected one")
+    nameless = cells.loc[(cells["status"] == "ok") & cells["primary_metric"].isna(), "cell"]
+    if len(nameless):
+        raise InputError(f"record {nameless.iloc[0]} of {where} lacks settings.primary_metric: run that cell again")
+    return names[0] if names else None
 
 
 def _flat(cells: pd.DataFrame) -> pd.DataFrame:

@@ -131,7 +131,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict], left_out: tupl
     answers = table_answers(retrieval)
     found = commands(chosen)
     cells = frame_of(chosen, found.of_cell)
-    accuracy, throughput = accuracy_tables(chosen, judged), throughput_tables(chosen)
+    accuracy, throughput = accuracy_tables(cells, judged), throughput_tables(chosen)
     return Leaderboards(
         headline=_headline(chosen, judged),
         overview=overview_rows(accuracy, throughput),
