@@ -26,6 +26,7 @@ from benchmarks.harness import mixture, store
 from benchmarks.harness.plan import Cell, Options, Prepared, lines
 from benchmarks.harness.prepare import prepare as prepare_block
 from benchmarks.harness.run import FAILURES, Group, Run, groups, plan
+from benchmarks.records import Index, Map, Record, Throughput
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
     return _conclude(options, records)
 
 
-def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
+def _conclude(options: argparse.Namespace, records: Sequence[Record]) -> int:
     # Here, because it brings all of SciPy's statistics with it.
     from benchmarks.agreement.verdict import ending, verdicts
     from reports import write
@@ -132,12 +133,12 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     reached = verdicts(records)
     if options.json:
         for record in records:
-            sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
+            sys.stdout.write(store.as_line(record).decode())
     else:
         sys.stdout.write(markdown.summary(leaderboards) + "\n")
         for verdict in reached:
             sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
-        statuses = Counter(record["status"] for record in records)
+        statuses = Counter(record.status for record in records)
         sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
     # Pages come after what was measured: one that was edited by hand is refused, and the run has not been for nothing.
     written = write.publish({options.results: leaderboards}, [options.results])
@@ -149,11 +150,11 @@ def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> i
     return _code(reached, records)
 
 
-def _code(reached: Sequence[Verdict], records: Sequence[store.Record]) -> int:
-    if not any(record["status"] == "ok" for record in records):
+def _code(reached: Sequence[Verdict], records: Sequence[Record]) -> int:
+    if not any(record.status == "ok" for record in records):
         return NOTHING_MEASURED
     disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
-    return FAILED if disagree or any(record["status"] in FAILURES for record in records) else FINE
+    return FAILED if disagree or any(record.status in FAILURES for record in records) else FINE
 
 
 GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
@@ -163,7 +164,7 @@ GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
 def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
     session = Run(options.results, options.timeout, lambda *_: None)
     known = session.records.values()
-    walls = {record["cell"]: record["timings"].get("wall_s") for record in known if record["status"] == "ok"}
+    walls = {record.cell: record.single("wall_s") for record in known if record.status == "ok"}
     total, shown = 0.0, lines(cell for _, cells in planned for cell in cells)
     for _, cells in planned:
         for cell in cells:
@@ -278,7 +279,7 @@ PUBLISHED = Path(__file__).resolve().parent.parent / "reports" / "published"
 
 
 def _has_records(folder: Path) -> bool:
-    return any((inside / store.FILE_NAME).exists() for inside in store.folders(folder))
+    return any(store.file_of(inside) for inside in store.folders(folder))
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -294,10 +295,10 @@ def doctor(options: argparse.Namespace) -> int:
                     continue
                 session.execute(Group(((cell,),), turns=0), prepared)
                 record = session.records[cell.key]
-                versions = " ".join(f"{name} {version}" for name, version in record["versions"].items())
-                n_working += record["status"] == "ok"
-                outcome = versions if record["status"] == "ok" else record["reason"]
-                sys.stdout.write(f"{record['status']:8} {cell.backend} {cell.mode} {device}: {outcome}\n")
+                versions = " ".join(f"{name} {version}" for name, version in record.versions.items())
+                n_working += record.status == "ok"
+                outcome = versions if record.status == "ok" else record.reason
+                sys.stdout.write(f"{record.status:8} {cell.backend} {cell.mode} {device}: {outcome}\n")
                 sys.stdout.flush()
     _say(options, "a cell for what does not work here is recorded with this reason, and the rest of a run goes on")
     return FINE if n_working else NOTHING_MEASURED
@@ -345,9 +346,9 @@ class _Board:
         for cell in group.cells:
             self._line(f"kept     {self._shown[cell.key]}")
 
-    def done(self, cell: Cell, record: store.Record) -> None:
-        what = _headline(record) if record["status"] == "ok" else record["reason"]
-        self._line(f"{record['status']:8} {self._shown[cell.key]}  {what}")
+    def done(self, cell: Cell, record: Record) -> None:
+        what = _headline(record) if record.status == "ok" else record.reason
+        self._line(f"{record.status:8} {self._shown[cell.key]}  {what}")
 
     def _line(self, text: str) -> None:
         self._n_done += 1
@@ -361,18 +362,21 @@ class _Board:
             self._progress.console.print(text, markup=False, highlight=False)
 
 
-def _headline(record: store.Record) -> str:
-    timings, primary = record["timings"], record["settings"]["primary_metric"]
-    if record["kind"] == "throughput":
-        rates = sorted(timings["window_samples_per_s"])
-        return f"{rates[len(rates) // 2]:,.0f} samples/s"
-    if record["kind"] == "map":
-        return f"{record['map']['method']} of {len(record['map']['x']):,} items"
-    words = f"{primary} {record['metrics'][primary]:.4f}"
-    if record["kind"] == "index":
-        rates = sorted(timings["batch_qps"])
-        return f"{words}, {rates[len(rates) // 2]:,.0f} queries/s"
-    return f"{words}, {timings['wall_s']:.1f} s"
+def _headline(record: Record) -> str:
+    match record:
+        case Throughput():
+            return f"{_median(record, 'window_samples_per_s'):,.0f} samples/s"
+        case Map(map=drawn) if drawn is not None:
+            return f"{drawn.method} of {len(drawn.x):,} items"
+    words = f"{record.primary_metric} {record.metrics[str(record.primary_metric)]:.4f}"
+    if isinstance(record, Index):
+        return f"{words}, {_median(record, 'batch_qps'):,.0f} queries/s"
+    return f"{words}, {record.single('wall_s') or 0:.1f} s"
+
+
+def _median(record: Record, name: str) -> float:
+    rates = sorted(record.samples(name))
+    return rates[len(rates) // 2]
 
 
 def _say(options: argparse.Namespace, *lines: str) -> None:

@@ -12,7 +12,7 @@ from reports.pages import site
 from reports.pages.markdown import markdown
 from reports.tables import frame
 from reports.tables.leaderboard import Leaderboards, build
-from reports.tables.readable import readable
+from reports.tables.readable import without_folders
 from reports.tables.records import prepare
 
 
@@ -26,7 +26,7 @@ def load(results: Path) -> Leaderboards:
     from benchmarks.agreement import verdict
     from benchmarks.harness import mixture, store
 
-    newest, left_out = mixture.newest(readable(store.read(results)))
+    newest, left_out = mixture.newest(without_folders(store.read(results)))
     # Prepared first, so that verdicts and tables call everything by the same names.
     records = prepare(newest)
     return build(records, verdict.verdicts(records), left_out)

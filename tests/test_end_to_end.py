@@ -1,6 +1,5 @@
 """One real run: three models in four frameworks, the baselines and every index, on a file of one's own."""
 
-import json
 import os
 import subprocess
 import sys
@@ -94,12 +93,12 @@ def finished(tmp_path_factory):
 
 
 def of(finished, **wanted):
-    return [r for r in finished.records if all(r[name] == value for name, value in wanted.items())]
+    return [r for r in finished.records if all(getattr(r, name) == value for name, value in wanted.items())]
 
 
 def test_the_whole_run_is_fine(finished):
     assert finished.run.returncode == 0, finished.run.stderr
-    assert {record["status"] for record in finished.records} == {"ok"}
+    assert {record.status for record in finished.records} == {"ok"}
     n_index_cells = len(INDEXES) + 1  # one has two query settings; popularity's vectors are nothing to search
     assert len(finished.records) == len(MODELS) * len(FRAMEWORKS) + 2 + 1 + n_index_cells
 
@@ -107,9 +106,9 @@ def test_the_whole_run_is_fine(finished):
 @pytest.mark.parametrize("model", MODELS)
 def test_frameworks_were_given_the_same_parameters_and_batches(finished, model):
     records = of(finished, kind="train", model=model)
-    assert {record["backend"] for record in records} == set(FRAMEWORKS)
+    assert {record.backend for record in records} == set(FRAMEWORKS)
     for name in ("dataset", "split", "spec", "parameters", "batches"):
-        assert len({record["hashes"][name] for record in records}) == 1, name
+        assert len({record.hashes[name] for record in records}) == 1, name
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -118,31 +117,31 @@ def test_frameworks_agree_on_a_model_that_has_learnt(finished, model):
     assert verdict.verdict == "agrees", verdict.reason
     assert verdict.spread <= METRIC.limit
     for record in of(finished, kind="train", model=model):
-        assert record["metrics"]["recall_micro@10"] > record["curve"][0]["metrics"]["recall_micro@10"] + 0.1
+        assert record.metrics["recall_micro@10"] > record.curve[0].metrics["recall_micro@10"] + 0.1
     assert f"agrees       {model} (small)" in finished.run.stdout
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_frameworks_losses_are_the_same_epoch_by_epoch(finished, model):
-    losses = np.array([[p["loss"] for p in r["curve"][1:]] for r in of(finished, kind="train", model=model)])
+    losses = np.array([[p.loss for p in r.curve[1:]] for r in of(finished, kind="train", model=model)])
     assert len(losses) == len(FRAMEWORKS)
     np.testing.assert_allclose(losses, np.broadcast_to(losses[0], losses.shape), rtol=1e-4)
 
 
 def test_early_stopping_goes_back_to_the_same_epoch_in_every_framework(finished):
     records = of(finished, kind="train", model="gru4rec")
-    assert len({len(record["curve"]) for record in records}) == 1
-    (best,) = {record["metrics"]["best_epoch"] for record in records}
+    assert len({len(record.curve) for record in records}) == 1
+    (best,) = {record.metrics["best_epoch"] for record in records}
     for record in records:
-        curve = [point["metrics"]["recall_micro@10"] for point in record["curve"]]
-        assert curve[best] == max(curve[1:]) == record["metrics"]["validation.recall_micro@10"]
+        curve = [point.metrics["recall_micro@10"] for point in record.curve]
+        assert curve[best] == max(curve[1:]) == record.metrics["validation.recall_micro@10"]
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_training_leaves_a_checkpoint_that_fits_its_spec(finished, model):
     """The parameters of one model, whoever trained it."""
     records = of(finished, kind="train", model=model)
-    own = {name: value for name, value in records[0]["settings"].items() if name not in {"primary_metric", "protocol"}}
+    own = {name: value for name, value in records[0].settings.items() if name not in {"primary_metric", "protocol"}}
     table = specs.make(model, own).parameters(Sizes(N_USERS, N_ITEMS))
     folder = finished.results / "checkpoints"
     trained = [checkpoints.load(folder / f"{record['cell']}.npz", table) for record in records]
@@ -154,20 +153,20 @@ def test_every_training_leaves_a_checkpoint_that_fits_its_spec(finished, model):
 def test_models_learn_more_than_popularity_knows(finished):
     (popularity,) = of(finished, kind="train", model="popularity", variant="seen-kept")
     for record in of(finished, kind="train", variant="small"):
-        assert record["metrics"]["recall_micro@10"] > popularity["metrics"]["recall_micro@10"] + 0.1, record["model"]
+        assert record.metrics["recall_micro@10"] > popularity.metrics["recall_micro@10"] + 0.1, record.model
 
 
 def test_every_index_searched_the_same_vectors(finished):
     records = of(finished, kind="index")
-    assert {record["index"]["name"] for record in records} == set(INDEXES)
-    assert len({record["group"] for record in records}) == 1
-    by_name = {record["index"]["name"]: record for record in records}
+    assert {record.index.name for record in records} == set(INDEXES)
+    assert len({record.group for record in records}) == 1
+    by_name = {record.index.name: record for record in records}
     (trained,) = of(finished, kind="train", model="mf-bpr", backend="torch")
     for name in ("exact", "faiss-flat"):
-        assert by_name[name]["metrics"]["index_recall@10"] == 1.0
-        assert by_name[name]["metrics"]["recall_micro@10"] == trained["metrics"]["recall_micro@10"]
-    lists = [record for record in records if record["index"]["name"] == "faiss-ivf"]
-    probes = {record["index"]["query"]["nprobe"]: record["metrics"]["index_recall@10"] for record in lists}
+        assert by_name[name].metrics["index_recall@10"] == 1.0
+        assert by_name[name].metrics["recall_micro@10"] == trained.metrics["recall_micro@10"]
+    lists = [record for record in records if record.index.name == "faiss-ivf"]
+    probes = {record.index.query["nprobe"]: record.metrics["index_recall@10"] for record in lists}
     assert probes[1] <= probes[4] == 1.0
 
 
@@ -208,4 +207,4 @@ def test_records_in_another_order_make_the_same_pages(finished, tmp_path):
 
 def test_records_hold_no_path_into_the_results_folder(finished):
     """What was written is worth the same after the folder has been moved."""
-    assert str(finished.results) not in json.dumps(finished.records)
+    assert str(finished.results) not in store.file_of(finished.results).read_text(encoding="utf-8")

@@ -93,8 +93,8 @@ def followed(another_copy):
 
 
 def trained(records, model, **wanted):
-    rows = [record for record in records if (record["kind"], record["model"]) == ("train", model)]
-    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+    rows = [record for record in records if (record.kind, record.model) == ("train", model)]
+    return [row for row in rows if all(getattr(row, name) == value for name, value in wanted.items())]
 
 
 class TestModel:
@@ -118,9 +118,9 @@ class TestModel:
         (verdict,) = verdicts(records)
         assert (verdict.model, verdict.verdict) == ("mf-ssm", "agrees")
         rows = trained(records, "mf-ssm", status="ok")
-        assert {row["backend"] for row in rows} == set(FRAMEWORKS)
-        popular = max(row["metrics"]["recall_micro@10"] for row in trained(records, "popularity"))
-        assert min(row["metrics"]["recall_micro@10"] for row in rows) > popular + 0.02
+        assert {row.backend for row in rows} == set(FRAMEWORKS)
+        popular = max(row.metrics["recall_micro@10"] for row in trained(records, "popularity"))
+        assert min(row.metrics["recall_micro@10"] for row in rows) > popular + 0.02
 
     def test_it_stands_on_the_leaderboard(self, done):
         for name in FRAMEWORKS:
@@ -143,14 +143,14 @@ class TestDataSet:
 
     def test_what_is_run_on_it_stands_on_the_leaderboard(self, done):
         records = done.records("playlists")
-        assert {record["status"] for record in records} == {"ok"}
+        assert {record.status for record in records} == {"ok"}
         (als,) = trained(records, "als")
-        popular = max(row["metrics"]["recall_micro@20"] for row in trained(records, "popularity"))
-        assert als["metrics"]["recall_micro@20"] > popular + 0.1
+        popular = max(row.metrics["recall_micro@20"] for row in trained(records, "popularity"))
+        assert als.metrics["recall_micro@20"] > popular + 0.1
         assert "playlists / time-split" in done.page("playlists")
 
     def test_the_publishers_archive_needs_no_note_and_another_edition_has_one(self, done, tmp_path):
-        assert not any("SHA-256" in note for record in done.records("playlists") for note in record["notes"])
+        assert not any("SHA-256" in note for record in done.records("playlists") for note in record.notes)
         self.rewrite(done.tree / "archives" / "playlists.zip", tmp_path, lambda rows: rows[:-1])
         code, printed = self.prepare(done, tmp_path)
         assert (code, "not the publisher's 343e5cdc" in printed) == (0, True), printed
@@ -183,14 +183,12 @@ class TestIndex:
         assert json.loads(listed)["indexes"]["hyperplanes"] == {"build": {"bits": 256}, "query": {"candidates": 100}}
 
     def test_it_finds_more_the_more_it_looks_at(self, done):
-        records = [record for record in done.records("hyperplanes") if record["kind"] == "index"]
-        assert {record["status"] for record in records} == {"ok"}
+        records = [record for record in done.records("hyperplanes") if record.kind == "index"]
+        assert {record.status for record in records} == {"ok"}
         recall = {
-            (record["index"]["build"]["bits"], record["index"]["query"]["candidates"]): record["metrics"][
-                "index_recall@10"
-            ]
+            (record.index.build["bits"], record.index.query["candidates"]): record.metrics["index_recall@10"]
             for record in records
-            if record["index"]["name"] == "hyperplanes"
+            if record.index.name == "hyperplanes"
         }
         assert len(recall) == 4
         assert recall[64, 10] < recall[64, 30]
@@ -219,18 +217,18 @@ class TestBackend:
         assert "1 of 1 adapters and modes agree with their reference" in done.printed
 
     def test_it_is_part_of_the_verdict_and_of_the_leaderboard(self, done):
-        assert {row["backend"] for row in trained(done.records("numpy"), "mf-bpr", status="ok")} == {"numpy", "torch"}
+        assert {row.backend for row in trained(done.records("numpy"), "mf-bpr", status="ok")} == {"numpy", "torch"}
         assert re.search(r"^agrees +mf-bpr \(small\): recall_micro@10 of seed 0 ", done.printed, re.MULTILINE)
         assert re.search(r"\| mf-bpr \| small \| numpy \| eager \| 0\.\d{4} .*\| agrees \|", done.page("numpy"))
 
     def test_its_throughput_is_measured_against_another(self, done):
-        (group,) = {record["group"] for record in done.records("numpy") if record["kind"] == "throughput"}
+        (group,) = {record.group for record in done.records("numpy") if record.kind == "throughput"}
         assert group
         assert re.search(r"\| numpy \| eager \| .*×", done.page("numpy"))
 
     def test_its_versions_are_recorded(self, done):
         (row,) = trained(done.records("numpy"), "mf-bpr", backend="numpy")
-        assert {"autograd", "numpy", "python"} <= set(row["versions"])
+        assert {"autograd", "numpy", "python"} <= set(row.versions)
 
 
 def test_the_tests_of_the_house_hold_with_all_four_in_place(another_copy):

@@ -16,6 +16,7 @@ from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, mixture, store
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.harness.run import FAILURES, Group, Run
+from benchmarks.records import Agreement, Record
 from benchmarks.specs.base import settings
 
 LADDER_DATA = "the ladder's own data"
@@ -24,7 +25,7 @@ PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
 def agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
-    records = []
+    records: list[Agreement] = []
     with store.locked(options.results):
         mixture.refuse_other_machine(options.results)
         session = Run(options.results, options.timeout, _print_bugs if options.mutants else _print_climb)
@@ -32,9 +33,10 @@ def agree(options: argparse.Namespace) -> int:
             hashes = {"split": "ladder", **({"repeat": str(repeat)} if repeat else {})}
             cells = list(_cells(options, hashes))
             _climb(session, cells, Prepared(LADDER_DATA, PROTOCOL, Path(), hashes, ()), options.jobs)
-            records += [session.records[cell.key] for cell in cells]
+            made = [session.records[cell.key] for cell in cells]
+            records += [record for record in made if isinstance(record, Agreement)]
     _conclude(records, mutants=options.mutants)
-    tried = [record for record in records if record["status"] not in {"skipped", "unsupported"}]
+    tried = [record for record in records if record.status not in {"skipped", "unsupported"}]
     if not tried:
         return NOTHING_MEASURED
     return FINE if all(_passed(record) for record in tried) else FAILED
@@ -45,7 +47,7 @@ def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared, jobs: int) -
     session.execute(Group(processes, turns=0, at_once=jobs), prepared)
     # Where a process of several died, each has its own end by itself.
     for cell in (cell for process in processes if len(process) > 1 for cell in process):
-        if session.records[cell.key]["status"] in FAILURES:
+        if session.records[cell.key].status in FAILURES:
             session.execute(Group(((cell,),), turns=0), prepared)
 
 
@@ -84,54 +86,54 @@ def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[C
                     inputs={
                         **hashes,
                         "versions": environment.versions(backend),
-                        "machine": environment.machine()["id"],
+                        "machine": environment.machine().id,
                     },
                     refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
                 )
 
 
-def _passed(record: store.Record) -> bool:
-    if record["status"] != "ok":
+def _passed(record: Agreement) -> bool:
+    if record.status != "ok":
         return False
-    if record["variant"] == INJECTED:
-        return bool(record["metrics"]["n_caught"] == record["metrics"]["n_injected"])
-    return all(rung["holds"] for rung in record["rungs"])
+    if record.variant == INJECTED:
+        return bool(record.metrics["n_caught"] == record.metrics["n_injected"])
+    return all(rung.holds for rung in record.rungs)
 
 
-def _print_climb(cell: Cell, record: store.Record) -> None:
+def _print_climb(cell: Cell, record: Record) -> None:
     """One line: the deepest rung that holds, and the first that breaks, with its difference."""
     name = f"{cell.model:12} {cell.variant:14} {cell.backend:10} {cell.mode:8} {cell.device}"
     name += f" seed {cell.seed}" if cell.seed else ""
-    if record["status"] != "ok":
-        sys.stdout.write(f"{record['status']:8} {name}  {record['reason']}\n")
+    if not isinstance(record, Agreement) or record.status != "ok":
+        sys.stdout.write(f"{record.status:8} {name}  {record.reason}\n")
         return
-    *held, last = record["rungs"]
-    if last["holds"]:
-        text = f"holds to the last rung, {last['rung']} ({last['where']})"
+    *held, last = record.rungs
+    if last.holds:
+        text = f"holds to the last rung, {last.rung} ({last.where})"
     else:
-        deepest = held[-1]["rung"] if held else "nothing"
-        difference = "not finite" if last["difference"] is None else f"{last['difference']:.1e}"
-        text = f"holds to {deepest}; breaks at {last['rung']}: {difference} > {last['tolerance']:g} in {last['where']}"
-    sys.stdout.write(f"{'agrees' if last['holds'] else 'DIFFERS':8} {name}  {text}\n")
+        deepest = held[-1].rung if held else "nothing"
+        difference = "not finite" if last.difference is None else f"{last.difference:.1e}"
+        text = f"holds to {deepest}; breaks at {last.rung}: {difference} > {last.tolerance:g} in {last.where}"
+    sys.stdout.write(f"{'agrees' if last.holds else 'DIFFERS':8} {name}  {text}\n")
     sys.stdout.flush()
 
 
-def _print_bugs(cell: Cell, record: store.Record) -> None:
-    if record["status"] != "ok":
-        sys.stdout.write(f"{record['status']:8} {cell.model} {cell.backend}  {record['reason']}\n")
-    for bug in record["settings"].get("bugs", []):
-        fate = "caught" if bug["caught"] else "SURVIVED"
-        where = f"due by {bug['due']!r}, broke at {bug['broke']!r}" if bug["broke"] else f"due by {bug['due']!r}"
-        sys.stdout.write(f"{fate:8} {cell.backend:10} {cell.model}: {bug['bug']}  ({where})\n")
+def _print_bugs(cell: Cell, record: Record) -> None:
+    if record.status != "ok":
+        sys.stdout.write(f"{record.status:8} {cell.model} {cell.backend}  {record.reason}\n")
+    for bug in record.bugs if isinstance(record, Agreement) else ():
+        fate = "caught" if bug.caught else "SURVIVED"
+        where = f"due by {bug.due!r}, broke at {bug.broke!r}" if bug.broke else f"due by {bug.due!r}"
+        sys.stdout.write(f"{fate:8} {cell.backend:10} {cell.model}: {bug.bug}  ({where})\n")
     sys.stdout.flush()
 
 
-def _conclude(records: Sequence[store.Record], *, mutants: bool) -> None:
-    done = [record for record in records if record["status"] == "ok"]
+def _conclude(records: Sequence[Agreement], *, mutants: bool) -> None:
+    done = [record for record in records if record.status == "ok"]
     if mutants:
-        injected, caught = (sum(r["metrics"][name] for r in done) for name in ("n_injected", "n_caught"))
+        injected, caught = (sum(r.metrics[name] for r in done) for name in ("n_injected", "n_caught"))
         rate = f" ({caught / injected:.0%})" if injected else ""
-        n = sum(record["status"] in FAILURES for record in records)
+        n = sum(record.status in FAILURES for record in records)
         lost = (
             f"; {n} adapter{'s' * (n > 1)} failed, and {'their' if n > 1 else 'its'} bugs were not tried" if n else ""
         )

@@ -17,6 +17,7 @@ import psutil
 from backends.registry import BACKENDS, interpreter
 from benchmarks import surroundings
 from benchmarks.harness import privacy
+from benchmarks.records import Machine
 from benchmarks.specs.base import digest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,17 +60,12 @@ def index_versions() -> dict[str, str]:
 
 
 @functools.cache
-def machine() -> dict[str, str | int | None]:
+def machine() -> Machine:
     """This machine: results of another `id` are never compared with these."""
-    facts: dict[str, str | int | None] = {
-        "cpu": _cpu_model(),
-        "cores": psutil.cpu_count() or 1,
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": f"{platform.system()} {platform.machine()}",
-        "gpu": _gpu_model(),
-    }
-    gibibytes = round(psutil.virtual_memory().total / 2**30)
-    return {"id": digest([facts["cpu"], facts["cores"], gibibytes, facts["system"], facts["gpu"]]), **facts}
+    cpu, cores, gpu = _cpu_model(), psutil.cpu_count() or 1, _gpu_model()
+    memory, system = psutil.virtual_memory().total, f"{platform.system()} {platform.machine()}"
+    known_by = digest([cpu, cores, round(memory / 2**30), system, gpu])
+    return Machine(id=known_by, cpu=cpu, cores=cores, memory_bytes=memory, system=system, gpu=gpu)
 
 
 def _cpu_model() -> str:

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+import msgspec
 
 from benchmarks.harness import environment, store
+from benchmarks.records import AnyRecord, Machine, Record
 from datasets.errors import InputError
 
-Record = Mapping[str, Any]
+Kept = TypeVar("Kept", bound=Record)
 
 _SAME = ("cpu", "cores", "system", "gpu")
 _MEMORY_APART = 50
 """A kernel keeps some memory for itself, another one a little more: such a part of it makes no other machine."""
 
 
-def same_machine(one: Record, other: Record) -> bool:
+def same_machine(one: Machine, other: Machine) -> bool:
     """Whether the machines of two records are one; ids differ too where a kernel leaves a little less memory."""
-    if one["id"] == other["id"]:
+    if one.id == other.id:
         return True
-    memory, others = one["memory_bytes"], other["memory_bytes"]
+    memory, others = one.memory_bytes, other.memory_bytes
     near = memory != others and abs(memory - others) * _MEMORY_APART <= max(memory, others)
-    return near and all(one[name] == other[name] for name in _SAME)
+    return near and all(getattr(one, name) == getattr(other, name) for name in _SAME)
 
 
-def describe(machine: Record) -> str:
+def describe(machine: Machine) -> str:
     """A machine in words: its id, which results are held apart by, and what a reader knows it by."""
-    gpu = f", {machine['gpu']}" if machine["gpu"] else ""
-    memory = f"{(int(machine['memory_bytes']) + 2**29) // 2**30:,} GiB"
-    return f"{machine['id']} ({machine['cpu']}, {machine['cores']} cores, {memory}{gpu})"
+    gpu = f", {machine.gpu}" if machine.gpu else ""
+    memory = f"{(machine.memory_bytes + 2**29) // 2**30:,} GiB"
+    return f"{machine.id} ({machine.cpu}, {machine.cores} cores, {memory}{gpu})"
 
 
-def newest(records: Sequence[store.Record]) -> tuple[list[store.Record], tuple[str, ...]]:
+def newest(records: Sequence[Kept]) -> tuple[list[Kept], tuple[str, ...]]:
     """The records of the newest machine and of the newest version of each data set, and what was left out, in words.
 
     The last record says which is the newest, whatever its clock. A machine that is the same but for a little memory
@@ -40,19 +43,20 @@ def newest(records: Sequence[store.Record]) -> tuple[list[store.Record], tuple[s
     """
     if not records:
         return [], ()
-    machine = records[-1]["machine"]
-    kept = [{**record, "machine": machine} for record in records if same_machine(record["machine"], machine)]
-    others = [record["machine"] for record in records if not same_machine(record["machine"], machine)]
+    machine = records[-1].machine
+    same = (record for record in records if same_machine(record.machine, machine))
+    kept = [msgspec.structs.replace(record, machine=machine) for record in same]
+    others = [record.machine for record in records if not same_machine(record.machine, machine)]
     said = []
-    for other in {other["id"]: other for other in others}.values():
-        n = sum(one["id"] == other["id"] for one in others)
+    for other in {other.id: other for other in others}.values():
+        n = sum(one.id == other.id for one in others)
         said.append(_left_out(n, f"of machine {describe(other)}", f"of machine {describe(machine)}"))
     versions = _versions(kept)
     for dataset, seen in versions.items():
         for version in seen[:-1]:
             n = sum(_version(record) == (dataset, version) for record in kept)
             said.append(_left_out(n, f"of {dataset} with the hash {version}", f"of {dataset} with the hash {seen[-1]}"))
-    return [r for r in kept if _version(r)[1] in {None, *versions[r["dataset"]][-1:]}], tuple(said)
+    return [r for r in kept if _version(r)[1] in {None, *versions[r.dataset][-1:]}], tuple(said)
 
 
 def refuse_other_machine(results: Path) -> None:
@@ -63,9 +67,9 @@ def refuse_other_machine(results: Path) -> None:
     """
     here = environment.machine()
     for record in _measured(results):
-        if not same_machine(record["machine"], here):
+        if not same_machine(record.machine, here):
             raise InputError(
-                f"{results} has records of machine {describe(record['machine'])}, and this is {describe(here)}: speed "
+                f"{results} has records of machine {describe(record.machine)}, and this is {describe(here)}: speed "
                 "is not compared across machines; name a folder of this machine's own with --results."
             )
 
@@ -86,14 +90,14 @@ def refuse_other_data(results: Path, hashes: Iterable[tuple[str, str | None]]) -
             )
 
 
-def _measured(results: Path) -> list[Record]:
+def _measured(results: Path) -> list[AnyRecord]:
     """What has figures: a cell that failed on another machine is in nobody's way."""
-    known = store.read(results) if (results / store.FILE_NAME).exists() else []
-    return [record for record in known if record["status"] == "ok"]
+    known = store.read(results) if store.file_of(results) else []
+    return [record for record in known if record.status == "ok"]
 
 
 def _version(record: Record) -> tuple[str, str | None]:
-    return record["dataset"], record["hashes"].get("dataset")
+    return record.dataset, record.hashes.get("dataset")
 
 
 def _versions(records: Sequence[Record]) -> dict[str, list[str]]:

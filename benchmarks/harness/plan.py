@@ -12,6 +12,7 @@ from typing import Any
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import protocols, specs
 from benchmarks.harness import environment, item_map, privacy
+from benchmarks.records import SCHEMA_VERSION
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
 from datasets import vectors
@@ -67,6 +68,13 @@ class Cell:
         adapter = FAMILIES[self.model].adapters[self.backend]
         assert isinstance(adapter, str)  # noqa: S101 - a refused cell is never run
         return adapter
+
+    def described(self) -> dict[str, Any]:
+        """The fields of its record that say which cell it is."""
+        same = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")
+        index = {"index": self.index} if self.kind == "index" else {}
+        place = {"cell": self.key, "protocol": self.protocol["name"]} | {name: getattr(self, name) for name in same}
+        return {"schema_version": SCHEMA_VERSION, **place, **index}
 
     def describe(self, *, briefly: bool = False) -> str:
         """A line that no other cell of a run has, see `refuse_alike`; briefly with the protocol's name alone."""
@@ -207,7 +215,7 @@ def _inputs(backend: str, prepared: Prepared) -> dict[str, Any]:
     return {
         **prepared.hashes,
         "versions": environment.versions(backend),
-        "machine": environment.machine()["id"],
+        "machine": environment.machine().id,
     }
 
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import specs
+import msgspec
+
+from benchmarks import records, specs
 from benchmarks.harness import environment, executors, files, privacy, sources, store
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
 from benchmarks.harness.prepare import prepare
+from benchmarks.records import Index, Map, Record, Throughput, Train
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import durable
@@ -97,15 +100,15 @@ def groups(planned: Iterable[Cell]) -> list[Group]:
 class Run:
     """One call of `run`: knows what is finished, runs the rest, and records it."""
 
-    def __init__(self, results: Path, timeout_s: float, report: Callable[[Cell, store.Record], None]) -> None:
+    def __init__(self, results: Path, timeout_s: float, report: Callable[[Cell, Record], None]) -> None:
         self.results = results
         self.timeout_s = timeout_s
         self.report = report
         self.run_id = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         self.commit = environment.commit()
         self.sources = sources.tree_hash()
-        existing = store.read(results) if (results / store.FILE_NAME).exists() else []
-        self.records = {record["cell"]: record for record in existing}
+        existing = store.read(results) if store.file_of(results) else []
+        self.records: dict[str, Record] = {record.cell: record for record in existing}
         self._healed: dict[str, str] = {}
 
     def unfinished(self, group: Group) -> bool:
@@ -120,9 +123,9 @@ class Run:
         record = self.records.get(cell.key)
         if record is None or cell.refusal is not None:
             return record is not None
-        if record["status"] != "ok" or cell.key in self._healed:
+        if record.status != "ok" or cell.key in self._healed:
             return False
-        if "source" in cell.inputs and record["hashes"].get("vectors") != self._seal_of_source(cell):
+        if "source" in cell.inputs and record.hashes.get("vectors") != self._seal_of_source(cell):
             return False  # they are of an earlier training, or nobody said whose they were
         fault = self._fault(cell, record)
         if fault is not None:
@@ -130,7 +133,7 @@ class Run:
             files.say(f"{cell.describe()}: {self._healed[cell.key]}.")
         return fault is None
 
-    def _fault(self, cell: Cell, record: store.Record) -> str | None:
+    def _fault(self, cell: Cell, record: Record) -> str | None:
         """What of a training's vectors and checkpoint is not as it was left."""
         if cell.kind != "train":
             return None
@@ -138,7 +141,7 @@ class Run:
         fault = self._fault_of_vectors(cell.key) if _serves_vectors(cell) else None
         if fault is not None:
             return f"its vectors in {folder.parent.name}/{folder.name} are not what their hashes say ({fault})"
-        said = record["hashes"].get("checkpoint")
+        said = record.hashes.get("checkpoint")
         if said is not None and (not checkpoint.is_file() or files.hash_file(checkpoint) != said):
             return f"its checkpoint {checkpoint.name} is missing or not what its hash says"
         return None
@@ -147,14 +150,14 @@ class Run:
         """What of vectors is not as the training of that key left them, by their manifest and by its record."""
         record = self.records.get(key)
         fault = files.fault(self._vectors(key))
-        if fault is None and record is not None and record["hashes"].get("vectors") != files.seal(self._vectors(key)):
+        if fault is None and record is not None and record.hashes.get("vectors") != files.seal(self._vectors(key)):
             fault = "they are not those of its record"
         return fault
 
     def _seal_of_source(self, cell: Cell) -> str | None:
         """The seal of the vectors that a cell searches or maps; made-up ones are told apart by their key."""
         source = self.records.get(cell.inputs["source"])
-        return None if source is None else source["hashes"].get("vectors")
+        return None if source is None else source.hashes.get("vectors")
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
@@ -186,9 +189,9 @@ class Run:
         """Why a cell is not run, as its result."""
         if "source" in cell.inputs and cell.model != MADE_UP:
             source = self.records.get(cell.inputs["source"])
-            if source is None or source["status"] != "ok":
+            if source is None or source.status != "ok":
                 use = "searches" if cell.kind == "index" else "maps"
-                reason = f"the training whose vectors it {use} is {source['status'] if source else 'missing'}"
+                reason = f"the training whose vectors it {use} is {source.status if source else 'missing'}"
                 return {"status": "skipped", "reason": reason}
         if cell.refusal is not None:
             return {"status": "unsupported", "reason": cell.refusal}
@@ -311,18 +314,19 @@ class Run:
 
     def _recordable(
         self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None
-    ) -> tuple[store.Record, bytes]:
+    ) -> tuple[Record, bytes]:
         """A cell's record and its line; of one that does not fit, a failure that says what in it does not."""
-        record = self._as_record(cell, result, prepared, group)
         try:
+            record = records.of(self._fields(cell, result, prepared, group))
             _refuse_partial(record)
             return record, store.as_line(record)
         except ValueError as error:
             failure = {"status": "failed", "reason": f"it cannot be recorded: {error}", "wall_s": result["wall_s"]}
-            record = store.recordable(self._as_record(cell, failure, prepared, group))
+            record = records.recordable(self._fields(cell, failure, prepared, group))
             return record, store.as_line(record)
 
-    def _as_record(self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None) -> store.Record:
+    def _fields(self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None) -> dict[str, Any]:
+        """The fields of the record of a cell that ended so, which nobody has looked at yet."""
         (commit, dirty), notes = self.commit, list(prepared.notes)
         ran = result.get("sources") or [sources.tree_hash()]
         if ran != [self.sources]:
@@ -332,68 +336,51 @@ class Run:
         seal = self._seal_of_source(cell) if "source" in cell.inputs else None
         if cell.key in self._healed:
             notes.append(f"{cell.describe()}: {self._healed[cell.key]}")
+        timed = {"group": group} if cell.kind in TURNS else {}
         return {
-            "schema_version": store.SCHEMA_VERSION,
-            "run_id": self.run_id,
-            "cell": cell.key,
-            "kind": cell.kind,
-            "model": cell.model,
-            "variant": cell.variant,
-            "backend": cell.backend,
-            "mode": cell.mode,
-            "device": cell.device,
-            "threads": cell.threads,
-            "dataset": cell.dataset,
-            "protocol": cell.protocol["name"],
-            "index": cell.index,
-            "seed": cell.seed,
-            "status": result["status"],
-            "reason": result["reason"] and privacy.text(result["reason"], self.results.resolve(), environment.ROOT),
+            **cell.described(),
+            **timed,
+            **{name: result[name] for name in records.FOUND if name in result},
             "settings": {
                 **cell.settings,
                 **result.get("settings", {}),
                 "primary_metric": cell.protocol["primary_metric"],
                 "protocol": cell.protocol,
             },
-            "metrics": result.get("metrics", {}),
-            "intervals": result.get("intervals", {}),
-            "scores": result.get("scores"),
-            "curve": result.get("curve", []),
-            "rungs": result.get("rungs", []),
-            "divergence": result.get("divergence"),
-            "map": result.get("map"),
+            "status": result["status"],
+            "run_id": self.run_id,
+            "reason": result["reason"] and privacy.text(result["reason"], self.results.resolve(), environment.ROOT),
             "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
-            "memory": result.get("memory", {}),
             "hashes": {
                 **({"vectors": seal} if seal is not None else {}),
                 **result.get("hashes", {}),
                 **prepared.hashes,  # what it was given, whatever a worker says
                 "sources": "+".join(ran),
             },
-            "group": group,
             "versions": {
                 **environment.versions(cell.backend),
                 **cell.inputs.get("indexes", {}),
                 **cell.inputs.get("maps", {}),
             },
-            "machine": environment.machine(),
+            "machine": msgspec.structs.asdict(environment.machine()),
             "notes": notes,
             "commit": commit,
             "dirty": dirty,
         }
 
 
-NEEDED = {"train": "metrics", "index": "metrics", "throughput": "timings", "map": "map"}
-"""What a good cell of a kind has found out, in the field of its record."""
-
-
-def _refuse_partial(record: store.Record) -> None:
+def _refuse_partial(record: Record) -> None:
     """Raises ValueError where a worker says that all went well, and what it was asked for is not there."""
-    field = NEEDED.get(record["kind"])
-    if record["status"] == "ok" and field is not None and isinstance(record[field], dict | None):
-        wanted = {"metrics": record["settings"]["primary_metric"], "timings": "window_samples_per_s", "map": "method"}
-        if wanted[field] not in (record[field] or {}):
-            raise ValueError(f"{field}.{wanted[field]} is missing")
+    missing = ""
+    match record:
+        case Train() | Index() if record.primary_metric not in record.metrics:
+            missing = f"metrics.{record.primary_metric}"
+        case Throughput() if "window_samples_per_s" not in record.timings:
+            missing = "timings.window_samples_per_s"
+        case Map(map=None):
+            missing = "map.method"
+    if record.status == "ok" and missing:
+        raise ValueError(f"{missing} is missing")
 
 
 def _serves_vectors(cell: Cell) -> bool:

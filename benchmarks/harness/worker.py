@@ -288,7 +288,7 @@ def agreement(job: Job) -> None:
             job.asked["backend"], job.asked["adapter"], job.spec.model, job.spec.for_ladder(), device
         )
         metrics = {"n_injected": len(bugs), "n_caught": sum(bug["caught"] for bug in bugs)}
-        job.finish(status="ok", metrics=metrics, settings={"bugs": bugs})
+        job.finish(status="ok", metrics=metrics, bugs=bugs)
         return
     with job.clock("import_s"):
         adapter = importlib.import_module(job.asked["adapter"])

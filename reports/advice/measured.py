@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.harness import mixture
+from benchmarks.records import AnyRecord, Machine
 from reports.tables.answers import (
     FASTEST,
     FASTEST_ALL,
@@ -19,8 +20,9 @@ from reports.tables.answers import (
     reaching,
     runner_up,
 )
-from reports.tables.readable import readable
-from reports.tables.records import Record, grouped, prepare
+from reports.tables.frame import frame_of
+from reports.tables.readable import without_folders
+from reports.tables.records import grouped, prepare
 from reports.tables.retrieval import IndexRow, IndexTable, index_tables
 
 RECOMMENDED = "recommended"
@@ -55,7 +57,7 @@ class Measured:
     """
 
     table: IndexTable
-    machine: Record
+    machine: Machine
     place: int
 
     @property
@@ -112,7 +114,7 @@ class Advice:
     n_alike: int = 0
 
 
-def measured(folders: Iterable[Sequence[Record]]) -> tuple[Measured, ...]:
+def measured(folders: Iterable[Sequence[AnyRecord]]) -> tuple[Measured, ...]:
     """Every set of vectors of some results folders, machine by machine; of two versions of the data the newest counts.
 
     Of the records of one cell that of the folder that was named last counts: a clock may go back.
@@ -120,17 +122,17 @@ def measured(folders: Iterable[Sequence[Record]]) -> tuple[Measured, ...]:
     Raises:
         InputError: the records of one folder and machine cannot stand in one leaderboard.
     """
-    kept = [readable(list(records)) for records in folders]
+    kept = [without_folders(list(records)) for records in folders]
     last = {_key(record): place for place, records in enumerate(kept) for record in records}
     places = {_key(record): n for n, record in enumerate(record for records in kept for record in records)}
     found = []
     for place, records in enumerate(kept):
         own = [record for record in records if last[_key(record)] == place]
-        for _, of_machine in grouped(own, lambda record: record["machine"]["id"]):
+        for _, of_machine in grouped(own, lambda record: record.machine.id):
             newest, _ = mixture.newest(sorted(of_machine, key=lambda record: places[_key(record)]))
-            machine = newest[0]["machine"]
-            for table in index_tables(prepare(newest)):
-                at = max(places[machine["id"], row.cell] for row in table.rows)
+            machine = newest[0].machine
+            for table in index_tables(frame_of(prepare(newest), {})):
+                at = max(places[machine.id, row.cell] for row in table.rows)
                 found.append(Measured(table, machine, at))
     return tuple(found)
 
@@ -174,8 +176,8 @@ def dim_factor(table: IndexTable, needs: Needs) -> float:
     return needs.dim / (table.dim or math.nan)
 
 
-def _key(record: Record) -> tuple[str, str]:
-    return record["machine"]["id"], record["cell"]
+def _key(record: AnyRecord) -> tuple[str, str]:
+    return record.machine.id, record.cell
 
 
 def _is_usable(table: IndexTable, needs: Needs) -> bool:
@@ -202,7 +204,7 @@ def _nearest(known: Sequence[Measured], needs: Needs) -> Measured:
 
 
 def _same_size(one: Measured, other: Measured) -> bool:
-    sizes = [(m.machine["id"], m.table.n_items, m.table.dim) for m in (one, other)]
+    sizes = [(m.machine.id, m.table.n_items, m.table.dim) for m in (one, other)]
     return sizes[0] == sizes[1]
 
 

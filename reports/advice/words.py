@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from reports.advice.measured import (
     FAR_DIM,
     FAR_ITEMS,
@@ -162,7 +164,7 @@ def _rests_on(found: Measured) -> str:
     table, machine = found.table, found.machine
     return (
         f"Measured on vectors of {table.source}, seed {table.seed}, of {table.dataset} ({table.protocol}), on "
-        f"{machine['cpu']}, {machine['cores']} cores, {n_bytes(machine['memory_bytes'])} (machine {machine['id']})."
+        f"{machine.cpu}, {machine.cores} cores, {n_bytes(machine.memory_bytes)} (machine {machine.id})."
     )
 
 
@@ -230,7 +232,7 @@ def _measured_json(found: Measured) -> dict[str, Any]:
     names = ("dataset", "protocol", "source", "seed", "device", "group", "n_items", "dim", "n_queries", "recall_metric")
     return {
         **{name: getattr(table, name) for name in (*names, "task_metric", "threads_all")},
-        "machine": found.machine,
+        "machine": msgspec.structs.asdict(found.machine),
         "latest_run": found.latest_run,
     }
 

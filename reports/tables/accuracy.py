@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from backends.registry import FRAMEWORKS
-from reports.tables.frame import objects, primary_metric, rows, tuples
+from reports.tables.frame import first, objects, primary_metric, rows, tuples, values
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
@@ -108,7 +108,7 @@ def accuracy_tables(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> tuple[A
 def _table(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> AccuracyTable:
     metric = primary_metric(cells)
     # The variant as the spec names it, without what tells two settings of it apart.
-    own_variant = cells.get("settings/variant", cells["variant"]).fillna(cells["variant"])
+    own_variant = cells["settings/variant"].fillna(cells["variant"])
     cells = cells.assign(own_variant=own_variant, lost=cells["status"] != "ok").sort_values(["lost", "seed", "cell"])
     further = _further_metrics(cells[~cells["lost"]], metric)
     found = _rows(cells, metric, further, verdicts)
@@ -117,12 +117,11 @@ def _table(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> AccuracyTable:
     shown = set(zip(cells["model"], cells["own_variant"], strict=True))
     faults = ((fault["model"], fault["variant"], fault["text"]) for fault in _known()["fault"])
     return AccuracyTable(
-        cells["dataset"].iloc[0],
-        cells["protocol"].iloc[0],
-        metric,
-        tuple(further),
-        tuple(sorted([*found, *missing], key=_rank)),
-        tuple(sorted(fault for fault in faults if fault[:2] in shown)),
+        **first(cells, ["dataset", "protocol"]),
+        metric=metric,
+        further=tuple(further),
+        rows=tuple(sorted([*found, *missing], key=_rank)),
+        faults=tuple(sorted(fault for fault in faults if fault[:2] in shown)),
     )
 
 
@@ -134,19 +133,20 @@ def _rows(
     by_row = cells.set_index(_ROW)
     done, lost = by_row[~by_row["lost"]], by_row[by_row["lost"]]
     primary = _estimates(done).reindex(table.index)
-    means = done[[f"metrics/{name}" for name in further]].groupby(level=_ROW).mean().reindex(table.index).astype(object)
+    means = done[[f"metrics/{name}" for name in further]].groupby(level=_ROW).mean().reindex(table.index)
     oracle = done.loc[done.index.get_level_values("model") == "oracle", "primary"].max()
-    first = table.to_dict("records")
+    named = [*_ROW, "dataset", "protocol", "own_variant", "settings/protocol"]
+    leading = table[named].to_dict("records")
     made = table.assign(
         role=table["model"].where(table["model"].isin(["popularity", "oracle"]), "model"),
         reason=table["reason"].fillna(""),
         seeds=tuples(done["seed"], _ROW, table.index),
         failed_seeds=tuples(lost["seed"], _ROW, table.index),
         primary=primary,
-        further=objects(means.where(means.notna(), None).itertuples(index=False, name=None), table.index),
+        further=objects(values(means), table.index),
         oracle_share=primary.map(lambda estimate: estimate.mean / oracle if oracle else None, na_action="ignore"),
-        published=objects((_published(row, metric) for row in first), table.index),
-        badge=objects((_badge(row, verdicts) for row in first), table.index),
+        published=objects((_published(row, metric) for row in leading), table.index),
+        badge=objects((_badge(row, verdicts) for row in leading), table.index),
         curve=tuples(_curves(done, metric), _ROW, table.index),
         cells=tuples(by_row["cell"], _ROW, table.index),
     )
@@ -238,7 +238,7 @@ def _rank(row: AccuracyRow) -> tuple[bool, bool, float, str, str, str, str, str]
 def _published(row: Mapping[Any, Any], metric: str | None) -> Published | None:
     """A figure counts only under the protocol that it was published for."""
     wanted = {"model": row["model"], "variant": row["own_variant"], "dataset": row["dataset"], "metric": metric}
-    protocol = row.get("settings/protocol")
+    protocol = row["settings/protocol"]
     for figure in _known()["figure"]:
         under = _known()["under"][figure["under"]]
         same_protocol = isinstance(protocol, dict) and under.items() <= protocol.items()

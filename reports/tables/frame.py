@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.harness import mixture, store
+from benchmarks.records import AnyRecord, fields
 from datasets.errors import InputError
-from reports.tables.readable import readable
-from reports.tables.records import Record, prepare
+from reports.tables.readable import without_folders
+from reports.tables.records import prepare
 from reports.tables.reproduce import commands
 
 Row = TypeVar("Row")
@@ -48,7 +48,12 @@ _NESTED = ["curve", "climb", "bugs", "divergence", "map", "scores", "notes", "ma
 _WINDOWS = [
     f"windows/{name}" for name in ("samples_per_s", "batch_qps", "batch_qps_all", "p95_s", "load_s", "call_overhead")
 ]
-_WIDE: dict[str, Any] = {"settings": object, "hashes": "str", "versions": "str"}
+_WIDE: dict[str, tuple[Any, list[str]]] = {
+    "settings": (object, ["variant", "protocol", "n_items", "dim", "n_queries", "n_interests", "threads_all"]),
+    "hashes": ("str", ["dataset", "split", "trained"]),
+    "versions": ("str", []),
+}
+"""Dictionaries of which each key is a column: its dtype, and the keys that are there in any case."""
 _PARTS: tuple[Any, ...] = (
     ("median", str),
     ("min", "{}_low".format),
@@ -108,7 +113,7 @@ def frame(*results: str | Path) -> pd.DataFrame:
     cells: list[pd.DataFrame] = []
     left_out: list[str] = []
     for folder, name in zip(folders, names, strict=True):
-        newest, of_others = mixture.newest(readable(store.read(folder)))
+        newest, of_others = mixture.newest(without_folders(store.read(folder)))
         records = prepare(newest)
         made = frame_of(records, commands(records).of_cell)
         made.insert(0, "run", name if names.count(name) == 1 else folder.as_posix())
@@ -119,17 +124,17 @@ def frame(*results: str | Path) -> pd.DataFrame:
     return table
 
 
-def frame_of(records: Sequence[Record], commands: Mapping[str, str]) -> pd.DataFrame:
+def frame_of(records: Sequence[AnyRecord], commands: Mapping[str, str]) -> pd.DataFrame:
     """The table of prepared records, but without `run`, in the order of the names that it begins with.
 
     Args:
         records: at least one.
         commands: cell -> the command that measures it anew.
     """
-    raw = pd.DataFrame(_plain(records), dtype=object)
-    index = _fields(raw["index"], "name", "build", "query")
+    raw = pd.DataFrame([fields(record) for record in records], dtype=object)
+    index = fields_of(raw["index"], "name", "build", "query")
     named = raw.assign(
-        primary_metric=_fields(raw["settings"], "primary_metric")["primary_metric"],
+        primary_metric=fields_of(raw["settings"], "primary_metric")["primary_metric"],
         index_recall_metric=raw["metrics"].map(_recall_metric),
         index=index["name"],
         build=index["build"].map(_in_words, na_action="ignore"),
@@ -144,15 +149,13 @@ def frame_of(records: Sequence[Record], commands: Mapping[str, str]) -> pd.DataF
         command=raw["cell"].map(commands),
     )
     figures = _figures(raw)
-    found = pd.concat([named, _timings(raw["timings"]), _fields(raw["memory"])], axis=1)
-    table = found.reindex(columns=[*_TYPES, *_NESTED, *_WINDOWS])
-    table = table.astype({name: kind for name, kind in _TYPES.items() if kind != "int64"})
+    found = pd.concat([named, _timings(raw["timings"]), fields_of(raw["memory"])], axis=1)
+    table = found.reindex(columns=[*_TYPES, *_NESTED, *_WINDOWS]).astype(_TYPES)
     table[_WINDOWS] = table[_WINDOWS].apply(or_empty)
-    table = table.assign(threads=table["threads"].infer_objects(), seed=table["seed"].infer_objects())
     table = table.assign(**_primary(figures, table["primary_metric"], table["index_recall_metric"]))
-    wide = (_fields(raw[name]).add_prefix(f"{name}/").astype(kind) for name, kind in _WIDE.items())
+    wide = (_wide(raw[name], kind, names).add_prefix(f"{name}/") for name, (kind, names) in _WIDE.items())
     table = pd.concat([table, figures, *wide], axis=1)
-    return table.sort_values([*NAMES, "index", "build", "query", "cell"], ignore_index=True)
+    return table.sort_values([*NAMES, "index", "build", "query", "cell"], ignore_index=True).copy()
 
 
 def to_csv(cells: pd.DataFrame) -> bytes:
@@ -170,13 +173,34 @@ def to_parquet(cells: pd.DataFrame) -> bytes:
 
 def rows(table: pd.DataFrame, kind: type[Row]) -> tuple[Row, ...]:
     """Dataclasses of a table whose columns are called like their fields; what is missing is None."""
-    chosen = table[[field.name for field in fields(kind)]].astype(object)  # type: ignore[arg-type]
-    return tuple(starmap(kind, chosen.where(chosen.notna(), None).itertuples(index=False, name=None)))
+    return tuple(starmap(kind, values(table[[field.name for field in dataclasses.fields(kind)]])))  # type: ignore[arg-type]
+
+
+def values(table: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table as tuples of Python's own types; what is missing is None."""
+    held = table.astype(object)
+    return map(tuple, held.where(held.notna(), None).to_numpy().tolist())
+
+
+def counts(cells: pd.DataFrame, names: list[str]) -> tuple[tuple[Any, ...], ...]:
+    """How many cells there are of each, as (name, …, count), in the order of the names; some may be missing."""
+    return tuple(values(cells.groupby(names, dropna=False).size().reset_index()))
 
 
 def objects(values: Iterable[Any], index: pd.Index) -> pd.Series:
     """A column of what pandas has no type for."""
     return pd.Series(list(values), index, dtype=object)
+
+
+def first(cells: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    """What the first of them is called, which they all are."""
+    return {str(name): value for name, value in cells[names].astype(object).iloc[0].items()}
+
+
+def by_group(cells: pd.DataFrame) -> Iterator[tuple[str | None, pd.DataFrame]]:
+    """The cells of each group that was timed by turns; what never ran belongs to none and is shown beside each."""
+    for group in sorted(cells["group"].dropna().unique()) or [None]:
+        yield group, cells[cells["group"].isna() | (cells["group"] == group)]
 
 
 def tuples(values: pd.Series, by: list[str], index: pd.Index) -> pd.Series:
@@ -206,21 +230,25 @@ def primary_metric(cells: pd.DataFrame) -> str | None:
 
 
 def _flat(cells: pd.DataFrame) -> pd.DataFrame:
-    flat = cells[list(COLUMNS)].join(cells.filter(regex=f"^({'|'.join(FIGURES)})"))
-    return flat.astype({name: "str" for name in flat if flat[name].dtype == object})
+    return cells[list(COLUMNS)].join(cells.filter(regex=f"^({'|'.join(FIGURES)})"))
 
 
-def _fields(values: pd.Series, *wanted: str) -> pd.DataFrame:
+def fields_of(values: pd.Series, *wanted: str) -> pd.DataFrame:
     """A column for each key of some dictionaries in order, or for those that are wanted."""
     made = pd.DataFrame([value or {} for value in values], index=values.index, dtype=object)
     return made.reindex(columns=list(wanted) or sorted(made))
 
 
+def _wide(values: pd.Series, kind: Any, names: list[str]) -> pd.DataFrame:
+    found = fields_of(values)
+    return found.reindex(columns=found.columns.union(names)).astype(kind)
+
+
 def _figures(raw: pd.DataFrame) -> pd.DataFrame:
     """The metrics with the ends of their intervals, metric by metric."""
-    ends = _fields(raw["intervals"])
+    ends = fields_of(raw["intervals"])
     low, high = (ends.map(operator.itemgetter(end), na_action="ignore") for end in (0, 1))
-    of_part = zip(FIGURES, (_fields(raw["metrics"]), low, high), strict=True)
+    of_part = zip(FIGURES, (fields_of(raw["metrics"]), low, high), strict=True)
     made = pd.concat([values.add_prefix(part) for part, values in of_part], axis=1).astype(float)
     columns = sorted(map(str, made), key=lambda name: name.partition("/")[2])
     return made[columns]
@@ -247,7 +275,7 @@ def _primary(figures: pd.DataFrame, metric: pd.Series, recall: pd.Series) -> dic
 
 def _timings(timings: pd.Series) -> pd.DataFrame:
     """Medians, smallest and largest of each timing's samples, and the samples themselves."""
-    taken = _fields(timings).rename(columns={"window_samples_per_s": "samples_per_s"})
+    taken = fields_of(timings).rename(columns={"window_samples_per_s": "samples_per_s"})
     samples = taken.melt(ignore_index=False, var_name="timing").explode("value").dropna().astype({"value": float})
     samples = samples.rename_axis("row").reset_index()
     parts = (samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS)
@@ -258,13 +286,6 @@ def _recall_metric(metrics: Mapping[str, float]) -> str | None:
     """The index recall at the smallest K."""
     names = [name for name in metrics if name.startswith("index_recall@")]
     return min(names, key=lambda name: (len(name), name), default=None)
-
-
-def _plain(records: Sequence[Record]) -> Any:
-    """With the fields of all kinds, and text that UTF-8 can hold: a record may come with half of a surrogate pair."""
-    nothing = {"scores": None, "divergence": None, "map": None}
-    full = [{**nothing, "bugs": record["settings"].get("bugs", []), **record} for record in records]
-    return json.loads(json.dumps(full, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _in_words(settings: Mapping[str, object]) -> str | None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
+import msgspec
+
+from benchmarks.records import Agreement, AnyRecord, Index, Throughput
 from datasets.errors import InputError
-from reports.tables.readable import readable
+from reports.tables.readable import without_folders
 
-Record: TypeAlias = dict[str, Any]
 Key = TypeVar("Key")
 Row = TypeVar("Row")
 
 
-def prepare(records: Iterable[Record]) -> list[Record]:
+def prepare(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     """The last record of each cell, and of what is called the same, in canonical order.
 
     What is last is said by the order in which they are given, which is that of their file: a clock may go back. Other
@@ -26,14 +28,14 @@ def prepare(records: Iterable[Record]) -> list[Record]:
     Raises:
         InputError: there are no records, or they come from several machines or several versions of one dataset.
     """
-    by_cell: dict[str, Record] = {}
-    for record in readable(list(records)):
-        by_cell.pop(record["cell"], None)  # so that it stands where its last record stands
-        by_cell[record["cell"]] = record
+    by_cell: dict[str, AnyRecord] = {}
+    for record in without_folders(list(records)):
+        by_cell.pop(record.cell, None)  # so that it stands where its last record stands
+        by_cell[record.cell] = record
     latest = {_identity(record): record for record in _told_apart(list(by_cell.values()))}
     if not latest:
         raise InputError("there are no records to report: run `python -m benchmarks run` first")
-    chosen = sorted(latest.values(), key=lambda record: json.dumps(record, sort_keys=True))
+    chosen = sorted(latest.values(), key=lambda record: (record.backend, record.cell))
     _refuse_mixture(chosen)
     return chosen
 
@@ -46,64 +48,30 @@ def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key
     return sorted(groups.items(), key=lambda item: repr(item[0]))
 
 
-def ok(records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if record["status"] == "ok"]
-
-
-def samples(record: Record, name: str) -> list[float]:
-    """A timing as a list of samples, whether it was recorded as one number, as many or not at all."""
-    value = record["timings"].get(name, [])
-    return [float(sample) for sample in value] if isinstance(value, list) else [float(value)]
-
-
-def single(record: Record, name: str) -> float | None:
-    """A timing that was taken once."""
-    taken = samples(record, name)
-    return taken[0] if len(taken) == 1 else None
-
-
-def primary_metric(records: Sequence[Record]) -> str | None:
-    """The metric that these records' protocol is judged by, None where none of them got so far as to say.
-
-    Raises:
-        InputError: they name several, or a finished one names none.
-    """
-    names = sorted({str(record["settings"]["primary_metric"]) for record in records if _names_metric(record)})
-    where = f"{records[0]['dataset']} / {records[0]['protocol']}"
-    if len(names) > 1:
-        raise InputError(f"records of {where} name several primary metrics ({', '.join(names)}): expected one")
-    nameless = [record["cell"] for record in ok(records) if not _names_metric(record)]
-    if nameless:
-        raise InputError(f"record {nameless[0]} of {where} lacks settings.primary_metric: run that cell again")
-    return names[0] if names else None
-
-
-def _names_metric(record: Record) -> bool:
-    return "primary_metric" in record["settings"]
-
-
-def _identity(record: Record) -> tuple[str, ...]:
+def _identity(record: AnyRecord) -> tuple[object, ...]:
     """What a record's row in the tables is called; a later record under other versions replaces it."""
-    names = ["kind", "model", "variant", "backend", "mode", "device", "dataset", "protocol", "seed", "index"]
-    if record["kind"] in {"throughput", "index", "agreement"}:
-        names.append("threads")
-    return (*(json.dumps(record[name], sort_keys=True) for name in names), record["hashes"].get("repeat", ""))
+    index = msgspec.json.encode(record.index, order="sorted") if isinstance(record, Index) else b""
+    threads = record.threads if isinstance(record, Throughput | Index | Agreement) else 0
+    place = (record.kind, record.model, record.variant, record.backend, record.mode, record.device, record.dataset)
+    return (*place, record.protocol, record.seed, index, threads, record.hashes.get("repeat", ""))
 
 
-def _told_apart(records: Sequence[Record]) -> list[Record]:
+def _told_apart(records: Sequence[AnyRecord]) -> list[AnyRecord]:
     """Records whose protocol and variant each mean one thing within a dataset."""
     labelled = []
-    for _, of_protocol in grouped(records, lambda r: (r["dataset"], r["protocol"])):
+    for _, of_protocol in grouped(records, lambda r: (r.dataset, r.protocol)):
         labelled += _labelled(of_protocol, "protocol", _protocol_settings)
     told = []
-    for _, of_variant in grouped(labelled, lambda r: (r["dataset"], r["protocol"], r["model"], r["variant"])):
-        told += _labelled(of_variant, "variant", spec_settings)
+    for _, of_variant in grouped(labelled, lambda r: (r.dataset, r.protocol, r.model, r.variant)):
+        told += _labelled(of_variant, "variant", lambda record: spec_settings(record.settings))
     # Grouping has sorted them by name; what comes later still has to count.
-    place = {record["cell"]: place for place, record in enumerate(records)}
-    return sorted(told, key=lambda record: place[record["cell"]])
+    place = {record.cell: place for place, record in enumerate(records)}
+    return sorted(told, key=lambda record: place[record.cell])
 
 
-def _labelled(records: Sequence[Record], name: str, settings_of: Callable[[Record], Record]) -> list[Record]:
+def _labelled(
+    records: Sequence[AnyRecord], name: str, settings_of: Callable[[AnyRecord], dict[str, Any]]
+) -> list[AnyRecord]:
     values: dict[str, set[str]] = {}
     for record in records:
         for key, value in settings_of(record).items():
@@ -115,30 +83,30 @@ def _labelled(records: Sequence[Record], name: str, settings_of: Callable[[Recor
     for record in records:
         own = settings_of(record)
         label = ", ".join(f"{key}={own[key]}" for key in telling if key in own)
-        labels.append(record | {name: f"{record[name]} ({label})"})
+        labels.append(msgspec.structs.replace(record, **{name: f"{getattr(record, name)} ({label})"}))
     return labels
 
 
-def _protocol_settings(record: Record) -> Record:
-    return dict(record["settings"].get("protocol", {}))
+def _protocol_settings(record: AnyRecord) -> dict[str, Any]:
+    return dict(record.settings.get("protocol", {}))
 
 
-def spec_settings(record: Record) -> Record:
+def spec_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the model was asked to be: not what was found while it ran, nor how it was judged."""
     others = {"protocol", "primary_metric", "source", "n_items", "dim", "n_queries", "n_interests"}
     others |= {"threads_all", "batch_queries"}
-    return {key: value for key, value in record["settings"].items() if key not in others}
+    return {key: value for key, value in settings.items() if key not in others}
 
 
-def _refuse_mixture(records: Sequence[Record]) -> None:
-    machines = sorted({record["machine"]["id"] for record in records})
+def _refuse_mixture(records: Sequence[AnyRecord]) -> None:
+    machines = sorted({record.machine.id for record in records})
     if len(machines) > 1:
         raise InputError(
             f"records of machines {' and '.join(machines)} are mixed; report them apart: use one results folder a "
             "machine"
         )
-    for dataset, of_one in grouped(records, lambda r: r["dataset"]):
-        hashes = sorted({record["hashes"]["dataset"] for record in of_one if "dataset" in record["hashes"]})
+    for dataset, of_one in grouped(records, lambda r: r.dataset):
+        hashes = sorted({record.hashes["dataset"] for record in of_one if "dataset" in record.hashes})
         if len(hashes) > 1:
             raise InputError(
                 f"records of {dataset} come from different data (hashes {' and '.join(hashes)}): use one "

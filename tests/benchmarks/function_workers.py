@@ -70,7 +70,7 @@ class Bench:
         return list(self.workers.kinds)
 
     def records(self):
-        return {r["kind"]: r for r in store.read(self.results)} if (self.results / store.FILE_NAME).exists() else {}
+        return {r.kind: r for r in store.read(self.results)} if store.file_of(self.results) else {}
 
     def inside(self, name):
         (folder,) = (self.results / name).iterdir()

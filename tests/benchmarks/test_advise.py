@@ -44,8 +44,8 @@ def test_the_published_records_give_a_recommendation_that_names_them(say, monkey
     sentence, *others = out.splitlines()
     assert sentence.startswith("Take ")
     assert sentence.count(". ") == 0
-    folders = [path.parent for path in PUBLISHED.glob(f"*/{store.FILE_NAME}")]
-    published = {record["cell"] for folder in folders for record in store.read(folder) if record["kind"] == "index"}
+    folders = store.folders(PUBLISHED)
+    published = {record.cell for folder in folders for record in store.read(folder) if record.kind == "index"}
     (records,) = [line for line in others if line.startswith("Records: ")]
     cells = [part.split()[0] for part in records.removeprefix("Records: ").split("; ")]
     assert cells
@@ -97,7 +97,7 @@ def test_no_records_at_all_are_exit_code_3(say, folder, monkeypatch):
 
 def test_ones_own_results_are_read_beside_the_published_ones_or_alone(say, folder, monkeypatch):
     (folder / "RESULTS").mkdir()
-    shutil.copy(PUBLISHED / "quick" / store.FILE_NAME, folder / "RESULTS")
+    shutil.copy(store.file_of(PUBLISHED / "quick"), folder / "RESULTS")
     monkeypatch.setattr(commands, "PUBLISHED", folder / "none")
     small = ["--recall", "0.95", "--items", "1000", "--dim", "32"]
     assert say(*small)[:2] == say(*small, "--results", "RESULTS")[:2] == say(*small, "--results", folder)[:2]

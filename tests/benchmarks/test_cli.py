@@ -2,7 +2,9 @@ import json
 import subprocess
 import sys
 
+import msgspec
 import pytest
+from record_lines import record
 
 import datasets
 from backends.ann import INDEXES
@@ -277,28 +279,9 @@ class TestPrepare:
 
 
 def finished(cell, wall_s):
-    """A record of a planned training."""
-    described = {name: getattr(cell, name) for name in ("kind", "model", "variant", "backend", "mode", "device")}
-    empty = {name: {} for name in ("settings", "metrics", "intervals", "memory", "hashes", "versions")}
-    nothing = dict.fromkeys(("reason", "index", "group", "commit", "dirty"))
-    return {
-        **described,
-        **empty,
-        **nothing,
-        "schema_version": store.SCHEMA_VERSION,
-        "run_id": "run",
-        "cell": cell.key,
-        "threads": cell.threads,
-        "dataset": cell.dataset,
-        "protocol": "time-split",
-        "seed": cell.seed,
-        "status": "ok",
-        "curve": [],
-        "rungs": [],
-        "notes": [],
-        "timings": {"wall_s": wall_s},
-        "machine": environment.machine(),
-    }
+    """The record of a planned cell."""
+    machine = msgspec.structs.asdict(environment.machine())
+    return record(**cell.described() | {"timings": {"wall_s": wall_s}, "hashes": {}, "machine": machine})
 
 
 class TestDryRun:

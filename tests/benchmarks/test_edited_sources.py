@@ -15,9 +15,9 @@ def test_what_ran_before_and_after_an_edit_is_told_apart(bench):  # noqa: F811 -
     finally:
         edited.write_text(whole, encoding="utf-8")
     assert process.returncode == 0, stderr
-    first, second = (record for record in bench.records() if record["kind"] == "train")
-    assert first["hashes"]["sources"] != second["hashes"]["sources"]
-    assert not [note for note in first["notes"] if "sources" in note]
-    before = first["hashes"]["sources"]
-    assert second["notes"][-1].startswith(f"the sources changed during the run, from {before} to ")
+    first, second = (record for record in bench.records() if record.kind == "train")
+    assert first.hashes["sources"] != second.hashes["sources"]
+    assert not [note for note in first.notes if "sources" in note]
+    before = first.hashes["sources"]
+    assert second.notes[-1].startswith(f"the sources changed during the run, from {before} to ")
     assert not workers_of(bench)

@@ -328,12 +328,12 @@ def test_each_failure_is_one_row_with_its_reason_and_the_rest_of_the_run_goes_on
     done = bench.run("--backends", "torch")
     assert done.returncode == 1, done.stderr
     assert len(bench.lines()) == len(DEEDS) + 2
-    records = {record["variant"]: record for record in bench.records()}
-    assert {name: (records[name]["status"], records[name]["reason"]) for name in DEEDS} == DEEDS
-    assert [records[name]["status"] for name in ("plain", "fine")] == ["ok", "ok"]
-    assert checkpointed(bench) == {records["plain"]["cell"], records["fine"]["cell"]}
+    records = {record.variant: record for record in bench.records()}
+    assert {name: (records[name].status, records[name].reason) for name in DEEDS} == DEEDS
+    assert [records[name].status for name in ("plain", "fine")] == ["ok", "ok"]
+    assert checkpointed(bench) == {records["plain"].cell, records["fine"].cell}
     for name in DEEDS:
-        assert records[name]["metrics"] == {}
+        assert records[name].metrics == {}
         log = (bench.results / "logs" / f"{records[name]['cell']}.txt").read_text()
         assert ("the toy broke" in log) == (name == "raises")
     page = (bench.results / "leaderboard.md").read_text()
@@ -344,7 +344,7 @@ def test_cell_that_hangs_is_ended_by_the_timeout_and_leaves_no_process(bench):
     bench.write_suite(actor("hangs", behaviour="hangs"))
     done = bench.run("--backends", "torch", "paddle", "--timeout", "2")
     assert done.returncode == 3  # nothing was measured
-    found = [(record["backend"], record["status"], record["reason"]) for record in bench.records()]
+    found = [(record.backend, record.status, record.reason) for record in bench.records()]
     assert found == [("torch", "timeout", "not done within 2 s; see --timeout"), ("paddle", "unsupported", "no stage")]
     assert workers_of(bench) == []
 
@@ -353,15 +353,15 @@ def test_only_what_failed_is_tried_again_and_what_is_finished_is_kept_unless_it_
     bench.write_suite('{ model = "toy" }', actor("falls once", behaviour="kills itself once"))
     options = ("--backends", "torch")
     assert bench.run(*options).returncode == 1
-    first = {record["model"]: record for record in bench.records()}
-    assert {model: record["status"] for model, record in first.items()} == {"toy": "ok", "actor": "failed"}
+    first = {record.model: record for record in bench.records()}
+    assert {model: record.status for model, record in first.items()} == {"toy": "ok", "actor": "failed"}
 
     again = bench.run(*options)
     assert again.returncode == 0, again.stderr
     assert outcomes(again) == ["kept", "ok"]
-    second = {record["model"]: record for record in bench.records()}
+    second = {record.model: record for record in bench.records()}
     assert second["toy"] == first["toy"]
-    assert (second["actor"]["status"], second["actor"]["cell"]) == ("ok", first["actor"]["cell"])
+    assert (second["actor"].status, second["actor"].cell) == ("ok", first["actor"].cell)
     lines = bench.lines()
     assert len(lines) == 3
 
@@ -371,7 +371,7 @@ def test_only_what_failed_is_tried_again_and_what_is_finished_is_kept_unless_it_
     assert outcomes(bench.run(*options, "--force")) == ["ok", "ok"]
     assert bench.lines()[:3] == lines
     assert len(bench.lines()) == 5
-    assert {record["run_id"] for record in bench.records()}.isdisjoint(json.loads(line)["run_id"] for line in lines)
+    assert {record.run_id for record in bench.records()}.isdisjoint(json.loads(line)["run_id"] for line in lines)
 
 
 def outcomes(done):
@@ -403,17 +403,17 @@ def test_timed_cells_get_equally_many_turns_and_a_dead_member_leaves_the_others_
     )
     done = bench.run("--backends", "torch", "jax")
     assert done.returncode == 1, done.stderr
-    timed = {(r["variant"], r["backend"]): r for r in bench.records() if r["kind"] == "throughput"}
+    timed = {(r.variant, r.backend): r for r in bench.records() if r.kind == "throughput"}
     assert len(timed) == 4
     dead = timed.pop(("one dies", "jax"))
-    assert (dead["status"], dead["reason"]) == ("failed", "killed by signal 9 (SIGKILL)")
+    assert (dead.status, dead.reason) == ("failed", "killed by signal 9 (SIGKILL)")
     for record in timed.values():
-        assert record["status"] == "ok"
-        assert len(record["timings"]["window_samples_per_s"]) == TIMED_TURNS
-        assert min(record["timings"]["window_samples_per_s"]) > 0
-    groups = {variant: {r["group"] for (v, _), r in timed.items() if v == variant} for variant, _ in timed}
+        assert record.status == "ok"
+        assert len(record.timings["window_samples_per_s"]) == TIMED_TURNS
+        assert min(record.timings["window_samples_per_s"]) > 0
+    groups = {variant: {r.group for (v, _), r in timed.items() if v == variant} for variant, _ in timed}
     assert all(len(names) == 1 for names in groups.values())
-    assert groups["both live"] != groups["one dies"] == {dead["group"]}
+    assert groups["both live"] != groups["one dies"] == {dead.group}
 
 
 def workers_of(bench):
@@ -461,7 +461,7 @@ def undisturbed(repository, interactions, tmp_path_factory):
 
 
 def test_unsupported_backend_is_a_row_with_the_registrys_reason(undisturbed):
-    found = {(r["backend"], r["status"], r["reason"]) for r in undisturbed.records() if r["kind"] == "train"}
+    found = {(r.backend, r.status, r.reason) for r in undisturbed.records() if r.kind == "train"}
     assert found == {("torch", "ok", None), ("jax", "ok", None), ("paddle", "unsupported", "no stage")}
     assert section(undisturbed.results, "Failures").count("no stage") >= 2
 
@@ -536,15 +536,15 @@ def test_interrupted_run_ends_its_worker_and_says_how_to_go_on(bench):
     assert workers_of(bench) == []
 
 
-@pytest.mark.skipif(environment.machine()["gpu"] is not None, reason="this machine has a GPU")
+@pytest.mark.skipif(environment.machine().gpu is not None, reason="this machine has a GPU")
 def test_gpu_that_is_not_there_skips_every_framework_with_a_reason(bench):
     bench.write_suite(
         '{ model = "mf-bpr", settings = { embedding_dim = 4, batch_size = 64, steps_per_epoch = 2, epochs = 1 } }'
     )
     done = bench.run("--device", "gpu")
     assert done.returncode == 3, done.stderr
-    records = {record["backend"]: record for record in bench.records()}
+    records = {record.backend: record for record in bench.records()}
     assert set(records) == set(FRAMEWORKS)
-    assert {(record["status"], record["device"]) for record in records.values()} == {("skipped", "gpu")}
-    assert all(len(record["reason"].split()) >= 4 for record in records.values())
-    assert len({record["reason"] for record in records.values()}) == len(FRAMEWORKS)
+    assert {(record.status, record.device) for record in records.values()} == {("skipped", "gpu")}
+    assert all(len(record.reason.split()) >= 4 for record in records.values())
+    assert len({record.reason for record in records.values()}) == len(FRAMEWORKS)

@@ -55,7 +55,7 @@ def test_a_damaged_split_is_cut_again_and_that_is_said(bench, capsys, damage, fo
     said = capsys.readouterr().err
     assert "was not what its hashes say" in said
     assert "it was cut again" in said
-    assert "it was cut again" in bench.records()["train"]["notes"][-1]
+    assert "it was cut again" in bench.records()["train"].notes[-1]
     bench.run(block)
     assert "again" not in capsys.readouterr().err
 
@@ -79,7 +79,7 @@ def test_a_training_whose_vectors_are_damaged_runs_again_before_they_are_searche
     damage(bench.inside("vectors") / "items.npy")
     assert bench.run(block) == ["train"]
     assert "are not what their hashes say" in capsys.readouterr().err
-    assert bench.records()["train"]["notes"][-1].endswith("so it is trained again")
+    assert bench.records()["train"].notes[-1].endswith("so it is trained again")
     assert bench.run(block) == []
     assert capsys.readouterr().err == ""
 
@@ -89,7 +89,7 @@ def test_a_training_whose_checkpoint_is_damaged_runs_again(bench, damage):
     block = trained_block()
     bench.run(block)
     checkpoint = bench.inside("checkpoints")
-    assert bench.records()["train"]["hashes"]["checkpoint"] == files.hash_file(checkpoint)
+    assert bench.records()["train"].hashes["checkpoint"] == files.hash_file(checkpoint)
     checkpoint.unlink() if damage == "missing" else checkpoint.write_bytes(b"noise")
     assert bench.run(block) == ["train"]
     assert bench.run(block) == []
@@ -114,25 +114,25 @@ def test_files_that_change_while_a_cell_reads_them_make_it_fail_and_the_next_run
     bench.workers.meanwhile = damages
     bench.run(block)
     failed = bench.records()[kind]
-    assert failed["status"] == "failed"
-    assert "items.npy has changed); run again, which makes it anew" in failed["reason"]
+    assert failed.status == "failed"
+    assert "items.npy has changed); run again, which makes it anew" in failed.reason
     bench.workers.meanwhile = lambda _: None
     bench.run(block)
-    assert {record["status"] for record in bench.records().values()} == {"ok"}
+    assert {record.status for record in bench.records().values()} == {"ok"}
 
 
 def test_a_cell_says_which_sources_it_ran_and_is_dirty_where_they_moved(bench, monkeypatch):
     monkeypatch.setattr(run.environment, "commit", lambda: ("c" * 40, False))
     bench.run(MADE_UP)
     record = bench.records()["index"]
-    assert record["hashes"]["sources"] == sources.tree_hash()
-    assert (record["commit"], record["dirty"]) == ("c" * 40, False)
+    assert record.hashes["sources"] == sources.tree_hash()
+    assert (record.commit, record.dirty) == ("c" * 40, False)
     bench.workers.changes = {"sources": ["a" * 16, "b" * 16]}
     bench.run(MADE_UP, force=True)
     record = bench.records()["index"]
-    assert record["hashes"]["sources"] == f"{'a' * 16}+{'b' * 16}"
-    assert (record["commit"], record["dirty"]) == ("c" * 40, True)
-    assert record["notes"][-1] == (
+    assert record.hashes["sources"] == f"{'a' * 16}+{'b' * 16}"
+    assert (record.commit, record.dirty) == ("c" * 40, True)
+    assert record.notes[-1] == (
         f"the sources changed during the run, from {sources.tree_hash()} to {'a' * 16}, {'b' * 16}"
     )
 
@@ -142,7 +142,7 @@ def test_a_worker_that_could_not_say_is_held_to_what_lies_there(bench, monkeypat
     bench.workers.changes = {"status": "failed", "reason": "killed", "sources": None}
     bench.workers.meanwhile = lambda _: monkeypatch.setattr(sources, "tree_hash", lambda: "moved")
     bench.run(MADE_UP)
-    assert (bench.records()["index"]["hashes"]["sources"], bench.records()["index"]["dirty"]) == ("moved", True)
+    assert (bench.records()["index"].hashes["sources"], bench.records()["index"].dirty) == ("moved", True)
 
 
 def test_a_commit_in_the_middle_is_that_of_the_next_run(bench, monkeypatch):
@@ -150,7 +150,7 @@ def test_a_commit_in_the_middle_is_that_of_the_next_run(bench, monkeypatch):
     monkeypatch.setattr(run.environment, "commit", lambda: (next(commits), False))
     for expected in ("first", "second"):
         bench.run(MADE_UP, force=True)
-        assert bench.records()["index"]["commit"] == expected
+        assert bench.records()["index"].commit == expected
 
 
 NAN = float("nan")
@@ -173,9 +173,9 @@ def test_a_cell_that_cannot_be_recorded_is_a_failed_one_and_the_rest_goes_on(ben
     bench.workers.changes = changes
     bench.run(MADE_UP)
     record = bench.records()["index"]
-    assert record["status"] == "failed"
-    assert record["reason"].startswith("it cannot be recorded: ")
-    assert words in record["reason"]
+    assert record.status == "failed"
+    assert record.reason.startswith("it cannot be recorded: ")
+    assert words in record.reason
     bench.workers.changes = {}
     assert bench.run(MADE_UP) == ["index"]
 
@@ -184,7 +184,7 @@ def test_a_cell_that_cannot_be_recorded_is_a_failed_one_and_the_rest_goes_on(ben
 def test_too_few_or_too_many_answers_are_a_failure(bench, n):
     bench.workers.changes = {"answers": [{}] * n}
     bench.run(MADE_UP)
-    assert (bench.records()["index"]["status"], bench.records()["index"]["reason"]) == (
+    assert (bench.records()["index"].status, bench.records()["index"].reason) == (
         "failed",
         f"{n} answers, expected 1",
     )
@@ -193,8 +193,8 @@ def test_too_few_or_too_many_answers_are_a_failure(bench, n):
 def test_a_training_that_leaves_no_vectors_is_a_failure(bench):
     bench.workers.left = ("users",)
     bench.run(trained_block())
-    assert bench.records()["train"]["reason"] == "the worker has left no items.npy"
-    assert bench.records()["index"]["reason"] == "the training whose vectors it searches is failed"
+    assert bench.records()["train"].reason == "the worker has left no items.npy"
+    assert bench.records()["index"].reason == "the training whose vectors it searches is failed"
     assert not (bench.results / "vectors").exists()
 
 
@@ -214,7 +214,7 @@ def test_a_forced_result_is_the_last_in_the_file_and_in_memory(bench):
     bench.run(trained_block(), force=True)
     lines = (bench.results / store.FILE_NAME).read_text().splitlines()
     order = [json.loads(line)["cell"] for line in lines]
-    assert [record["cell"] for record in store.read(bench.results)] == [order[2], *order[3:]]
+    assert [record.cell for record in store.read(bench.results)] == [order[2], *order[3:]]
     assert list(bench.session.records) == [order[2], *order[3:]]
 
 

@@ -48,7 +48,7 @@ class Bench:
 
     def records(self):
         return {
-            (record["index"]["name"], *record["index"]["build"].values(), *record["index"]["query"].values()): record
+            (record.index.name, *record.index.build.values(), *record.index.query.values()): record
             for record in store.read(self.results)
         }
 
@@ -66,31 +66,31 @@ def finished(tmp_path_factory):
 def test_every_setting_is_a_record_of_one_group(finished):
     records = finished.records()
     assert list(records) == [("exact",), ("faiss-ivf", 8, 1), ("faiss-ivf", 8, 8)]
-    assert {record["status"] for record in records.values()} == {"ok"}
-    assert len({record["group"] for record in records.values()}) == 1
-    recalls = [record["metrics"] for record in records.values()]
+    assert {record.status for record in records.values()} == {"ok"}
+    assert len({record.group for record in records.values()}) == 1
+    recalls = [record.metrics for record in records.values()]
     assert [set(metrics) for metrics in recalls] == [{"index_recall@10"}] * 3
     one, some, every = (metrics["index_recall@10"] for metrics in recalls)
     assert some < one == every == 1
 
 
 def test_every_worker_says_which_sources_it_ran(finished):
-    assert {record["hashes"]["sources"] for record in finished.records().values()} == {sources.tree_hash()}
+    assert {record.hashes["sources"] for record in finished.records().values()} == {sources.tree_hash()}
 
 
 def test_a_record_says_what_was_searched_and_how(finished):
     record = finished.records()["faiss-ivf", 8, 1]
-    assert (record["kind"], record["model"], record["variant"]) == ("index", MADE_UP, "8-d, 600 items")
-    assert (record["backend"], record["mode"], record["dataset"]) == ("classic", "eager", "vectors-600")
-    assert (record["protocol"], record["settings"]["primary_metric"]) == ("search", "index_recall@10")
-    assert {"n_items": 600, "dim": 8, "n_queries": 40, "n_interests": 1}.items() <= record["settings"].items()
-    assert record["settings"]["threads_all"] >= 1
-    assert {"build_s", "save_s", "load_s", "p50_s", "p95_s", "p99_s"} <= set(record["timings"])
+    assert (record.kind, record.model, record.variant) == ("index", MADE_UP, "8-d, 600 items")
+    assert (record.backend, record.mode, record.dataset) == ("classic", "eager", "vectors-600")
+    assert (record.protocol, record.settings["primary_metric"]) == ("search", "index_recall@10")
+    assert {"n_items": 600, "dim": 8, "n_queries": 40, "n_interests": 1}.items() <= record.settings.items()
+    assert record.settings["threads_all"] >= 1
+    assert {"build_s", "save_s", "load_s", "p50_s", "p95_s", "p99_s"} <= set(record.timings)
     for name in ("load_s", "batch_qps", "batch_qps_all", "bare_qps", "call_overhead"):
-        assert len(record["timings"][name]) == 2
-    assert record["memory"]["index_bytes"] > 600 * 8 * 4
-    assert record["memory"]["resident_bytes"] >= 0
-    assert any("600 items and 40 queries of 8 columns, made up" in note for note in record["notes"])
+        assert len(record.timings[name]) == 2
+    assert record.memory["index_bytes"] > 600 * 8 * 4
+    assert record.memory["resident_bytes"] >= 0
+    assert any("600 items and 40 queries of 8 columns, made up" in note for note in record.notes)
 
 
 def test_the_vectors_are_drawn_once_and_hashed(finished):
@@ -98,7 +98,7 @@ def test_the_vectors_are_drawn_once_and_hashed(finished):
     assert np.array_equal(np.load(prepared.folder / "items.npy"), vectors.items(SETTINGS))
     assert np.array_equal(np.load(prepared.folder / "users.npy"), vectors.queries(SETTINGS))
     record = finished.records()["exact",]
-    assert record["hashes"]["dataset"] == prepared.hashes["dataset"] == (prepared.folder / "hash").read_text()
+    assert record.hashes["dataset"] == prepared.hashes["dataset"] == (prepared.folder / "hash").read_text()
     drawn = (prepared.folder / "items.npy").stat().st_mtime_ns
     assert prepare(BLOCK, finished.results, None) == prepared
     assert (prepared.folder / "items.npy").stat().st_mtime_ns == drawn
@@ -121,8 +121,8 @@ def test_an_index_that_fails_leaves_the_others_and_is_tried_again(finished, tmp_
     )
     for _ in range(2):
         tried = bench.run(block)
-        assert [cell.index["name"] for cell in tried] == ["exact", "faiss-ivfpq", "annoy"]
-    statuses = {name[0]: (record["status"], record["reason"]) for name, record in bench.records().items()}
+        assert [cell.index.name for cell in tried] == ["exact", "faiss-ivfpq", "annoy"]
+    statuses = {name[0]: (record.status, record.reason) for name, record in bench.records().items()}
     assert statuses["exact"] == statuses["annoy"] == ("ok", None)
     assert statuses["faiss-ivfpq"][0] == "failed"
     assert statuses["faiss-ivfpq"][1].startswith("M is 10, but there are only 9 columns")
@@ -134,8 +134,8 @@ def test_an_index_for_more_items_than_there_are_is_skipped_and_says_so(finished,
     bench = Bench(tmp_path / "results")
     bench.run(Block("vectors-600", SEARCH, models=(), indexes=(IndexRow("exact"), TOO_LARGE), vectors=SETTINGS))
     record = bench.records()["faiss-ivf", 601]
-    assert record["status"] == "skipped"
-    assert record["reason"].startswith("nlist is 601, but there are only 600 vectors")
+    assert record.status == "skipped"
+    assert record.reason.startswith("nlist is 601, but there are only 600 vectors")
 
 
 def test_data_too_few_for_a_model_skip_it_too():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -258,7 +259,7 @@ class Bench:
         todo = [group for group in groups(wanted) if session.unfinished(group)]
         for group in todo:
             session.execute(group, self.prepared)
-        records = {record["kind"]: record for record in store.read(self.results)}
+        records = {record.kind: record for record in store.read(self.results)}
         return [group.cells[0].kind for group in todo], records
 
 
@@ -273,14 +274,13 @@ def test_a_map_is_recorded_and_shows_the_categories_that_the_data_were_drawn_fro
     ran, records = finished.run(finished.train, finished.map)
     assert ran == []  # the fixture has, and both are finished
     record = records["map"]
-    assert (record["status"], record["reason"], record["model"]) == ("ok", None, "als")
-    assert (record["group"], record["index"], record["settings"]["n_items"]) == (None, None, 100)
-    assert record["versions"]["scikit-learn"] == item_map.versions()["scikit-learn"]
-    assert record["map"]["method"] == "t-SNE"
-    assert len(record["map"]["x"]) == len(record["map"]["y"]) == len(record["map"]["category"]) == 100
-    assert record["map"]["categories"] == [f"category {code}" for code in range(synthetic.SIZES["tiny"].n_tastes)]
-    assert record["metrics"]["neighbour_category_share"] > 3 * record["metrics"]["neighbour_category_chance"]
-    assert records["train"]["map"] is None
+    assert (record.status, record.reason, record.model) == ("ok", None, "als")
+    assert record.settings["n_items"] == 100
+    assert record.versions["scikit-learn"] == item_map.versions()["scikit-learn"]
+    assert record.map.method == "t-SNE"
+    assert len(record.map.x) == len(record.map.y) == len(record.map.category) == 100
+    assert record.map.categories == [f"category {code}" for code in range(synthetic.SIZES["tiny"].n_tastes)]
+    assert record.metrics["neighbour_category_share"] > 3 * record.metrics["neighbour_category_chance"]
     assert commands._headline(record) == "t-SNE of 100 items"
 
 
@@ -297,25 +297,25 @@ def test_vectors_that_are_not_finite_are_that_cells_failure(finished):
             np.save(partial / "users.npy", users)
 
         files.fill(folder, write)
-        (trained,) = (r for r in store.read(finished.results) if r["cell"] == finished.train.key)
-        hashes = {**trained["hashes"], "vectors": files.seal(folder)}
-        store.append(finished.results, [{**trained, "hashes": hashes}])
+        (trained,) = (r for r in store.read(finished.results) if r.cell == finished.train.key)
+        hashes = {**trained.hashes, "vectors": files.seal(folder)}
+        store.append(finished.results, [msgspec.structs.replace(trained, hashes=hashes)])
 
     left(broken)
     other = dataclasses.replace(finished.map, threads=2)  # a cell that is not finished
     _, records = finished.run(other)
     left(whole)
-    assert records["map"]["status"] == "failed"
-    assert "1 of 100 item vectors are not finite, the first that of item 5" in records["map"]["reason"]
-    assert records["map"]["map"] is None
+    assert records["map"].status == "failed"
+    assert "1 of 100 item vectors are not finite, the first that of item 5" in records["map"].reason
+    assert records["map"].map is None
 
 
 @pytest.mark.parametrize("status", ["failed", "missing"])
 def test_a_map_of_a_training_that_did_not_finish_is_skipped(finished, tmp_path, status):
     bench = Bench(tmp_path)
     if status == "failed":
-        (trained,) = (r for r in store.read(finished.results) if r["cell"] == bench.train.key)
-        store.append(tmp_path, [{**trained, "status": "failed", "reason": "it broke"}])
+        (trained,) = (r for r in store.read(finished.results) if r.cell == bench.train.key)
+        store.append(tmp_path, [msgspec.structs.replace(trained, status="failed", reason="it broke")])
     _, records = bench.run(bench.map)
-    assert records["map"]["status"] == "skipped"
-    assert records["map"]["reason"] == f"the training whose vectors it maps is {status}"
+    assert records["map"].status == "skipped"
+    assert records["map"].reason == f"the training whose vectors it maps is {status}"

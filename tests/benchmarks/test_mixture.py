@@ -1,23 +1,24 @@
 """A folder of one machine and one version of the data: what is let in, and what is refused before any work."""
 
-import json
-
 import pytest
+from msgspec.structs import replace
+from record_lines import record as made
 
 from benchmarks import cli
 from benchmarks.harness import environment, mixture, store
+from benchmarks.records import Machine
 from datasets.errors import InputError
 
-HERE = {"id": "m-1", "cpu": "c", "cores": 2, "memory_bytes": 8 << 30, "system": "s", "gpu": None}
+HERE = Machine(id="m-1", cpu="c", cores=2, memory_bytes=8 << 30, system="s", gpu=None)
 
 
-def record(**changes):
-    made = {"cell": "c", "dataset": "shop", "status": "ok", "hashes": {"dataset": "one"}, "machine": HERE}
-    return made | changes
+def record(cell=0, **changes):
+    reason = None if changes.get("status", "ok") == "ok" else "it broke"
+    return replace(made(cell), **({"hashes": {"dataset": "one"}, "machine": HERE, "reason": reason} | changes))
 
 
 def here(**changes):
-    return HERE | changes
+    return replace(HERE, **changes)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def known(monkeypatch, tmp_path):
         (here(id="m-2"), False),
         (here(id="m-2", memory_bytes=(8 << 30) - 1, gpu="a GPU"), False),
         (here(id="m-2", memory_bytes=(8 << 30) - 1, cores=4), False),
-        (here(id="m-2", memory_bytes=10**400), False),
+        (here(id="m-2", memory_bytes=2**63 - 1), False),
     ],
 )
 def test_a_machine_is_the_same_but_for_a_little_memory(other, same):
@@ -46,8 +47,8 @@ def test_a_machine_is_the_same_but_for_a_little_memory(other, same):
 
 def test_a_kernel_that_keeps_more_memory_makes_no_other_machine_of_it():
     older = here(id="m-0", memory_bytes=(8 << 30) - 1000)
-    kept, said = mixture.newest([record(machine=older), record(cell="d")])
-    assert ([one["machine"] for one in kept], said) == ([HERE, HERE], ())
+    kept, said = mixture.newest([record(machine=older), record(1)])
+    assert ([one.machine for one in kept], said) == ([HERE, HERE], ())
 
 
 def test_what_has_no_hash_belongs_to_the_newest():
@@ -80,7 +81,7 @@ def test_other_data_of_the_same_name_are_refused(known):
 
 @pytest.mark.parametrize("command", ["run", "agree"])
 def test_a_run_on_another_machine_does_no_work(command, monkeypatch, tmp_path, capsys):
-    there = json.loads(json.dumps(environment.machine())) | {"id": "elsewhere", "cpu": "Another CPU"}
+    there = replace(environment.machine(), id="elsewhere", cpu="Another CPU")
     (tmp_path / store.FILE_NAME).write_text("")
     monkeypatch.setattr(store, "read", lambda _: [record(machine=there)])
     before = sorted(tmp_path.iterdir())

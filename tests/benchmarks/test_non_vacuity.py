@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import sampling, specs
@@ -17,7 +18,7 @@ from reports.tables.records import prepare
 
 TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 CLIMBING = [spec for name in TRAINABLE for spec in type(specs.make(name, {})).for_ladder()]
-PUBLISHED = sorted(path.parent for path in Path("reports/published").glob("*/records.jsonl"))
+PUBLISHED = store.folders(Path("reports/published"))
 FAR = 20
 """What has no skill is to be so many tolerances away, or more."""
 
@@ -108,27 +109,27 @@ def test_no_published_verdict_would_pass_who_has_no_skill(folder):
 
 def mine(record, verdict):
     names = ("model", "variant", "dataset", "protocol", "device")
-    return record["kind"] == "train" and all(record[name] == getattr(verdict, name) for name in names)
+    return record.kind == "train" and all(getattr(record, name) == getattr(verdict, name) for name in names)
 
 
 def impostors(records, verdict):
-    own = next(record for record in records if mine(record, verdict) and record["status"] == "ok")
-    primary = own["settings"]["primary_metric"]
+    own = next(record for record in records if mine(record, verdict) and record.status == "ok")
+    primary = own.settings["primary_metric"]
     yield "nothing", 0.0
-    yield "untrained", own["curve"][0]["metrics"][primary]
+    yield "untrained", own.curve[0].metrics[primary]
     for record in records:
-        same = all(record[name] == own[name] for name in ("kind", "dataset", "protocol"))
-        if same and record["model"] == "popularity" and record["hashes"]["split"] == own["hashes"]["split"]:
-            yield record["variant"], record["metrics"][primary]
+        same = all(getattr(record, name) == getattr(own, name) for name in ("kind", "dataset", "protocol"))
+        if same and record.model == "popularity" and record.hashes["split"] == own.hashes["split"]:
+            yield record.variant, record.metrics[primary]
 
 
 def agreed(records, verdict, figure):
-    backend = next(record["backend"] for record in records if mine(record, verdict))
+    backend = next(record.backend for record in records if mine(record, verdict))
     changed = []
     for record in records:
-        if mine(record, verdict) and record["backend"] == backend:
-            primary = record["settings"]["primary_metric"]
-            record = {**record, "metrics": {**record["metrics"], primary: figure}}  # noqa: PLW2901
+        if mine(record, verdict) and record.backend == backend:
+            primary = record.settings["primary_metric"]
+            record = replace(record, metrics={**record.metrics, primary: figure})  # noqa: PLW2901
         changed.append(record)
     (found,) = [v for v in verdicts(changed) if (v.model, v.variant, v.dataset, v.protocol, v.device) ==
                 (verdict.model, verdict.variant, verdict.dataset, verdict.protocol, verdict.device)]  # fmt: skip

@@ -2,6 +2,7 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Family, Unsupported
@@ -127,7 +128,7 @@ class TestCells:
     def test_inputs_name_data_versions_and_machine(self):
         for cell in planned():
             assert (cell.inputs["dataset"], cell.inputs["split"]) == ("d1", "s1")
-            assert cell.inputs["machine"] == environment.machine()["id"]
+            assert cell.inputs["machine"] == environment.machine().id
             assert cell.inputs["versions"] == environment.versions(cell.backend)
             assert {"python", "numpy"} <= set(cell.inputs["versions"])
             assert ("indexes" in cell.inputs) == (cell.kind == "index")
@@ -232,7 +233,8 @@ class TestKeys:
         ]
         monkeypatch.setattr(environment, "versions", lambda _: {"torch": "9.9"})
         keys.append(key())
-        monkeypatch.setattr(environment, "machine", lambda: {"id": "another"})
+        another = msgspec.structs.replace(environment.machine(), id="another")
+        monkeypatch.setattr(environment, "machine", lambda: another)
         keys.append(key())
         assert len(set(keys)) == len(keys)
 

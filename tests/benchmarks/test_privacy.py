@@ -141,8 +141,8 @@ def test_records_and_pages_do_not_say_where_anything_lies(run, homes, tmp_path):
     records = run(homes / "ann" / "private" / "shop.csv")
     assert records
     for record in records:
-        assert record["dataset"] == "file:shop.csv"
-        assert record["reason"] == "FileNotFoundError: no ~/x.npy, work/y.npy, backends/z.py"
+        assert record.dataset == "file:shop.csv"
+        assert record.reason == "FileNotFoundError: no ~/x.npy, work/y.npy, backends/z.py"
     _holds_nothing_private(tmp_path / "results", str(homes), "private/")
 
 
@@ -158,14 +158,14 @@ def _holds_nothing_private(results, *private):
 def test_the_same_data_elsewhere_are_the_same_cells(run, homes):
     first = run(homes / "ann" / "private" / "shop.csv")
     again = run(f"file:{homes}/bob/private/shop.csv", "--keep-paths")
-    assert {record["cell"] for record in again} == {record["cell"] for record in first}
+    assert {record.cell for record in again} == {record.cell for record in first}
 
 
 def test_paths_are_kept_where_that_is_wanted(run, homes):
     path = f"file:{homes}/ann/private/shop.csv"
     records = run(path, "--keep-paths")
-    assert {record["dataset"] for record in records} == {path}
-    assert any(path in note for note in records[0]["notes"])
+    assert {record.dataset for record in records} == {path}
+    assert any(path in note for note in records[0].notes)
 
 
 def test_other_data_of_the_same_name_are_other_cells():
@@ -185,7 +185,7 @@ def test_two_files_of_one_name_with_other_data_are_refused_before_anything_runs(
     assert cli.main(arguments) == 2
     assert "two sets of data are called file:shop.csv, with the hashes" in capsys.readouterr().err
     assert not (tmp_path / "results" / store.FILE_NAME).exists()
-    assert {record["dataset"] for record in run(both[0], "--keep-paths", "--datasets", *both)} == {*both}
+    assert {record.dataset for record in run(both[0], "--keep-paths", "--datasets", *both)} == {*both}
 
 
 def test_a_real_run_publishes_nothing_private(homes, tmp_path):
@@ -195,5 +195,5 @@ def test_a_real_run_publishes_nothing_private(homes, tmp_path):
     done = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, env=environ, check=False)
     assert done.returncode == 0
     record, *_ = store.read(tmp_path / "results")
-    assert record["versions"]["MALLOC_ARENA_MAX"] == "3"
+    assert record.versions["MALLOC_ARENA_MAX"] == "3"
     _holds_nothing_private(tmp_path / "results", PRIVATE, str(homes), "private/")

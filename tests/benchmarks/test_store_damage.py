@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
-from test_store import record
+from record_lines import line, record
 
+from benchmarks import records
 from benchmarks.harness import files, store
+from benchmarks.records import IndexSettings, Point
 from datasets.errors import InputError, MachineError
 
 N_MUTANTS = 20_000 if os.environ.get("RECALLBENCH_SLOW") else 400
@@ -26,7 +29,12 @@ def path(tmp_path):
 
 def with_metric(text):
     """A record's line in which a metric's value is that text."""
-    return json.dumps(record(metrics={"recall@5": 12345.5})).replace("12345.5", text).encode()
+    return json.dumps(line(metrics={"recall@5": 12345.5})).replace("12345.5", text).encode()
+
+
+def searched(index):
+    """What JSON gives of the record of an index."""
+    return line(kind="index", index=index)
 
 
 LEVELS = json.loads("[" * 20 + "]" * 20)
@@ -35,25 +43,25 @@ LINES = {
     "no number": (with_metric("NaN"), "NaN is no number"),
     "a number of 5,000 digits": (with_metric("9" * 5000), "4300"),
     "a number of 65 bits": (with_metric(str(2**64)), "is a number of 65 bits, expected one of 64 bits"),
-    "a seed of 26 digits": (json.dumps(record(seed=10**25)).encode(), "seed is a number of 84 bits"),
+    "a seed of 26 digits": (json.dumps(line(seed=10**25)).encode(), "seed is a number of 84 bits"),
     "a name twice": (b'{"seed": 1, "seed": 2}', "'seed' stands twice in one object"),
-    "half a character": (json.dumps(record(model="\ud800")).encode(), "model holds half a character"),
-    "half a character in a name": (json.dumps(record(settings={"\ud800": 1})).encode(), "settings has the name"),
+    "half a character": (json.dumps(line(model="\ud800")).encode(), "model holds half a character"),
+    "half a character in a name": (json.dumps(line(settings={"\ud800": 1})).encode(), "settings has the name"),
     "100,000 levels": (b"[" * 100_000, "more than 16 levels"),
-    "20 levels": (json.dumps(record(settings={"a": LEVELS})).encode(), "deeper than 16 levels"),
+    "20 levels": (json.dumps(line(settings={"a": LEVELS})).encode(), "deeper than 16 levels"),
     "another encoding": ('{"model": "größer"}'.encode("latin-1"), "can't decode"),
     "a mark of order": (b"\xef\xbb\xbf{}", "BOM"),
     "zeros": (bytes(1000), "Expecting value"),
     "a true nlist": (
-        json.dumps(record(index={"name": "faiss-ivf", "build": {"nlist": True}, "query": {}})).encode(),
-        "index.build.nlist: True is not",
+        json.dumps(searched({"name": "faiss-ivf", "build": {"nlist": True}, "query": {}})).encode(),
+        "index.build.nlist is True, expected a number or text",
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "words"), LINES.values(), ids=LINES)
-def test_a_damaged_line_is_named_with_what_is_wrong(tmp_path, path, line, words):
-    path.write_bytes(store.as_line(record(0)) + line + b"\n" + store.as_line(record(1)))
+@pytest.mark.parametrize(("damaged", "words"), LINES.values(), ids=LINES)
+def test_a_damaged_line_is_named_with_what_is_wrong(tmp_path, path, damaged, words):
+    path.write_bytes(store.as_line(record(0)) + damaged + b"\n" + store.as_line(record(1)))
     with pytest.raises(InputError, match=r"records\.jsonl, line 2 is not a record of this version") as error:
         store.read(tmp_path)
     assert words in str(error.value)
@@ -80,7 +88,8 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, path):
 
 
 def test_mutants_are_read_or_refused(tmp_path, path):
-    whole = b"".join(store.as_line(record(cell, settings={"a": [1, {"b": "größe"}]})) for cell in range(3))
+    whole = b"".join(store.as_line(record(cell, settings={"a": [1, {"b": "größe"}]})) for cell in range(2))
+    whole += json.dumps(line(2, schema_version=1, index=None, rungs=[], group=None)).encode() + b"\n"
     rng = np.random.default_rng(0)
     pieces = [b'"', b"{", b"}", b"[", b"\n", b"\\ud800", b"1e999", b"-", b"NaN", b"9" * 30, b"\xff", b"\0", b"null"]
     n_refused = 0
@@ -98,47 +107,48 @@ def test_mutants_are_read_or_refused(tmp_path, path):
             n_refused += 1
         else:
             for found in read:
-                store.check(found)
+                records.check(found)
     assert N_MUTANTS / 4 < n_refused < N_MUTANTS
 
 
 UNFIT = {
-    "no number": (record(timings={"wall_s": float("nan")}), "timings.wall_s is nan, expected a finite number"),
-    "infinite": (record(metrics={"recall@5": float("inf")}), "metrics.recall@5 is inf"),
-    "inside a list": (record(curve=[{"epoch": 0, "steps": 0, "loss": float("nan"), "metrics": {}}]), "curve.0.loss is"),
-    "in free settings": (record(settings={"a": [1, {"b": float("-inf")}]}), "settings.a.1.b is -inf"),
-    "a huge number": (record(settings={"a": -(2**63) - 1}), "settings.a is a number of 64 bits"),
-    "a name that is a number": (record(settings={1: 2}), "settings has the name 1, expected text"),
-    "a name that is nothing": (record(settings={None: 2}), "settings has the name None"),
-    "bytes": (record(settings={"a": b"x"}), "settings.a is a bytes"),
-    "an array": (record(settings={"a": np.float32(1)}), "settings.a is a float32"),
-    "a set": (record(settings={"a": {1}}), "settings.a is a set"),
-    "too deep": (record(settings={"a": LEVELS}), "deeper than 16 levels"),
-    "too long": (record(notes=["x" * store.MOST_BYTES]), "expected at most"),
+    "no number": ({"timings": {"wall_s": float("nan")}}, "timings.wall_s is nan, expected a finite number"),
+    "infinite": ({"metrics": {"recall@5": float("inf")}}, "metrics.recall@5 is inf"),
+    "inside a list": ({"curve": [Point(epoch=0, steps=0, loss=float("nan"), metrics={})]}, "curve.0.loss is"),
+    "in free settings": ({"settings": {"a": [1, {"b": float("-inf")}]}}, "settings.a.1.b is -inf"),
+    "a huge number": ({"settings": {"a": -(2**63) - 1}}, "settings.a is a number of 64 bits"),
+    "a name that is a number": ({"settings": {1: 2}}, "settings has the name 1, expected text"),
+    "a name that is nothing": ({"settings": {None: 2}}, "settings has the name None"),
+    "bytes": ({"settings": {"a": b"x"}}, "settings.a is a bytes"),
+    "an array": ({"settings": {"a": np.float32(1)}}, "settings.a is a float32"),
+    "a set": ({"settings": {"a": {1}}}, "settings.a is a set"),
+    "too deep": ({"settings": {"a": LEVELS}}, "deeper than 16 levels"),
+    "half a character": ({"notes": ["\ud800"]}, "notes.0 holds half a character"),
+    "too long": ({"notes": ["x" * store.MOST_BYTES]}, "expected at most"),
 }
 
 
-@pytest.mark.parametrize(("wrong", "words"), UNFIT.values(), ids=UNFIT)
-def test_what_a_line_cannot_hold_is_never_written(tmp_path, path, wrong, words):
+@pytest.mark.parametrize(("changes", "words"), UNFIT.values(), ids=UNFIT)
+def test_what_a_line_cannot_hold_is_never_written(tmp_path, path, changes, words):
     with pytest.raises(ValueError, match=r"\w") as error:
-        store.append(tmp_path, [record(0), wrong])
+        store.append(tmp_path, [record(0), msgspec.structs.replace(record(1), **changes)])
     assert words in str(error.value)
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("wrong", "_"), UNFIT.values(), ids=UNFIT)
-def test_a_failed_cells_record_can_be_made_of_it(wrong, _):
-    failed = {**wrong, "status": "failed", "reason": "why", "metrics": {}, "timings": {}, "curve": [], "notes": []}
-    line = store.as_line(store.recordable(failed))
-    assert json.loads(line)["cell"] == wrong["cell"]
+@pytest.mark.parametrize(("changes", "_"), UNFIT.values(), ids=UNFIT)
+def test_a_failed_cells_record_can_be_made_of_it(changes, _):
+    nothing = {"metrics": {}, "timings": {}, "curve": [], "notes": []}
+    made = records.recordable(line(**changes) | nothing | {"status": "failed", "reason": "why"})
+    assert json.loads(store.as_line(made))["cell"] == record().cell
 
 
 def test_seeds_and_flags_of_indexes_too():
     index = {"name": "faiss-ivf", "build": {"nlist": True}, "query": {"nprobe": float("nan"), "k": None}}
-    made = store.recordable(record(seed=10**25, index=index, status="failed", reason="\ud800"))
+    made = records.recordable(searched(index) | {"seed": 10**25, "status": "failed", "reason": "\ud800"})
     store.as_line(made)
-    assert made["seed"] == 2**63 - 1
-    assert made["index"] == {**index, "build": {"nlist": "True"}, "query": {"nprobe": "nan", "k": "None"}}
+    assert made.seed == 2**63 - 1
+    assert made.index == IndexSettings(name="faiss-ivf", build={"nlist": "True"}, query={"nprobe": "nan", "k": "None"})
 
 
 def test_a_write_that_fails_half_way_leaves_the_file_as_it_was(tmp_path, path):
@@ -147,7 +157,8 @@ def test_a_write_that_fails_half_way_leaves_the_file_as_it_was(tmp_path, path):
     before = path.read_bytes()
     code = (
         "import resource, signal, sys; from pathlib import Path; from benchmarks.harness import store\n"
-        "from datasets.errors import MachineError; sys.path.append('tests/benchmarks'); from test_store import record\n"
+        "from datasets.errors import MachineError; sys.path.append('tests/benchmarks')\n"
+        "from record_lines import record\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); folder = Path(sys.argv[1])\n"
         "limit = (folder / store.FILE_NAME).stat().st_size + 700\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"

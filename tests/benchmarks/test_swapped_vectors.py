@@ -68,10 +68,10 @@ def test_a_search_of_an_earlier_trainings_vectors_runs_again(bench):
     bench.workers.value = 0.9
     bench.run(dataclasses.replace(block, indexes=()), force=True)
     records = bench.records()
-    assert records["index"]["hashes"]["vectors"] != records["train"]["hashes"]["vectors"]
+    assert records["index"].hashes["vectors"] != records["train"].hashes["vectors"]
     assert bench.run(block) == ["index"]
     records = bench.records()
-    assert records["index"]["hashes"]["vectors"] == records["train"]["hashes"]["vectors"]
+    assert records["index"].hashes["vectors"] == records["train"].hashes["vectors"]
 
 
 def test_vectors_that_are_exchanged_while_they_are_searched_make_the_search_fail(bench):
@@ -87,8 +87,8 @@ def test_vectors_that_are_exchanged_while_they_are_searched_make_the_search_fail
 
     bench.workers.meanwhile = exchanges
     bench.run(block)
-    assert bench.records()["index"]["status"] == "failed"
-    assert "under another name" in bench.records()["index"]["reason"]
+    assert bench.records()["index"].status == "failed"
+    assert "under another name" in bench.records()["index"].reason
 
 
 def test_a_folder_in_the_place_of_a_checkpoint_is_this_cells_failure(bench):
@@ -98,11 +98,11 @@ def test_a_folder_in_the_place_of_a_checkpoint_is_this_cells_failure(bench):
     checkpoint.unlink()
     checkpoint.mkdir()
     bench.run(block)
-    assert bench.records()["train"]["reason"].endswith("is a folder, move it away and run again")
+    assert bench.records()["train"].reason.endswith("is a folder, move it away and run again")
     assert checkpoint.is_dir()
 
 
 def test_what_a_cell_was_given_is_recorded_whatever_its_worker_says(bench):
     bench.workers.changes = {"hashes": {"dataset": "forged"}}
     bench.run(MADE_UP)
-    assert bench.records()["index"]["hashes"]["dataset"] == bench.prepared.hashes["dataset"]
+    assert bench.records()["index"].hashes["dataset"] == bench.prepared.hashes["dataset"]

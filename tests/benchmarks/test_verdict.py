@@ -1,6 +1,8 @@
 """The verdict over the records of a run: what agrees, what differs, and what nobody can say."""
 
 import pytest
+from msgspec.structs import replace
+from record_lines import record
 
 from benchmarks.agreement.tolerances import METRIC
 from benchmarks.agreement.verdict import ending, verdicts
@@ -8,12 +10,13 @@ from benchmarks.agreement.verdict import ending, verdicts
 
 def _curve(*values):
     """A learning curve, as it is on the validation period."""
-    return [{"epoch": epoch, "steps": 9 * epoch, "metrics": {"recall@10": value}} for epoch, value in enumerate(values)]
+    points = [{"epoch": epoch, "steps": 9 * epoch, "loss": None} for epoch in range(len(values))]
+    return [point | {"metrics": {"recall@10": value}} for point, value in zip(points, values, strict=True)]
 
 
 def _record(**changes):
-    record = {
-        "kind": "train",
+    changes.setdefault("reason", None if changes.get("status", "ok") == "ok" else "it broke")
+    described = {
         "model": "mf-bpr",
         "variant": "tuned",
         "backend": "torch",
@@ -28,7 +31,7 @@ def _record(**changes):
         "curve": _curve(0.01, 0.2, 0.25),
         "hashes": {"split": "s", "parameters": "p", "batches": "b"},
     }
-    return record | changes
+    return record(**described | changes)
 
 
 def _verdict(*records):
@@ -131,12 +134,12 @@ def test_what_was_learnt_shows_at_any_epoch_and_in_either_direction(curve):
 @pytest.mark.parametrize("change", [{"variant": "other"}, {"dataset": "other"}, {"protocol": "other"}])
 def test_other_questions_get_verdicts_of_their_own(change):
     other = _record(**change, metrics={"recall@10": 0.5})
-    found = verdicts([_record(), _record(backend="jax"), other, {**other, "backend": "jax"}])
+    found = verdicts([_record(), _record(backend="jax"), other, replace(other, backend="jax")])
     assert [verdict.verdict for verdict in found] == ["agrees", "agrees"]
 
 
 def test_models_that_no_framework_trains_get_no_verdict():
-    assert verdicts([_record(backend="classic"), _record(kind="throughput")]) == []
+    assert verdicts([_record(backend="classic"), record(kind="throughput")]) == []
 
 
 FOUR = ("jax", "paddle", "tensorflow", "torch")

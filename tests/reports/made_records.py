@@ -1,4 +1,4 @@
-"""Synthetic records, each valid against the schema, and verdicts to go with them."""
+"""Synthetic records, as lines of version 1 of the schema had them, and verdicts to go with them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import hashlib
 import json
 import math
 import random
-from pathlib import Path
 from typing import Any
 
-import jsonschema
+import msgspec
 
+from benchmarks import records
 from benchmarks.agreement.verdict import Verdict
+from benchmarks.records import AnyRecord
 
-VALIDATOR = jsonschema.Draft202012Validator(
-    json.loads(Path("benchmarks/harness/record.schema.json").read_text(encoding="utf-8"))
-)
 HOSTILE = "<script>alert(1)</script>|x`*_[a](b)'\" onload=x"
 MACHINE = {
     "id": "m-1",
@@ -35,7 +33,7 @@ PROTOCOL = {
 }
 
 
-def record(**changes: Any) -> dict[str, Any]:
+def record(**changes: Any) -> AnyRecord:
     """One train record of mf-logloss in torch, or what `changes` make of it."""
     made: dict[str, Any] = {
         "schema_version": 1,
@@ -69,11 +67,15 @@ def record(**changes: Any) -> dict[str, Any]:
         "dirty": False,
     } | changes
     made.setdefault("cell", hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16])
-    VALIDATOR.validate(made)
-    return made
+    return records.of(made)
 
 
-def trained(model: str, figure: float, **changes: Any) -> dict[str, Any]:
+def changed(given: AnyRecord, **changes: Any) -> AnyRecord:
+    """The record with other fields, each as JSON would give it."""
+    return records.of({**msgspec.to_builtins(given), **changes})
+
+
+def trained(model: str, figure: float, **changes: Any) -> AnyRecord:
     """A finished train record with a curve that ends in `figure`."""
     changes.setdefault("metrics", {"precision@5": figure, "ndcg@5": figure * 1.1, "test.precision@5": figure - 0.002})
     changes.setdefault("intervals", {"precision@5": [figure - 0.006, figure + 0.006]})
@@ -90,11 +92,11 @@ def trained(model: str, figure: float, **changes: Any) -> dict[str, Any]:
     return record(model=model, **changes)
 
 
-def failed(status: str, reason: str, **changes: Any) -> dict[str, Any]:
+def failed(status: str, reason: str, **changes: Any) -> AnyRecord:
     return record(status=status, reason=reason, hashes={}, **changes)
 
 
-def timed(backend: str, mode: str, windows: list[float], **changes: Any) -> dict[str, Any]:
+def timed(backend: str, mode: str, windows: list[float], **changes: Any) -> AnyRecord:
     """A throughput record; its group is the one of all such records unless `changes` name another."""
     timings = {"first_step_s": 12.5, "compile_s": 3.0, "window_samples_per_s": windows}
     changes = {"group": "g-1", "memory": {"peak_rss_bytes": 512 << 20}} | changes
@@ -149,7 +151,7 @@ def searched(name: str, recall: float, rates: list[float], **changes: Any) -> An
     return record(**{"kind": "index", **vectors, **place, **made, **changes})
 
 
-def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> dict[str, Any]:
+def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> AnyRecord:
     """A map record of mf-bpr: items on a spiral, category by category, as many times as fit."""
     turns = [6.28 * item / n_items for item in range(n_items)]
     drawn = {
@@ -172,10 +174,10 @@ def shuffle(items: list[Any], seed: int) -> None:
     random.Random(seed).shuffle(items)  # noqa: S311 - an order, not a secret
 
 
-def suite() -> list[dict[str, Any]]:
+def suite() -> list[AnyRecord]:
     """A run of everything: four frameworks, references, throughput, indexes, a map, a ladder and failures."""
     references = {"backend": "classic", "versions": {"implicit": "0.7.3", "numpy": "2.4.6"}}
-    records = [
+    made = [
         trained("popularity", 0.06423, variant="seen-kept", **references),
         trained("popularity", 0.05104, variant="seen-filtered", **references),
         trained("oracle", 0.81, variant="as_published", **references),
@@ -187,34 +189,34 @@ def suite() -> list[dict[str, Any]]:
     for place, (backend, rate) in enumerate(rates.items()):
         mode = "eager" if backend in {"torch", "paddle"} else "compiled"
         common = {"backend": backend, "mode": mode, "versions": {backend: f"{place + 2}.1", "numpy": "2.4.6"}}
-        records += [
+        made += [
             trained("mf-logloss", 0.1552 + 1e-5 * place + 0.002 * (seed % 2), seed=seed, **common) for seed in range(3)
         ]
-        records.append(trained("mf-bpr", 0.1410 + 1e-5 * place, notes=["stopped while it still rose"], **common))
+        made.append(trained("mf-bpr", 0.1410 + 1e-5 * place, notes=["stopped while it still rose"], **common))
         for model in ("mf-logloss", "mf-bpr"):
-            records.append(
+            made.append(
                 timed(**common, model=model, windows=[rate * (1 + 0.02 * i) for i in range(5)], group=f"g-{model}")
             )
         rungs = [
             {"rung": "round trip", "holds": True, "difference": 0.0, "tolerance": 0.0, "where": ""},
             {"rung": "loss", "holds": place < 3, "difference": 1e-7 * 30**place, "tolerance": 1e-6, "where": "step 1"},
         ]
-        records.append(record(kind="agreement", rungs=rungs, divergence=[1e-8, 3e-8 * (place + 1)], **common))
-    records.append(timed("torch", "compiled", [2.4e6, 2.5e6, 2.43e6], model="mf-logloss", group="g-mf-logloss"))
-    records.append(indexed("exact", 1.0, [1000, 1040, 990]))
-    records.append(indexed("faiss-flat", 1.0, [4100, 4000, 4200]))
+        made.append(record(kind="agreement", rungs=rungs, divergence=[1e-8, 3e-8 * (place + 1)], **common))
+    made.append(timed("torch", "compiled", [2.4e6, 2.5e6, 2.43e6], model="mf-logloss", group="g-mf-logloss"))
+    made.append(indexed("exact", 1.0, [1000, 1040, 990]))
+    made.append(indexed("faiss-flat", 1.0, [4100, 4000, 4200]))
     for nprobe, recall, rate in ((1, 0.71, 60e3), (4, 0.93, 44e3), (16, 0.996, 21e3)):
         build, query = {"nlist": 64}, {"nprobe": nprobe}
         index = {"name": "faiss-ivf", "build": build, "query": query}
-        records.append(indexed("faiss-ivf", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+        made.append(indexed("faiss-ivf", recall, [rate, rate * 1.1, rate * 0.95], index=index))
     for ef, recall, rate in ((16, 0.95, 31e3), (64, 0.999, 12e3)):
         index = {"name": "faiss-hnsw", "build": {"M": 16, "efConstruction": 200}, "query": {"efSearch": ef}}
-        records.append(indexed("faiss-hnsw", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+        made.append(indexed("faiss-hnsw", recall, [rate, rate * 1.1, rate * 0.95], index=index))
     for search_k, recall, rate in ((100, 0.62, 22e3), (1000, 0.956, 6.7e3), (10_000, 0.997, 1.8e3)):
         index = {"name": "annoy", "build": {"n_trees": 20}, "query": {"search_k": search_k}}
-        records.append(indexed("annoy", recall, [rate, rate * 1.1, rate * 0.95], index=index))
-    records.append(mapped())
-    return records
+        made.append(indexed("annoy", recall, [rate, rate * 1.1, rate * 0.95], index=index))
+    made.append(mapped())
+    return made
 
 
 def verdict(model: str, word: str, reason: str, spread: float | None = None, n_more: int = 0) -> Verdict:
@@ -230,12 +232,12 @@ def suite_verdicts() -> list[Verdict]:
     ]
 
 
-def hostile_suite() -> tuple[list[dict[str, Any]], list[Verdict]]:
+def hostile_suite() -> tuple[list[AnyRecord], list[Verdict]]:
     """Names and reasons that no page may take for markup."""
-    records = [
+    made = [
         trained("mf-bpr", 0.15, dataset=HOSTILE, notes=[HOSTILE + "\n# heading"]),
         timed("torch", "eager", [100.0, 120.0], dataset=HOSTILE, group=HOSTILE),
         failed("failed", HOSTILE + "\n\x1b[31mred & <b>bold</b>", dataset=HOSTILE, backend="jax"),
     ]
     verdicts = [verdict("mf-bpr", "differs", HOSTILE)]
-    return records, verdicts
+    return made, verdicts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -27,8 +26,7 @@ def sites(written):
 def results(folder, *records):
     """A results folder with these records."""
     folder.mkdir(parents=True)
-    lines = "".join(json.dumps(record) + "\n" for record in records or (trained("als", 0.1, backend="classic"),))
-    (folder / store.FILE_NAME).write_text(lines, encoding="utf-8")
+    store.append(folder, records or (trained("als", 0.1, backend="classic"),))
     return folder
 
 
@@ -102,8 +100,7 @@ def test_of_two_machines_the_newest_is_reported_and_the_other_is_counted(tmp_pat
     for page in ("site/index.html", "leaderboard.md"):
         assert "3 cells are left out" in (folder / page).read_text(encoding="utf-8")
     # The order in the file decides: run again on the other machine, that one is the newest.
-    with (folder / store.FILE_NAME).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(trained("als", 0.3, backend="classic", machine=there, seed=4)) + "\n")
+    store.append(folder, [trained("als", 0.3, backend="classic", machine=there, seed=4)])
     assert sorted(write.load(folder).cells["primary"]) == [0.1, 0.1, 0.1, 0.3]
 
 

@@ -9,7 +9,7 @@ import statistics
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import MACHINE, indexed, searched
+from made_records import MACHINE, changed, indexed, searched
 
 from reports.advice.measured import CANNOT_TELL, NOTHING_FITS, RECOMMENDED, Needs, advise, measured
 from reports.advice.words import as_json, lines, n_bytes, seconds
@@ -61,18 +61,18 @@ def index_records(draw):
 
 def misses(record, needs):
     """By the words of the needs, from the raw record."""
-    scale = (needs.n_items / record["settings"]["n_items"]) * (needs.dim / record["settings"]["dim"])
+    scale = (needs.n_items / record.settings["n_items"]) * (needs.dim / record.settings["dim"])
     limits = {
-        "memory": (max(record["memory"].values()) * scale, needs.memory_bytes),
-        "build time": (record["timings"]["build_s"], needs.build_s),
-        "latency": (record["timings"]["p95_s"], needs.latency_s),
+        "memory": (max(record.memory.values()) * scale, needs.memory_bytes),
+        "build time": (record.timings["build_s"], needs.build_s),
+        "latency": (record.timings["p95_s"], needs.latency_s),
     }
     missed = [need for need, (found, limit) in limits.items() if limit is not None and found > limit * (1 + 1e-12)]
-    return [*(["recall"] if record["metrics"]["index_recall@10"] < needs.recall else []), *missed]
+    return [*(["recall"] if record.metrics["index_recall@10"] < needs.recall else []), *missed]
 
 
 def rate_of(record):
-    return statistics.median(record["timings"]["batch_qps"])
+    return statistics.median(record.timings["batch_qps"])
 
 
 NEEDED = st.builds(
@@ -91,7 +91,7 @@ NEEDED = st.builds(
 def test_what_is_recommended_meets_every_need_and_nothing_that_does_is_faster(records, needs):
     given_advice = advise(measured([records]), needs)
     fitting = [record for record in records if not misses(record, needs)]
-    by_cell = {record["cell"]: record for record in records}
+    by_cell = {record.cell: record for record in records}
     chosen = by_cell[given_advice.choice.row.cell]
     if not fitting:
         assert given_advice.outcome == NOTHING_FITS
@@ -102,7 +102,7 @@ def test_what_is_recommended_meets_every_need_and_nothing_that_does_is_faster(re
     assert given_advice.outcome == RECOMMENDED
     assert misses(chosen, needs) == []
     assert rate_of(chosen) == max(map(rate_of, fitting))
-    others = [record for record in fitting if record["index"]["name"] != chosen["index"]["name"]]
+    others = [record for record in fitting if record.index.name != chosen.index.name]
     assert (given_advice.runner_up is None) == (not others)
     if others:
         second = by_cell[given_advice.runner_up.row.cell]
@@ -114,14 +114,14 @@ def test_what_is_recommended_meets_every_need_and_nothing_that_does_is_faster(re
 @given(index_records(), NEEDED)
 def test_what_relaxing_would_give_misses_that_need_alone_and_is_faster(records, needs):
     given_advice = advise(measured([records]), needs)
-    by_cell = {record["cell"]: record for record in records}
+    by_cell = {record.cell: record for record in records}
     for relaxed in given_advice.relaxed:
         record = by_cell[relaxed.candidate.row.cell]
         assert misses(record, needs) == [relaxed.need]
         assert rate_of(record) > rate_of(by_cell[given_advice.choice.row.cell])
         if relaxed.need == "recall":
             assert relaxed.value in {0.9, 0.95, 0.99}
-            assert record["metrics"]["index_recall@10"] >= relaxed.value
+            assert record.metrics["index_recall@10"] >= relaxed.value
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -194,18 +194,18 @@ def test_machines_are_never_mixed_and_the_one_is_named():
     fast = searched("annoy", 0.97, [900.0, 910.0], machine=there, settings={"n_items": 5_000_000})
     records = [*sized(1_000_000, 64, machine=here), fast]
     given_advice = advice(records)
-    assert (given_advice.measured.machine["id"], given_advice.choice.row.name) == ("m-1", "faiss-hnsw")
+    assert (given_advice.measured.machine.id, given_advice.choice.row.name) == ("m-1", "faiss-hnsw")
     assert "Example CPU at 2.0 GHz" in " ".join(lines(given_advice))
     assert "Another CPU" in " ".join(lines(advice(records, n_items=4_000_000)))
     # The same cells on two machines stay two tables.
     same = [*sized(1_000_000, 64), *sized(1_000_000, 64, machine=there, run_id="run-2")]
     assert len(measured([same])) == 2
-    assert advice(same).measured.machine["id"] == "m-2"
+    assert advice(same).measured.machine.id == "m-2"
 
 
 def test_of_a_cell_in_two_folders_that_of_the_last_folder_counts_once():
-    old = [record | {"cell": f"{n:016x}"} for n, record in enumerate(sized(1_000_000, 64))]
-    new = [record | {"cell": f"{n:016x}"} for n, record in enumerate(sized(1_000_000, 64, run_id="run-2"))]
+    old = [changed(record, cell=f"{n:016x}") for n, record in enumerate(sized(1_000_000, 64))]
+    new = [changed(record, cell=f"{n:016x}") for n, record in enumerate(sized(1_000_000, 64, run_id="run-2"))]
     for folders, run in (([old, new], "run-2"), ([new, old], "run-1"), ([new, new], "run-2")):
         (only,) = measured(folders)
         assert only.latest_run == run
@@ -226,8 +226,7 @@ def test_resident_memory_counts_where_it_is_more_than_the_file():
 
 
 def test_what_was_not_measured_meets_no_limit():
-    records = [searched("annoy", 0.97, [9.0, 9.0])]
-    records[0]["memory"].clear()
+    records = [changed(searched("annoy", 0.97, [9.0, 9.0]), memory={})]
     given_advice = advice(records, memory_bytes=1e9)
     assert (given_advice.outcome, given_advice.choice.unmet[0].found) == (NOTHING_FITS, None)
     assert "the memory was not measured" in lines(given_advice)[0]
@@ -317,8 +316,8 @@ def test_recall_of_one_is_reached_by_exact_search_alone():
 
 def test_what_has_no_rate_at_the_threads_asked_for_is_not_even_a_near_miss():
     small = searched("annoy", 0.97, [9.0, 9.0], memory={"index_bytes": 200, "resident_bytes": 200})
-    del small["timings"]["batch_qps_all"]
-    records = [small, searched("faiss-hnsw", 0.97, [9.0, 9.0])]
+    timings = {name: taken for name, taken in small.timings.items() if name != "batch_qps_all"}
+    records = [changed(small, timings=timings), searched("faiss-hnsw", 0.97, [9.0, 9.0])]
     assert advice(records, memory_bytes=100, all_threads=True).choice.row.name == "faiss-hnsw"
 
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
-from made_records import failed, hostile_suite, indexed, shuffle, suite, suite_verdicts, timed, trained
+from made_records import changed, failed, hostile_suite, indexed, shuffle, suite, suite_verdicts, timed, trained
 
 from reports.charts.draw import draw
 from reports.pages.badges import badges
@@ -153,8 +153,8 @@ def test_every_row_has_a_link_that_is_made_of_what_it_is(site):
 
 def test_links_stay_when_figures_and_neighbours_change(site):
     changed = [
-        record | {"metrics": {name: value * 1.1 for name, value in record["metrics"].items()}}
-        if record["kind"] == "train"
+        changed(record, metrics={name: value * 1.1 for name, value in record.metrics.items()})
+        if record.kind == "train"
         else record
         for record in suite()
     ]

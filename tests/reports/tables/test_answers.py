@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import indexed, searched, suite
+from made_records import changed, indexed, searched, suite
 
 from benchmarks.harness import store
 from reports.pages import answer_blocks
@@ -23,6 +23,7 @@ from reports.tables.answers import (
     table_answers,
     wins_rows,
 )
+from reports.tables.frame import frame_of
 from reports.tables.leaderboard import build
 from reports.tables.records import prepare
 from reports.tables.retrieval import index_tables
@@ -32,7 +33,7 @@ WITH_INDEXES = ("online-retail", "quick", "sequences")
 
 
 def answered(records):
-    return table_answers(index_tables(prepare(records)))
+    return table_answers(index_tables(frame_of(prepare(records), {})))
 
 
 def answer(records, recall, question):
@@ -73,10 +74,10 @@ def index_records(draw):
 
 def figure_of(record, question):
     if question is FASTEST:
-        return -statistics.median(record["timings"]["batch_qps"])
+        return -statistics.median(record.timings["batch_qps"])
     if question is SMALLEST:
-        return record["memory"].get("index_bytes")
-    return record["timings"]["p95_s" if question is QUICKEST_ANSWER else "build_s"]
+        return record.memory.get("index_bytes")
+    return record.timings["p95_s" if question is QUICKEST_ANSWER else "build_s"]
 
 
 @settings(deadline=None, derandomize=True)
@@ -87,8 +88,8 @@ def test_the_winner_is_that_of_a_plain_search_through_the_records(records, quest
         best = None
         for record in records:
             value = figure_of(record, question)
-            reaches = record["metrics"]["index_recall@5"] >= found.recall
-            allowed = question is not QUICKEST_BUILD or record["index"]["name"] != "faiss-flat"
+            reaches = record.metrics["index_recall@5"] >= found.recall
+            allowed = question is not QUICKEST_BUILD or record.index.name != "faiss-flat"
             if value is not None and reaches and allowed and (best is None or value < best):
                 best = value
         assert (found.winner is None) == (best is None)
@@ -98,13 +99,13 @@ def test_the_winner_is_that_of_a_plain_search_through_the_records(records, quest
             others = [
                 figure_of(r, question)
                 for r in records
-                if r["metrics"]["index_recall@5"] >= found.recall
-                and r["index"]["name"] not in {found.winner.name, *question.left_out}
+                if r.metrics["index_recall@5"] >= found.recall
+                and r.index.name not in {found.winner.name, *question.left_out}
                 and figure_of(r, question) is not None
             ]
             assert (found.runner_up is None) == (not others)
             if others:
-                second = next(r for r in records if r["cell"] == found.runner_up.cell)
+                second = next(r for r in records if r.cell == found.runner_up.cell)
                 assert figure_of(second, question) == min(others)
 
 
@@ -112,7 +113,7 @@ def test_the_winner_is_that_of_a_plain_search_through_the_records(records, quest
 @given(index_records())
 def test_ahead_is_said_where_every_window_says_so_and_nowhere_else(records):
     (one,) = answered(records)
-    by_cell = {record["cell"]: record["timings"]["batch_qps"] for record in records}
+    by_cell = {record.cell: record.timings["batch_qps"] for record in records}
     for found in (a for a in one.answers if a.question is FASTEST and a.runner_up):
         wins = [a > b for a, b in zip(by_cell[found.winner.cell], by_cell[found.runner_up.cell], strict=True)]
         assert found.lead.verdict == ("ahead" if all(wins) else "cannot be told apart")
@@ -121,8 +122,8 @@ def test_ahead_is_said_where_every_window_says_so_and_nowhere_else(records):
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(st.lists(index_records(), min_size=1, max_size=4))
 def test_wins_over_all_sets_of_vectors_are_those_counted_one_by_one(many):
-    apart = [[record | {"seed": seed} for record in records] for seed, records in enumerate(many)]
-    for_cell = [r | {"cell": f"{n:016x}"} for n, r in enumerate(r for records in apart for r in records)]
+    apart = [[changed(record, seed=seed) for record in records] for seed, records in enumerate(many)]
+    for_cell = [changed(r, cell=f"{n:016x}") for n, r in enumerate(r for records in apart for r in records)]
     found = answered(for_cell)
     rows = {(row.question, row.index): row.wins for row in wins_rows(found)}
     for place, level in enumerate(RECALL_LEVELS):
@@ -218,16 +219,16 @@ def test_what_is_lost_of_the_task_stands_beside_the_winner():
 
 
 def test_made_up_vectors_have_no_task_to_lose():
-    (table,) = index_tables(prepare([searched("annoy", 0.96, [200.0])]))
+    (table,) = index_tables(frame_of(prepare([searched("annoy", 0.96, [200.0])]), {}))
     assert (table.task_metric, table.recall_metric, table.rows[0].lost) == (None, "index_recall@10", None)
     assert (table.n_queries, table.n_interests, table.threads_all, table.search_threads) == (1000, 1, 2, 1)
     assert (table.rows[0].resident_bytes, table.rows[0].load_s.median) == (310_000_000, 0.5)
-    (two,) = index_tables(prepare([searched("annoy", 0.96, [200.0], threads=2)]))
+    (two,) = index_tables(frame_of(prepare([searched("annoy", 0.96, [200.0], threads=2)]), {}))
     assert (two.threads, two.search_threads) == (2, 1)
 
 
 def test_older_records_ran_their_batches_on_the_workers_threads():
-    (table,) = index_tables(prepare([indexed("annoy", 0.96, [200.0], threads=4)]))
+    (table,) = index_tables(frame_of(prepare([indexed("annoy", 0.96, [200.0], threads=4)]), {}))
     assert table.search_threads == 4
 
 
@@ -236,7 +237,7 @@ def test_published_records_are_answered_whatever_they_lack(folder):
     records = store.read(Path("reports/published") / folder)
     boards = build(records, [])
     assert len(boards.answers) == len(boards.retrieval) > 0
-    rates = {r["cell"]: statistics.median(r["timings"]["batch_qps"]) for r in records if r["kind"] == "index"}
+    rates = {r.cell: statistics.median(r.timings["batch_qps"]) for r in records if r.kind == "index"}
     for one in boards.answers:
         for level in RECALL_LEVELS:
             (found,) = [a for a in one.answers if (a.recall, a.question) == (level, FASTEST)]

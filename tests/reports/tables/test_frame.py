@@ -2,18 +2,18 @@
 
 import csv
 import io
-import json
 import statistics
 
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from made_records import HOSTILE, MACHINE, failed, indexed, mapped, record, shuffle, suite, timed, trained
+from made_records import HOSTILE, MACHINE, changed, failed, indexed, mapped, record, shuffle, suite, timed, trained
 from pyarrow import parquet
 
 import reports
 from benchmarks.harness import store
+from benchmarks.records import fields
 from datasets.errors import InputError
 from reports.tables.frame import COLUMNS, frame_of, to_csv, to_parquet
 from reports.tables.records import prepare
@@ -55,7 +55,7 @@ def read_parquet(content):
 
 def results(folder, *found):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / store.FILE_NAME).write_text("".join(json.dumps(one) + "\n" for one in found), encoding="utf-8")
+    store.append(folder, found)
     return folder
 
 
@@ -73,7 +73,7 @@ def test_each_row_is_its_record(found):
     table = frame(found)
     assert len(table) == len(found)
     by_cell = table.set_index("cell")
-    for one in found:
+    for one in map(fields, found):
         row = by_cell.loc[one["cell"]]
         for name in ("kind", "model", "variant", "backend", "threads", "dataset", "seed", "status", "reason", "group"):
             assert same(row[name], one[name])
@@ -124,7 +124,8 @@ def test_every_column_has_its_type_whatever_the_records_hold():
 
 
 def test_what_is_nested_is_there_as_recorded():
-    bugs = [{"bug": "a", "due": "loss", "caught": True}, {"bug": "b", "due": "loss", "caught": False}]
+    bug = {"due": "loss", "broke": None, "mode": "eager", "seen": []}
+    bugs = [bug | {"bug": "a", "caught": True}, bug | {"bug": "b", "caught": False}]
     rungs = [
         {"rung": "loss", "holds": held, "difference": 0.5, "tolerance": 0.1, "where": ""} for held in (True, False)
     ]
@@ -171,12 +172,13 @@ def test_what_is_left_out_is_said_and_a_folder_without_records_is_refused(tmp_pa
 
 def test_what_an_index_costs_is_there_and_older_records_lack_it():
     older = indexed("annoy", 0.9, [900.0, 1000.0, 800.0], {"search_k": 7})
-    newer = dict(older) | {
-        "metrics": {**older["metrics"], "exact/precision@5": 0.15, "lost/precision@5": 0.015},
-        "intervals": {"lost/precision@5": [0.01, 0.02]},
-        "timings": {**older["timings"], "load_s": [0.2, 0.1, 0.3], "batch_qps_all": [1700.0], "call_overhead": [0.01]},
-        "memory": {"index_bytes": 3 << 20, "resident_bytes": 4 << 20},
-    }
+    newer = changed(
+        older,
+        metrics={**older.metrics, "exact/precision@5": 0.15, "lost/precision@5": 0.015},
+        intervals={"lost/precision@5": [0.01, 0.02]},
+        timings={**older.timings, "load_s": [0.2, 0.1, 0.3], "batch_qps_all": [1700.0], "call_overhead": [0.01]},
+        memory={"index_bytes": 3 << 20, "resident_bytes": 4 << 20},
+    )
     row = frame([newer]).iloc[0]
     assert (row["index"], row["query"]) == ("annoy", "search_k=7")
     assert pd.isna(row["build"])
@@ -191,7 +193,7 @@ def test_what_an_index_costs_is_there_and_older_records_lack_it():
 
 
 def test_both_files_hold_the_same():
-    table = frame([*suite(), failed("oom", HOSTILE + "\nof memory, \ud800", backend="jax", seed=5)])
+    table = frame([*suite(), failed("oom", HOSTILE + "\nof memory", backend="jax", seed=5)])
     from_csv, from_parquet = read_csv(to_csv(table)), read_parquet(to_parquet(table))
     assert list(from_csv[0]) == list(from_parquet[0])
     assert list(from_csv[0])[: len(COLUMNS)] == list(COLUMNS)
@@ -216,13 +218,6 @@ def test_a_metric_with_the_name_of_a_column_takes_nothing_from_it():
     (row,) = read_csv(to_csv(frame([trained("mf-bpr", 0.1, metrics=hostile, intervals={"precision@5": [0, 1]})])))
     assert (row["seed"], row["metrics/seed"]) == ("0", "7.0")
     assert (row["low/precision@5"], row["metrics/low/precision@5"]) == ("0.0", "3.0")
-
-
-def test_a_seed_that_no_whole_number_of_64_bits_holds_is_kept_as_text():
-    seed = 12345678901234567890123456
-    table = frame([trained("mf-bpr", 0.15, seed=seed), trained("mf-bpr", 0.15, seed=1)])
-    assert [row["seed"] for row in read_parquet(to_parquet(table))] == ["1", str(seed)]
-    assert [row["seed"] for row in read_csv(to_csv(table))] == ["1", str(seed)]
 
 
 def test_a_column_of_nothing_keeps_its_type_in_the_file():

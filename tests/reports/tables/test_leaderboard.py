@@ -72,7 +72,7 @@ def test_order_of_records_and_verdicts_leaves_no_trace():
 
 def test_of_two_records_of_a_cell_the_later_counts():
     first = trained("mf-bpr", 0.1)
-    second = trained("mf-bpr", 0.2, cell=first["cell"])
+    second = trained("mf-bpr", 0.2, cell=first.cell)
     (row,) = rows_of([first, second], model="mf-bpr")
     assert row.primary.mean == 0.2
 
@@ -169,7 +169,7 @@ def test_preparing_twice_changes_nothing():
 @pytest.mark.parametrize("same_cell", [False, True])
 def test_of_two_records_that_which_stands_later_counts_whatever_the_clock_said(same_cell):
     earlier = trained("mf-bpr", 0.1, run_id="20261128T100000-1")
-    changes = {"cell": earlier["cell"]} if same_cell else {}
+    changes = {"cell": earlier.cell} if same_cell else {}
     later = trained("mf-bpr", 0.2, run_id="20251128T100000-1", **changes)
     (row,) = rows_of([earlier, trained("mf-bpr", 0.15, seed=1), later], model="mf-bpr")
     assert row.primary.mean == pytest.approx((0.2 + 0.15) / 2)
@@ -177,7 +177,7 @@ def test_of_two_records_that_which_stands_later_counts_whatever_the_clock_said(s
 
 def test_a_cell_that_is_recorded_again_stands_where_its_last_record_stands():
     first, other = trained("mf-bpr", 0.1, run_id="run-3"), trained("mf-bpr", 0.2, run_id="run-2")
-    again = trained("mf-bpr", 0.3, run_id="run-1", cell=first["cell"])
+    again = trained("mf-bpr", 0.3, run_id="run-1", cell=first.cell)
     (row,) = rows_of([first, other, again], model="mf-bpr")
     assert row.primary.mean == 0.3
 

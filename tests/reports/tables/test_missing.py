@@ -79,7 +79,7 @@ def test_a_model_that_only_one_framework_was_asked_for_is_not():
 
 def test_a_framework_with_fewer_seeds_is_named():
     records = [record for seed in range(3) for record in four("mf-bpr", seed=seed)]
-    boards = boards_of([r for r in records if (r["backend"], r["seed"]) not in {("paddle", 1), ("paddle", 2)}])
+    boards = boards_of([r for r in records if (r.backend, r.seed) not in {("paddle", 1), ("paddle", 2)}])
     assert "agrees (3 of 4; paddle 1 of 3 seeds)" in page_of(boards)
 
 
@@ -182,6 +182,6 @@ def test_a_picture_of_curves_says_who_has_none():
 
 
 def test_where_nothing_failed_nothing_is_said():
-    records = [record for record in suite() if record["status"] == "ok"]
+    records = [record for record in suite() if record.status == "ok"]
     page = page_of(boards_of(records))
     assert "incomplete" not in page.partition("</style>")[2]

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from made_records import record
+from made_records import changed, record
 
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
@@ -35,7 +35,8 @@ def left_by(cell):
     settings = found_out | settings
     names = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")
     made = {name: getattr(cell, name) for name in names}
-    return json.loads(json.dumps(record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index)))
+    settings = json.loads(json.dumps(settings))
+    return record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index)
 
 
 def asked(command):
@@ -61,7 +62,7 @@ def test_the_command_of_a_cell_runs_that_cell(suite):
     assert {whole for whole, _ in found.whole} == {f"python -m benchmarks run --suite {suite}"}
     keys = {command: set(asked(command)) for command in set(found.of_cell.values())}
     for key, made in by_key.items():
-        assert key in keys[found.of_cell[made["cell"]]]
+        assert key in keys[found.of_cell[made.cell]]
 
 
 def test_seeds_threads_and_devices_of_ones_own_are_asked_for():
@@ -75,25 +76,25 @@ def test_seeds_threads_and_devices_of_ones_own_are_asked_for():
 
 
 def test_a_suite_of_somebodys_own_is_not_guessed():
-    (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
-    other = {**made, "settings": {**made["settings"], "learning_rate": 0.5}}
-    assert commands([other]).of_cell == {made["cell"]: ""}
+    (made, *_) = (made for _, made in planned("quick") if made.model == "mf-bpr")
+    other = changed(made, settings={**made.settings, "learning_rate": 0.5})
+    assert commands([other]).of_cell == {made.cell: ""}
     assert commands([other]).whole == (("", 1),)
-    later = {**made["settings"], "protocol": {**made["settings"]["protocol"], "period": "validation"}}
-    assert commands([{**made, "settings": later}]).of_cell == {made["cell"]: ""}
+    later = {**made.settings, "protocol": {**made.settings["protocol"], "period": "validation"}}
+    assert commands([changed(made, settings=later)]).of_cell == {made.cell: ""}
 
 
 def test_vectors_that_no_suite_searches_are_of_ones_own():
     settings = {"n_items": 77, "dim": 8, "primary_metric": "index_recall@50", "protocol": {"name": "search", "k": 50}}
     index = {"name": "exact", "build": {}, "query": {}}
     made = record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index)
-    assert commands([made]).of_cell == {made["cell"]: ""}
+    assert commands([made]).of_cell == {made.cell: ""}
 
 
 def test_a_field_that_a_spec_has_got_since_is_no_difference():
-    (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
-    older = {name: value for name, value in made["settings"].items() if name != "filter_seen"}
-    assert commands([{**made, "settings": older}]).of_cell[made["cell"]]
+    (made, *_) = (made for _, made in planned("quick") if made.model == "mf-bpr")
+    older = {name: value for name, value in made.settings.items() if name != "filter_seen"}
+    assert commands([changed(made, settings=older)]).of_cell[made.cell]
 
 
 def test_ones_own_file_is_named_by_its_data_set():
@@ -114,8 +115,8 @@ def test_climbs_and_injected_bugs_have_their_own_command():
     climb = record(kind="agreement", model="lstm", backend="jax", mode="compiled", seed=1, hashes={"repeat": "1"})
     injected = record(kind="agreement", model="lstm", backend="jax", settings={"bugs": [bug]})
     found = commands([climb, injected])
-    assert found.of_cell[climb["cell"]] == (
+    assert found.of_cell[climb.cell] == (
         "python -m benchmarks agree --models lstm --backends jax --mode compiled --seeds 1 --repeats 2"
     )
-    assert found.of_cell[injected["cell"]] == "python -m benchmarks agree --mutants --models lstm --backends jax"
+    assert found.of_cell[injected.cell] == "python -m benchmarks agree --mutants --models lstm --backends jax"
     assert dict(found.whole) == {"python -m benchmarks agree": 1, "python -m benchmarks agree --mutants": 1}

@@ -1,0 +1,50 @@
+"""Records: what each cell of a run has found out, one typed class a kind.
+
+`kinds` defines the fields, `of` makes a record of what JSON gives, `fields` makes a flat dictionary of a record, and
+`python -m benchmarks.records` prints the field list that docs/records.md holds.
+"""
+
+from benchmarks.records.kinds import (
+    KINDS,
+    SCHEMA_VERSION,
+    Agreement,
+    AnyRecord,
+    Bug,
+    Index,
+    IndexSettings,
+    ItemMap,
+    Machine,
+    Map,
+    Point,
+    Record,
+    Rung,
+    Scores,
+    Throughput,
+    Train,
+)
+from benchmarks.records.reading import FOUND, check, converted, fields, of, recordable
+
+__all__ = [
+    "FOUND",
+    "KINDS",
+    "SCHEMA_VERSION",
+    "Agreement",
+    "AnyRecord",
+    "Bug",
+    "Index",
+    "IndexSettings",
+    "ItemMap",
+    "Machine",
+    "Map",
+    "Point",
+    "Record",
+    "Rung",
+    "Scores",
+    "Throughput",
+    "Train",
+    "check",
+    "converted",
+    "fields",
+    "of",
+    "recordable",
+]

@@ -1,0 +1,267 @@
+"""What a record holds: the one definition of its fields, which are checked, documented and typed as they stand here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from benchmarks.records.values import WIDEST, odd
+
+SCHEMA_VERSION: Final = 2
+LARGEST = 1e18
+"""No metric, no number of seconds and no rate is beyond it."""
+
+Kind: TypeAlias = Literal["train", "throughput", "index", "map", "agreement"]
+Mode: TypeAlias = Literal["eager", "compiled"]
+Device: TypeAlias = Literal["cpu", "gpu"]
+Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "diverged", "unsupported", "skipped"]
+Method: TypeAlias = Literal["t-SNE", "PCA"]
+
+Whole: TypeAlias = Annotated[int, Meta(ge=-WIDEST, le=WIDEST)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=WIDEST)]
+Real: TypeAlias = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Number: TypeAlias = Annotated[int, Meta(ge=-(10**18), le=10**18)] | Real
+Finite: TypeAlias = Annotated[float, Meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]
+"""What is only shown, and may be as large as a training that goes wrong makes it."""
+Share: TypeAlias = Annotated[float, Meta(ge=-1, le=1)]
+Option: TypeAlias = Number | str
+
+
+class _Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Part of a record."""
+
+
+class Machine(_Part, frozen=True, kw_only=True):
+    """The machine that a cell ran on."""
+
+    id: Annotated[str, Meta(description="hash of all that follows")]
+    cpu: Annotated[str, Meta(description="model of the processor, as the system has it")]
+    cores: Annotated[Count, Meta(description="logical cores")]
+    memory_bytes: Annotated[Count, Meta(description="main memory")]
+    system: Annotated[str, Meta(description="operating system and architecture")]
+    gpu: Annotated[str | None, Meta(description="model of the GPU; null without one")]
+
+
+class Scores(_Part, frozen=True, kw_only=True):
+    """The primary metric query by query: the sum of the values over that of the weights is the metric."""
+
+    values: Annotated[list[Real], Meta(description="one a query")]
+    weights: Annotated[list[Real], Meta(description="one a query, their sum above 0")]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.weights) or not sum(self.weights) > 0:
+            raise ValueError("scores have no weight for each value")
+
+
+class Point(_Part, frozen=True, kw_only=True):
+    """One evaluation during training."""
+
+    epoch: Annotated[Whole, Meta(description="epochs trained; 0 are the untrained parameters")]
+    steps: Annotated[Whole, Meta(description="optimizer steps taken so far")]
+    loss: Annotated[Finite | None, Meta(description="mean of the epoch's losses; null at epoch 0")]
+    metrics: Annotated[dict[str, Number], Meta(description="the primary metric")]
+
+
+class IndexSettings(_Part, frozen=True, kw_only=True):
+    """An index and how it was built and asked."""
+
+    name: Annotated[str, Meta(description="name of the index, as `list` shows it")]
+    build: Annotated[dict[str, Option], Meta(description="the library's options for building")]
+    query: Annotated[dict[str, Option], Meta(description="its options for searching")]
+
+
+class ItemMap(_Part, frozen=True, kw_only=True):
+    """A place in the plane for each shown item, the most popular first."""
+
+    method: Annotated[Method, Meta(description="how the vectors were brought onto the plane")]
+    x: Annotated[list[Share], Meta(description="from left to right")]
+    y: Annotated[list[Share], Meta(description="from bottom to top")]
+    category: Annotated[list[Count] | None, Meta(description="each item's place in `categories`; null without any")]
+    categories: Annotated[list[str] | None, Meta(description="names of the categories; null where items have none")]
+
+    def __post_init__(self) -> None:
+        codes, categories = self.category or [], self.categories or []
+        if len(self.x) != len(self.y) or (categories and len(codes) != len(self.x)):
+            raise ValueError("the map has not two places and a category for each item")
+        if any(code >= len(categories) for code in codes):
+            raise ValueError("the map has an item of a category that is none")
+
+
+class Rung(_Part, frozen=True, kw_only=True):
+    """One rung of the agreement ladder, judged."""
+
+    rung: Annotated[str, Meta(description="its name")]
+    holds: Annotated[bool, Meta(description="whether the adapter is within the tolerance of its reference")]
+    difference: Annotated[Finite | None, Meta(description="the largest difference; null where it is not finite")]
+    tolerance: Annotated[Real, Meta(description="the largest difference that holds")]
+    where: Annotated[str, Meta(description="the parameter, array or step of the largest difference")]
+
+    def __post_init__(self) -> None:
+        if self.holds and not (self.difference is not None and abs(self.difference) <= LARGEST):
+            raise ValueError("a rung holds and has no difference")
+
+
+class Bug(_Part, frozen=True, kw_only=True):
+    """A known bug, injected into an adapter to see whether the ladder notices."""
+
+    bug: Annotated[str, Meta(description="its name in the table of bugs")]
+    due: Annotated[str, Meta(description="the rung that must catch it")]
+    caught: Annotated[bool, Meta(description="whether that rung or an earlier one broke")]
+    broke: Annotated[str | None, Meta(description="the rung that broke; null where none did")] = None
+    mode: Annotated[str, Meta(description="the adapter's mode")] = "eager"
+    seen: Annotated[list[str], Meta(description="where it has been seen in public code")] = []
+
+
+class _Known(msgspec.Struct):
+    """What is read of settings, whose other names are each model's own."""
+
+    primary_metric: str = ""
+    variant: str = ""
+    protocol: dict[str, Any] = {}
+    n_items: Count = 0
+    dim: Count = 0
+    n_queries: Count = 0
+    n_interests: Count = 0
+    threads_all: Count = 0
+
+
+class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What every record holds."""
+
+    schema_version: Annotated[Literal[2], Meta(description="2; lines of version 1 are read as well")] = SCHEMA_VERSION
+    run_id: Annotated[str, Meta(min_length=1, description="the run that made it: its start and process")]
+    cell: Annotated[
+        str, Meta(pattern="^[0-9a-f]{16}$", description="hash of the cell's inputs: equal inputs, equal cell")
+    ]
+    model: Annotated[str, Meta(description="name of the model, as `list` shows it")]
+    variant: Annotated[str, Meta(description="which of the model's settings: `as_published`, `tuned`, …")]
+    backend: Annotated[str, Meta(description="framework, or `classic`")]
+    mode: Annotated[Mode, Meta(description="whether the framework compiled the training step")]
+    device: Annotated[Device, Meta(description="where it ran")]
+    threads: Annotated[int, Meta(ge=1, le=WIDEST, description="threads that the libraries were given")]
+    dataset: Annotated[str, Meta(description="name of the data set; of a file `file:` and its name")]
+    protocol: Annotated[str, Meta(description="name of the evaluation protocol")]
+    seed: Annotated[Count, Meta(description="what all random draws are keyed by")]
+    status: Annotated[Status, Meta(description="how it ended")]
+    reason: Annotated[str | None, Meta(description="one sentence where status is not `ok`, else null")]
+    settings: Annotated[
+        dict[str, Any],
+        Meta(description="the model's settings, `primary_metric`, the settings of the protocol, and what was found out "
+             "about the vectors (`n_items`, `dim`, `n_queries`, `n_interests`, `threads_all`, `batch_queries`)"),
+    ]  # fmt: skip
+    metrics: Annotated[
+        dict[str, Number],
+        Meta(description="each metric by its name, e.g. `recall@50`; of a period that is not the reported one with the "
+             "period before it, `test.recall@50`; `best_epoch` where training was stopped early; of an index also "
+             "`index_recall@K`, and exact search's metric and what is lost to it, `exact/…` and `lost/…`"),
+    ] = {}  # fmt: skip
+    timings: Annotated[
+        dict[str, Number | list[Number]],
+        Meta(description="single values or all samples, the unit being the name's suffix: `_s` seconds, `_qps` queries "
+             "a second; of an index, `load_s` holds one restoring of its file a turn (in older records, the loading of "
+             "the split), `batch_qps` and `batch_qps_all` batches with one thread and with `settings.threads_all`, "
+             "`bare_qps` direct calls of the library, `call_overhead` what the adapter adds to them, as a share"),
+    ] = {}  # fmt: skip
+    memory: Annotated[
+        dict[str, Whole],
+        Meta(description="bytes: `peak_rss_bytes` of the process; of an index `index_bytes`, its file's size, and "
+             "`resident_bytes`, by how much its process grew once it was restored and had answered"),
+    ] = {}  # fmt: skip
+    hashes: Annotated[
+        dict[str, str],
+        Meta(description="of what it was given (`dataset`, `split`, `spec`, `parameters`, `batches`, `vectors`), of "
+             "the sources that ran (`sources`) and of what it left (`checkpoint`, `trained`)"),
+    ]  # fmt: skip
+    versions: Annotated[dict[str, str], Meta(description="version of each library that it used")]
+    machine: Annotated[Machine, Meta(description="the machine that it ran on")]
+    notes: Annotated[list[str], Meta(description="sentences on the data and on what was odd")]
+    commit: Annotated[str | None, Meta(description="commit of this repository; null outside of one")]
+    dirty: Annotated[
+        bool | None, Meta(description="whether the sources differed from that commit; null outside of one")
+    ]
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.reason is None) or self.reason == "":
+            expected = "null where status is ok" if self.status == "ok" else f"a sentence where status is {self.status}"
+            raise ValueError(f"reason: it is {self.reason!r}, expected {expected}")
+        if found := odd(self.settings, "settings", 1):
+            raise ValueError(found)
+        try:
+            msgspec.convert(self.settings, _Known)
+        except msgspec.ValidationError as error:
+            message, _, where = str(error).replace("`", "").partition(" - at $")
+            raise ValueError(f"settings{where}: {message}") from error
+
+    @property
+    def kind(self) -> str:
+        """What was measured: "train", "throughput", "index", "map" or "agreement"."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def primary_metric(self) -> str | None:
+        """The metric that its protocol is judged by; None where it ended before it could say."""
+        return self.settings.get("primary_metric")
+
+    def samples(self, name: str) -> list[float]:
+        """A timing as a list of samples, whether it was recorded as one number, as many or not at all."""
+        taken = self.timings.get(name, [])
+        return [float(sample) for sample in taken] if isinstance(taken, list) else [float(taken)]
+
+    def single(self, name: str) -> float | None:
+        """A timing that was taken once."""
+        taken = self.samples(name)
+        return taken[0] if len(taken) == 1 else None
+
+
+class Train(Record, tag="train", frozen=True, kw_only=True):
+    """A training and its evaluation."""
+
+    intervals: Annotated[
+        dict[str, tuple[Number, Number]],
+        Meta(description="95 % bootstrap interval over queries, of the metric of the same name"),
+    ] = {}
+    scores: Annotated[Scores | None, Meta(description="null above 20,000 queries, and in older records")] = None
+    curve: Annotated[list[Point], Meta(description="one point an evaluation during training")] = []
+
+
+class Throughput(Record, tag="throughput", frozen=True, kw_only=True):
+    """A training timed by turns with others: `window_samples_per_s` and `window_cpu_s` hold a figure a turn."""
+
+    group: Annotated[str | None, Meta(description="what was timed by turns: ratios are formed inside one group")] = None
+
+
+class Index(Record, tag="index", frozen=True, kw_only=True):
+    """A search through vectors by one setting of an index, timed by turns with others."""
+
+    index: Annotated[IndexSettings, Meta(description="the index and its settings")]
+    intervals: Annotated[
+        dict[str, tuple[Number, Number]],
+        Meta(description="95 % bootstrap interval over queries, of the metric of the same name"),
+    ] = {}
+    group: Annotated[str | None, Meta(description="what was timed by turns: ratios are formed inside one group")] = None
+
+
+class Map(Record, tag="map", frozen=True, kw_only=True):
+    """Item vectors brought onto a plane."""
+
+    map: Annotated[ItemMap | None, Meta(description="the places; null where it failed")] = None
+
+
+class Agreement(Record, tag="agreement", frozen=True, kw_only=True):
+    """A climb of the agreement ladder, or all known bugs of an adapter injected in turn."""
+
+    rungs: Annotated[list[Rung], Meta(description="the ladder's rungs in order, up to the first that breaks")] = []
+    divergence: Annotated[
+        list[Finite | None] | None,
+        Meta(description="how far each step's loss is from the reference's, relative; null where it is not finite; "
+             "null as a whole where nothing was trained, and in older records"),
+    ] = None  # fmt: skip
+    bugs: Annotated[list[Bug], Meta(description="the bugs that were injected, and what became of them")] = []
+
+
+KINDS: dict[str, type[Record]] = {
+    "train": Train, "throughput": Throughput, "index": Index, "map": Map, "agreement": Agreement,
+}  # fmt: skip
+AnyRecord: TypeAlias = Train | Throughput | Index | Map | Agreement
