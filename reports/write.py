@@ -116,7 +116,11 @@ def _absolute(path: Path) -> Path:
 
 def _run(folder: Path, name: str, top: Path, boards: Leaderboards) -> site.Run:
     home = Path(os.path.relpath(folder, top / "site")).as_posix()
-    return site.Run(name, home, boards, draw(boards))
+    # Here, because importing the pages is not to load what runs cells.
+    from benchmarks.harness import store
+
+    records = store.file_of(folder) or folder / store.FILE_NAME
+    return site.Run(name, home, boards, draw(boards), records.name)
 
 
 def _files(run: site.Run) -> dict[str, bytes]:

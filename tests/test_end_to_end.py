@@ -144,7 +144,7 @@ def test_every_training_leaves_a_checkpoint_that_fits_its_spec(finished, model):
     own = {name: value for name, value in records[0].settings.items() if name not in {"primary_metric", "protocol"}}
     table = specs.make(model, own).parameters(Sizes(N_USERS, N_ITEMS))
     folder = finished.results / "checkpoints"
-    trained = [checkpoints.load(folder / f"{record['cell']}.npz", table) for record in records]
+    trained = [checkpoints.load(folder / f"{record.cell}.npz", table) for record in records]
     for other in trained[1:]:
         for name, value in trained[0].items():
             np.testing.assert_allclose(other[name], value, atol=1e-3)

@@ -187,11 +187,11 @@ def test_run_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path):
 
 
 def test_report_that_is_killed_again_and_again_leaves_the_same_bytes(tmp_path):
-    records = ROOT / "reports" / "published" / "quick" / "records.jsonl"
+    records = ROOT / "reports" / "published" / "quick" / "records.jsonl.gz"
 
     def make(folder):
         job = Job(folder, "-m", "benchmarks", "report", "--results", "results")
-        shutil.copyfile(records, folder / "results" / "records.jsonl")
+        shutil.copyfile(records, folder / "results" / records.name)
         return job
 
     soak(N_KILLS["report"], make, same_bytes, tmp_path)

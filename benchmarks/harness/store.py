@@ -123,7 +123,7 @@ def _parsed(line: bytes) -> AnyRecord:
 
 
 def _quickly_parsed(line: bytes) -> AnyRecord:
-    """The record of a line in which all is well, as in every line but a damaged one, in a third of the time."""
+    """The record of a line in which all is well, as in every line but a damaged one, several times as fast."""
     value = msgspec.json.decode(line)
     # Of a name that stands twice the last counts, and its quotation marks are gone when it is written again.
     if b"\\" in line or msgspec.json.encode(value).count(b'"') != line.count(b'"'):

@@ -185,7 +185,7 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.reason is None) or self.reason == "":
             expected = "null where status is ok" if self.status == "ok" else f"a sentence where status is {self.status}"
-            raise ValueError(f"reason: it is {self.reason!r}, expected {expected}")
+            raise ValueError(f"reason is {self.reason!r}, expected {expected}")
         if found := odd(self.settings, "settings", 1):
             raise ValueError(found)
         try:

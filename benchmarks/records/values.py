@@ -12,6 +12,8 @@ WIDEST = 2**63 - 1
 LONGEST_TEXT = 300
 """Characters of a sentence on what is wrong, and of what stands for a value that cannot be recorded."""
 
+_SINGLE = frozenset({str, float, int, bool, type(None)})
+
 
 def odd(value: Any, where: str = "", level: int = 0) -> str | None:
     """What in a value JSON, or a table, cannot hold; None where all fits."""
@@ -24,9 +26,13 @@ def odd(value: Any, where: str = "", level: int = 0) -> str | None:
         for name in value:
             if not isinstance(name, str) or not _is_text(name):
                 return f"{where} has the name {shortened(ascii(name))}, expected text"
-    inside = value.items() if isinstance(value, dict) else enumerate(value)
-    every = (odd(inner, f"{where}.{name}" if where else str(name), level + 1) for name, inner in inside)
-    return next((found for found in every if found is not None), None)
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if type(inner) in _SINGLE and _odd_single(inner) is None:  # most are, and no path has to be formed for them
+            continue
+        found = odd(inner, f"{where}.{name}" if where else str(name), level + 1)
+        if found is not None:
+            return found
+    return None
 
 
 def _odd_single(value: Any) -> str | None:

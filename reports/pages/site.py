@@ -28,12 +28,16 @@ _FRONT = "Leaderboards of candidate-retrieval recommenders"
 
 @dataclass(frozen=True)
 class Run:
-    """One results folder; `name` is "" where it stands alone, `home` is the way to it from the site's folder."""
+    """One results folder; `name` is "" where it stands alone, `home` is the way to it from the site's folder.
+
+    `records` is the name of the file that its records lie in.
+    """
 
     name: str
     home: str
     leaderboards: Leaderboards
     charts: tuple[Chart, ...]
+    records: str = "records.jsonl"
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class _Part:
     name: str
     title: str
     home: str
+    records: str
     facts: tuple[tuple[str, str], ...]
     blocks: tuple[_ShownBlock, ...]
 
@@ -139,7 +144,8 @@ def _n_compared(boards: Leaderboards) -> int:
 
 def _part(page: _Page, run: Run, title: str, blocks: Sequence[Block], facts: tuple[tuple[str, str], ...] = ()) -> _Part:
     shown = tuple(_block(page, run, block) for block in blocks)
-    return _Part(text.slug("run", run.name or "all"), run.name, run.name or title, run.home, facts, shown)
+    anchor = text.slug("run", run.name or "all")
+    return _Part(anchor, run.name, run.name or title, run.home, run.records, facts, shown)
 
 
 def _block(page: _Page, run: Run, block: Block) -> _ShownBlock:

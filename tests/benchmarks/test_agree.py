@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from record_lines import record
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import specs
@@ -50,8 +51,9 @@ def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
     ],
 )
 def test_a_kill_rate_does_not_hide_adapters_that_failed(others, said, capsys):
-    caught = {"status": "ok", "metrics": {"n_injected": 3, "n_caught": 3}}
-    command._conclude([caught, *({"status": status, "metrics": {}} for status in others)], mutants=True)
+    caught = record(kind="agreement", metrics={"n_injected": 3, "n_caught": 3})
+    lost = [record(kind="agreement", status=status, reason="it broke", metrics={}) for status in others]
+    command._conclude([caught, *lost], mutants=True)
     assert capsys.readouterr().out == f"kill rate: 3 of 3 injected bugs caught (100%){said}\n"
 
 

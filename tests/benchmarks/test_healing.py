@@ -157,13 +157,16 @@ NAN = float("nan")
 FINE = {"index_recall@10": 0.5}
 UNRECORDABLE = {
     "no number": ({"metrics": {**FINE, "recall@5": NAN}}, "metrics.recall@5 is nan, expected a finite number"),
-    "text for a number": ({"metrics": {**FINE, "recall@5": "0.5"}}, "metrics.recall@5: '0.5' is not of type 'number'"),
+    "text for a number": (
+        {"metrics": {**FINE, "recall@5": "0.5"}},
+        "metrics.recall@5 is '0.5', expected a number, got text",
+    ),
     "a huge number": ({"settings": {"n": 10**25}}, "settings.n is a number of 84 bits"),
     "half a character": ({"settings": {"n": "\ud800"}}, "settings.n holds half a character"),
-    "an unknown status": ({"status": "great"}, "status: 'great' is not one of"),
-    "ok with a reason": ({"reason": "why not"}, "reason: 'why not' is not of type 'null'"),
+    "an unknown status": ({"status": "great"}, "status is 'great', expected one of ok, failed"),
+    "ok with a reason": ({"reason": "why not"}, "reason is 'why not', expected null where status is ok"),
     "no metric": ({"metrics": {}}, "metrics.index_recall@10 is missing"),
-    "metrics that are a list": ({"metrics": [1]}, "metrics: [1] is not of type 'object'"),
+    "metrics that are a list": ({"metrics": [1]}, "metrics is [1], expected an object, got a list"),
 }
 
 

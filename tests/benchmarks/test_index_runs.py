@@ -121,7 +121,7 @@ def test_an_index_that_fails_leaves_the_others_and_is_tried_again(finished, tmp_
     )
     for _ in range(2):
         tried = bench.run(block)
-        assert [cell.index.name for cell in tried] == ["exact", "faiss-ivfpq", "annoy"]
+        assert [cell.index["name"] for cell in tried] == ["exact", "faiss-ivfpq", "annoy"]
     statuses = {name[0]: (record.status, record.reason) for name, record in bench.records().items()}
     assert statuses["exact"] == statuses["annoy"] == ("ok", None)
     assert statuses["faiss-ivfpq"][0] == "failed"

@@ -45,9 +45,9 @@ def without(field):
 WRONG = {
     "an unknown status": (line(status="fine"), "status is 'fine', expected one of ok, failed, timeout, oom, "),
     "an unknown kind": (line(kind="walk"), "kind is 'walk', expected one of train, throughput, index, map, agreement"),
-    "failed without a reason": (line(status="failed"), "reason: it is None, expected a sentence where status is fail"),
-    "an empty reason": (line(status="oom", reason=""), "reason: it is '', expected a sentence where status is oom"),
-    "ok with a reason": (line(reason="none needed"), "reason: it is 'none needed', expected null where status is ok"),
+    "failed without a reason": (line(status="failed"), "reason is None, expected a sentence where status is fail"),
+    "an empty reason": (line(status="oom", reason=""), "reason is '', expected a sentence where status is oom"),
+    "ok with a reason": (line(reason="none needed"), "reason is 'none needed', expected null where status is ok"),
     "an unknown field": (line(extra=1), "it has the unknown field extra"),
     "another kind's field": (line(rungs=[]), "it has the unknown field rungs"),
     "no hashes": (without("hashes"), "it lacks the field hashes"),

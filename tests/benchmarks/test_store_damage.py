@@ -43,6 +43,7 @@ LINES = {
     "no number": (with_metric("NaN"), "NaN is no number"),
     "a number of 5,000 digits": (with_metric("9" * 5000), "4300"),
     "a number of 65 bits": (with_metric(str(2**64)), "is a number of 65 bits, expected one of 64 bits"),
+    "65 bits in free settings": (json.dumps(line(settings={"a": [2**64]})).encode(), "settings.a.0 is a number of 65"),
     "a seed of 26 digits": (json.dumps(line(seed=10**25)).encode(), "seed is a number of 84 bits"),
     "a name twice": (b'{"seed": 1, "seed": 2}', "'seed' stands twice in one object"),
     "half a character": (json.dumps(line(model="\ud800")).encode(), "model holds half a character"),

@@ -8,7 +8,7 @@ from benchmarks.harness import store
 from reports import write
 
 PUBLISHED = Path(write.__file__).parent / "published"
-FOLDERS = sorted(path.parent for path in PUBLISHED.glob(f"*/{store.FILE_NAME}"))
+FOLDERS = store.folders(PUBLISHED)
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,8 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     for published in FOLDERS:
         (folder / published.name).mkdir()
-        (folder / published.name / store.FILE_NAME).symlink_to(published / store.FILE_NAME)
+        records = store.file_of(published)
+        (folder / published.name / records.name).symlink_to(records)
     return {path.relative_to(folder): path.read_bytes() for path in write.write([folder])}
 
 
@@ -29,16 +30,24 @@ def test_there_is_something_published():
 def test_published_pages_are_what_their_records_give(name, made):
     expected = {path: content for path, content in made.items() if path.parts[0] == name}
     shown = {path.relative_to(PUBLISHED): path for path in (PUBLISHED / name).rglob("*") if path.is_file()}
-    shown.pop(Path(name) / store.FILE_NAME, None)
+    for records in (store.FILE_NAME, store.COMPRESSED):
+        shown.pop(Path(name) / records, None)
     assert set(shown) == set(expected)
     assert [str(path) for path in expected if shown[path].read_bytes() != expected[path]] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_published_records_say_nothing_of_the_machines_folders(folder):
-    text = (folder / store.FILE_NAME).read_text(encoding="utf-8")
+    text = "\n".join(store.as_line(record).decode() for record in store.read(folder))
     assert "/root" not in text
     assert "/home" not in text
+
+
+def test_large_files_of_records_are_compressed_and_say_no_time_and_no_name():
+    """So that the same records are the same bytes: `gzip -9n records.jsonl`."""
+    for file in map(store.file_of, FOLDERS):
+        head = file.read_bytes()[:8]
+        assert head == b"\x1f\x8b\x08" + bytes(5) if file.name == store.COMPRESSED else file.stat().st_size < 200_000
 
 
 def test_every_published_page_is_within_three_megabytes(made):
