@@ -107,10 +107,9 @@ def _named(record: AnyRecord) -> str:
 
 def _print(options: argparse.Namespace, found: Found, there: Sequence[Found]) -> None:
     from reports.tables.readable import without_folders
-    from reports.tables.records import plain
     from reports.tables.reproduce import commands
 
-    beside = plain(without_folders([other.record for other in there if other.folder == found.folder]))
+    beside = without_folders([other.record for other in there if other.folder == found.folder])
     command = commands(beside).of_cell[found.record.cell]
     files = _files(found)
     if options.json:
