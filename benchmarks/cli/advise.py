@@ -27,21 +27,38 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("advise", help="which index to take for given needs, from measured results alone")
     command.add_argument(
-        "--recall", type=quantities.share, required=True, metavar="R", help="of exact search, such as 0.95"
+        "--recall",
+        type=quantities.share,
+        required=True,
+        metavar="R",
+        help="share of exact search's answers to be found, such as 0.95",
     )
-    command.add_argument("--items", type=quantities.n_items, required=True, metavar="N", help="in the catalogue: 1e6")
-    command.add_argument("--dim", type=quantities.n_items, required=True, metavar="D", help="of a vector: 64")
-    command.add_argument("--memory", type=quantities.n_bytes, metavar="BYTES", help="the index may take: 2GB, 1.5GiB")
-    command.add_argument("--build-time", type=quantities.seconds, metavar="TIME", help="a build may take: 10min")
     command.add_argument(
-        "--latency", type=quantities.seconds, metavar="TIME", help="95 %% of single queries may take: 5ms"
+        "--items", type=quantities.n_items, required=True, metavar="N", help="items in the catalogue, such as 1e6"
     )
-    command.add_argument("--threads", choices=("1", "all"), default="1", help="of a batch of queries (default 1)")
+    command.add_argument(
+        "--dim", type=quantities.n_items, required=True, metavar="D", help="dimensions of a vector, such as 64"
+    )
+    command.add_argument(
+        "--memory", type=quantities.n_bytes, metavar="BYTES", help="the most that the index may take, such as 2GB"
+    )
+    command.add_argument(
+        "--build-time", type=quantities.seconds, metavar="TIME", help="the longest that a build may take, such as 10min"
+    )
+    command.add_argument(
+        "--latency",
+        type=quantities.seconds,
+        metavar="TIME",
+        help="the longest that 95 %% of single queries may take, such as 5ms",
+    )
+    command.add_argument(
+        "--threads", choices=("1", "all"), default="1", help="threads that answer a batch of queries (default 1)"
+    )
     command.add_argument(
         "--results", nargs="+", default=(), type=Path, metavar="DIR",
-        help="results folders, or folders of them (default: the published ones, and RESULTS)",
+        help="results folders, or folders of them (default: the published ones and RESULTS)",
     )  # fmt: skip
-    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--json", action="store_true", help="print the answer as JSON")
     add_always(command, call, quiet="the recommendation only, in one sentence")
 
 

@@ -30,19 +30,30 @@ def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("agree", help="check every adapter against its reference, step by step")
     for option, names in (("model", FAMILIES), ("backend", FRAMEWORKS)):
         command.add_argument(
-            f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="instead of all"
+            f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="only these of all"
         )
-    command.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
+    command.add_argument("--mutants", action="store_true", help="inject known bugs, each of which has to be caught")
     command.add_argument(
         "--adapter", type=Path, metavar="FILE",
-        help="a Python file of your own as the adapter of the one model named; only prints",
+        help="check a file of your own as the adapter of the one model named; records nothing",
     )  # fmt: skip
-    command.add_argument("--seeds", nargs="+", default=(), type=natural, metavar="SEED", help="of the ladder's data")
     command.add_argument(
-        "--repeats", type=count, default=1, metavar="N", help="climb so often: do the bits come again?"
+        "--seeds",
+        nargs="+",
+        default=(),
+        type=natural,
+        metavar="SEED",
+        help="seeds of the data of the check (default 0)",
     )
-    command.add_argument("--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="workers at a time")
-    command.add_argument("--timeout", type=time_limit, default=900.0, metavar="S", help="seconds a cell may take")
+    command.add_argument(
+        "--repeats", type=count, default=1, metavar="N", help="repeat N times to check bitwise reproducibility"
+    )
+    command.add_argument(
+        "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="workers at a time (default: one a core)"
+    )
+    command.add_argument(
+        "--timeout", type=time_limit, default=900.0, metavar="S", help="seconds that a cell may take (default 900)"
+    )
     add_execution(command)
     add_results(command)
     add_always(command, call)

@@ -36,8 +36,8 @@ def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("compare", help="what differs between two results folders, beyond noise or not")
     for name, what in (("a", "results before"), ("b", "results now")):
         command.add_argument(name, type=Path, metavar=name.upper(), help=f"folder of the {what}")
-    command.add_argument("--json", action="store_true", help="as JSON, with every figure")
-    add_always(command, call, quiet="the summary only")
+    command.add_argument("--json", action="store_true", help="print every figure as JSON")
+    add_always(command, call, quiet="print the summary only")
 
 
 def call(options: argparse.Namespace) -> int:
@@ -105,7 +105,7 @@ def _summary(found: Comparison) -> Iterator[str]:
             "machines; measure both on one."
         )
     if found.other_data:
-        yield f"The accuracy of {_cells(found.other_data)} is not compared, since their data have different hashes."
+        yield f"No figure of {_cells(found.other_data)} is compared, since their data have different hashes."
     if found.versions:
         changed = (f"{name} {a} to {b}" for name, (a, b) in found.versions.items())
         yield f"Versions changed: {', '.join(changed)}."

@@ -13,7 +13,7 @@ from pathlib import Path
 from backends.registry import BACKENDS, FRAMEWORKS
 from benchmarks import suites
 from benchmarks.cli.console import say
-from benchmarks.cli.options import Subcommands, add_always, add_results
+from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FINE, NOTHING_MEASURED
 from benchmarks.harness import environment
 from benchmarks.harness.plan import Cell, Options
@@ -25,8 +25,7 @@ TIMEOUT_S = 120.0
 
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("doctor", help="check which backends work on this machine, and why others do not")
-    add_results(command)
-    add_always(command, call, quiet="a line for each check only")
+    add_always(command, call, quiet="print a line for each check only")
 
 
 def call(options: argparse.Namespace) -> int:

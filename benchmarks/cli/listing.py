@@ -17,7 +17,7 @@ from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import protocols, specs, suites
 from benchmarks.cli.console import Console
-from benchmarks.cli.options import Subcommands, add_always, add_results
+from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FINE
 
 METRICS = {
@@ -54,8 +54,7 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "sections", nargs="*", metavar="SECTION", choices=SECTIONS, help=f"only these: {', '.join(SECTIONS)}"
     )
-    command.add_argument("--json", action="store_true", help="as JSON")
-    add_results(command)
+    command.add_argument("--json", action="store_true", help="print JSON")
     add_always(command, call)
 
 

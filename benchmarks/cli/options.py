@@ -48,23 +48,31 @@ class Parser(argparse.ArgumentParser):
         (file or sys.stdout).write(message)  # argparse's own passes over what cannot be written
 
 
-def add_always(command: Parser, call: Call, quiet: str = "no progress") -> None:
+def add_always(command: Parser, call: Call, quiet: str = "print no progress") -> None:
     """What every command takes."""
     command.add_argument("--quiet", action="store_true", help=quiet)
-    command.add_argument("--debug", action="store_true", help="a traceback with an error")
+    command.add_argument("--debug", action="store_true", help="print a traceback with an error")
     command.set_defaults(command=call)
 
 
 def add_results(command: Parser) -> None:
     """The one folder that a command writes to."""
-    command.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="default RESULTS")
+    command.add_argument(
+        "--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="results folder (default RESULTS)"
+    )
 
 
 def add_data(command: Parser) -> None:
-    named = command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
+    named = command.add_argument(
+        "--suite", metavar="SUITE", help=f"one of {', '.join(suites.names())}, or a .toml file"
+    )
     complete_with(named, suites.names())
     named = command.add_argument(
-        "--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH"
+        "--datasets",
+        nargs="+",
+        default=(),
+        metavar="DATASET",
+        help="data sets by their names (see `list datasets`), or file:PATH",
     )
     complete_with(named, [name for name in DATASETS if not name.startswith(FILE_PREFIX)] + [FILE_PREFIX])
     add_data_dir(command)
@@ -73,16 +81,28 @@ def add_data(command: Parser) -> None:
 def add_data_dir(command: Parser) -> None:
     command.add_argument(
         "--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
-        help="where the publishers' archives are (RECALLBENCH_DATA)",
+        help="folder of the publishers' archives (default: what RECALLBENCH_DATA says)",
     )  # fmt: skip
 
 
 def add_matrix(command: Parser) -> None:
     """Which part of a suite."""
     add_data(command)
-    command.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help=", ".join(FAMILIES))
     command.add_argument(
-        "--backends", nargs="+", default=(), metavar="BACKEND", choices=BACKENDS, help=", ".join(BACKENDS)
+        "--models",
+        nargs="+",
+        default=(),
+        metavar="MODEL",
+        choices=FAMILIES,
+        help=f"only these of {', '.join(FAMILIES)}",
+    )
+    command.add_argument(
+        "--backends",
+        nargs="+",
+        default=(),
+        metavar="BACKEND",
+        choices=BACKENDS,
+        help=f"only these of {', '.join(BACKENDS)}",
     )
 
 
@@ -121,8 +141,8 @@ def overrides(options: argparse.Namespace) -> asked.Asked:
 
 
 def add_execution(command: Parser) -> None:
-    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
-    command.add_argument("--mode", choices=("eager", "compiled"), help="instead of the suite's modes")
+    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to train (default cpu)")
+    command.add_argument("--mode", choices=("eager", "compiled"), help="only this mode")
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every worker (default 1)")
 
 

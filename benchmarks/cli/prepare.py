@@ -6,7 +6,7 @@ import argparse
 
 from benchmarks import suites
 from benchmarks.cli.console import say
-from benchmarks.cli.options import Subcommands, add_always, add_matrix, add_results
+from benchmarks.cli.options import Subcommands, add_always, add_data, add_results
 from benchmarks.exit_codes import FINE
 from benchmarks.harness import store
 from benchmarks.harness.prepare import prepare
@@ -14,7 +14,7 @@ from benchmarks.harness.prepare import prepare
 
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("prepare", help="load, check, cache and split the data sets of a run")
-    add_matrix(command)
+    add_data(command)
     add_results(command)
     add_always(command, call)
 

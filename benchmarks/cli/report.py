@@ -15,7 +15,7 @@ def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("report", help="write the leaderboards and the site again from recorded results")
     command.add_argument(
         "--results", nargs="+", default=[Path("RESULTS")], type=Path, metavar="DIR",
-        help="default RESULTS; a folder of results folders stands for all of them",
+        help="results folders (default RESULTS), or folders of them",
     )  # fmt: skip
     add_always(command, call)
 

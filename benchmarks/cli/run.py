@@ -37,10 +37,16 @@ if TYPE_CHECKING:
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("run", help="run a suite and write its leaderboards")
     add_matrix(command)
-    command.add_argument("--indexes", nargs="+", default=(), metavar="INDEX", choices=INDEXES, help=", ".join(INDEXES))
+    command.add_argument(
+        "--indexes", nargs="+", default=(), metavar="INDEX", choices=INDEXES, help=f"only these of {', '.join(INDEXES)}"
+    )
     add_overrides(command)
-    command.add_argument("--seeds", nargs="+", default=(), type=natural, metavar="SEED", help="instead of the suite's")
-    command.add_argument("--timeout", type=time_limit, default=3600.0, metavar="S", help="seconds a cell may take")
+    command.add_argument(
+        "--seeds", nargs="+", default=(), type=natural, metavar="SEED", help="seeds (default: the suite's)"
+    )
+    command.add_argument(
+        "--timeout", type=time_limit, default=3600.0, metavar="S", help="seconds that a cell may take (default 3600)"
+    )
     command.add_argument("--force", action="store_true", help="run finished cells again")
     command.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
     command.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")

@@ -43,9 +43,9 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument("cell", metavar="CELL", help="its key or how that begins, `latest`, or `failed`")
     command.add_argument(
         "--results", type=Path, default=Path("RESULTS"), metavar="DIR",
-        help="default RESULTS; a folder of results folders stands for all of them",
+        help="results folder (default RESULTS), or a folder of several",
     )  # fmt: skip
-    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--json", action="store_true", help="print the record, its command and files as JSON")
     add_always(command, call)
 
 
@@ -107,10 +107,9 @@ def _named(record: AnyRecord) -> str:
 
 def _print(options: argparse.Namespace, found: Found, there: Sequence[Found]) -> None:
     from reports.tables.readable import without_folders
-    from reports.tables.records import plain
     from reports.tables.reproduce import commands
 
-    beside = plain(without_folders([other.record for other in there if other.folder == found.folder]))
+    beside = without_folders([other.record for other in there if other.folder == found.folder])
     command = commands(beside).of_cell[found.record.cell]
     files = _files(found)
     if options.json:

@@ -182,6 +182,8 @@ class Protocol(ABC):
         self._require("ks", all(a < b for a, b in pairwise(self.ks)), RISING)
         known = {f"{metric}@{k}" for metric in METRICS for k in self.ks}
         of = f"{', '.join(METRICS)} @ one of {', '.join(map(str, self.ks))}, as in {METRICS[0]}@{self.ks[0]}"
+        name = self.primary_metric.partition("@")[0]
+        of += "" if name in METRICS else settings.meant(name, METRICS)
         self._require("primary_metric", self.primary_metric in known, f"one of {of}")
 
     @abstractmethod

@@ -107,7 +107,11 @@ def override(blocks: Sequence[Block], asked: Asked) -> Overridden:
     _refuse_idle(trained, asked)
     said: dict[str, None] = {}
     made = [block if block.vectors is not None else _overridden(block, asked, said) for block in blocks]
-    return Overridden(tuple(_told_apart(made) if made != list(blocks) else made), tuple(said))
+    if made != list(blocks):
+        made = _told_apart(made)
+        if n_more := _repeated(made) - _repeated(blocks):
+            said[f"{n_more} of the rows now stand{'s' * (n_more == 1)} in another block too and run once"] = None
+    return Overridden(tuple(made), tuple(said))
 
 
 def difference(block: Block, row: ModelRow, protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> Asked:
@@ -277,6 +281,16 @@ def _told_apart(blocks: Sequence[Block]) -> list[Block]:
             rows.append(dataclasses.replace(row, settings={**row.settings, "variant": variant}) if differing else row)
         made.append(dataclasses.replace(block, models=tuple(rows)) if tuple(rows) != block.models else block)
     return made
+
+
+def _repeated(blocks: Sequence[Block]) -> int:
+    """How many rows stand in another block of the same data set and protocol before them."""
+    rows = [
+        (block.dataset, _as_text(block.protocol), row.model, _but_variant(row), row.variant)
+        for block in blocks
+        for row in block.models
+    ]
+    return sum(row in rows[:place] for place, row in enumerate(rows))
 
 
 def _as_text(protocol: Mapping[str, Any]) -> str:

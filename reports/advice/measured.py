@@ -21,8 +21,9 @@ from reports.tables.answers import (
     reaching,
     runner_up,
 )
+from reports.tables.frame import frame_of
 from reports.tables.readable import without_folders
-from reports.tables.records import grouped, plain, prepare
+from reports.tables.records import grouped, prepare
 from reports.tables.retrieval import IndexRow, IndexTable, index_tables
 
 RECOMMENDED = "recommended"
@@ -133,7 +134,7 @@ def measured(folders: Iterable[Sequence[AnyRecord]]) -> tuple[Measured, ...]:
         for _, of_machine in grouped(own, lambda record: record.machine.id):
             newest, _ = mixture.newest(sorted(of_machine, key=lambda record: places[_key(record)]))
             machine = newest[0].machine
-            for table in index_tables(plain(prepare(newest))):
+            for table in index_tables(frame_of(prepare(newest), {})):
                 at = max(places[machine.id, row.cell] for row in table.rows)
                 found.append(Measured(table, machine, at))
     return tuple(found)

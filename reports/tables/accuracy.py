@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import operator
 import re
-import statistics
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+from scipy import stats
+
 from backends.registry import FRAMEWORKS
-from reports.tables.records import Record, grouped, ok, primary_metric
-from reports.tables.spread import t_interval
+from reports.tables.frame import first, objects, primary_metric, rows, tuples, values
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 POPULARITY_VARIANTS = ("seen-filtered", "seen-kept")
 _FAMILIES = ("recall", "recall_micro", "ndcg", "ndcg_by_target", "hit_rate", "mrr", "precision", "map", "coverage")
 _N_FURTHER = 5
+_ROW = ["model", "variant", "backend", "mode", "device"]
 
 
 @dataclass(frozen=True)
@@ -96,102 +99,91 @@ class AccuracyTable:
     faults: tuple[tuple[str, str, str], ...]
 
 
-def accuracy_tables(records: Sequence[Record], verdicts: Sequence[Verdict]) -> tuple[AccuracyTable, ...]:
-    """One table for each dataset and protocol among the train records."""
-    trained = [record for record in records if record["kind"] == "train"]
-    return tuple(_table(of_one, verdicts) for _, of_one in grouped(trained, lambda r: (r["dataset"], r["protocol"])))
+def accuracy_tables(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> tuple[AccuracyTable, ...]:
+    """One table for each dataset and protocol among the train cells."""
+    trained = cells[cells["kind"] == "train"]
+    return tuple(_table(of_one, verdicts) for _, of_one in trained.groupby(["dataset", "protocol"]))
 
 
-def _table(records: Sequence[Record], verdicts: Sequence[Verdict]) -> AccuracyTable:
-    dataset, protocol = records[0]["dataset"], records[0]["protocol"]
-    metric = primary_metric(records)
-    further = _further_metrics(records, metric)
-    oracle = max((m[metric] for m in (r["metrics"] for r in _of(records, "oracle")) if metric in m), default=None)
-    rows = [_row(of_one, metric, further, oracle, verdicts) for _, of_one in grouped(records, _row_key)]
-    present = {row.variant for row in rows if row.role == "popularity"}
-    rows += [_missing_popularity(variant, len(further)) for variant in POPULARITY_VARIANTS if variant not in present]
-    shown = {(record["model"], _own_variant(record)) for record in records}
-    faults = [(f["model"], f["variant"], f["text"]) for f in _known()["fault"] if (f["model"], f["variant"]) in shown]
-    return AccuracyTable(dataset, protocol, metric, further, tuple(sorted(rows, key=_rank)), tuple(sorted(faults)))
+def _table(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> AccuracyTable:
+    metric = primary_metric(cells)
+    # The variant as the spec names it, without what tells two settings of it apart.
+    own_variant = cells["settings/variant"].fillna(cells["variant"])
+    cells = cells.assign(own_variant=own_variant, lost=cells["status"] != "ok").sort_values(["lost", "seed", "cell"])
+    further = _further_metrics(cells[~cells["lost"]], metric)
+    found = _rows(cells, metric, further, verdicts)
+    present = {row.variant for row in found if row.role == "popularity"}
+    missing = (_missing_popularity(variant, len(further)) for variant in POPULARITY_VARIANTS if variant not in present)
+    shown = set(zip(cells["model"], cells["own_variant"], strict=True))
+    faults = ((fault["model"], fault["variant"], fault["text"]) for fault in _known()["fault"])
+    return AccuracyTable(
+        **first(cells, ["dataset", "protocol"]),
+        metric=metric,
+        further=tuple(further),
+        rows=tuple(sorted([*found, *missing], key=_rank)),
+        faults=tuple(sorted(fault for fault in faults if fault[:2] in shown)),
+    )
 
 
-def _of(records: Sequence[Record], model: str) -> list[Record]:
-    return [record for record in ok(records) if record["model"] == model]
-
-
-def _row_key(record: Record) -> tuple[str, str, str, str, str]:
-    return record["model"], record["variant"], record["backend"], record["mode"], record["device"]
-
-
-def _row(
-    records: Sequence[Record],
-    metric: str | None,
-    further: Sequence[str],
-    oracle: float | None,
-    verdicts: Sequence[Verdict],
-) -> AccuracyRow:
-    finished = sorted(ok(records), key=lambda record: record["seed"])
-    failed = sorted((r for r in records if r["status"] != "ok"), key=lambda record: record["seed"])
-    primary = _estimate(finished, metric) if metric else None
-    model, variant, backend, mode, device = _row_key(records[0])
-    return AccuracyRow(
-        model=model,
-        variant=variant,
-        backend=backend,
-        mode=mode,
-        device=device,
-        role=model if model in {"popularity", "oracle"} else "model",
-        status="ok" if finished else failed[0]["status"],
-        reason="" if finished else failed[0]["reason"],
-        seeds=tuple(record["seed"] for record in finished),
-        failed_seeds=tuple(record["seed"] for record in failed),
+def _rows(
+    cells: pd.DataFrame, metric: str | None, further: Sequence[str], verdicts: Sequence[Verdict]
+) -> tuple[AccuracyRow, ...]:
+    """The rows of one table, of cells of which those that finished come first."""
+    table = cells.drop_duplicates(_ROW).set_index(_ROW, drop=False)
+    by_row = cells.set_index(_ROW)
+    done, lost = by_row[~by_row["lost"]], by_row[by_row["lost"]]
+    primary = _estimates(done).reindex(table.index)
+    means = done[[f"metrics/{name}" for name in further]].groupby(level=_ROW).mean().reindex(table.index)
+    oracle = done.loc[done.index.get_level_values("model") == "oracle", "primary"].max()
+    named = [*_ROW, "dataset", "protocol", "own_variant", "settings/protocol"]
+    leading = table[named].to_dict("records")
+    made = table.assign(
+        role=table["model"].where(table["model"].isin(["popularity", "oracle"]), "model"),
+        reason=table["reason"].fillna(""),
+        seeds=tuples(done["seed"], _ROW, table.index),
+        failed_seeds=tuples(lost["seed"], _ROW, table.index),
         primary=primary,
-        further=tuple(_mean(finished, name) for name in further),
-        oracle_share=primary.mean / oracle if primary and oracle else None,
-        published=_published(records[0], metric),
-        badge=_badge(records[0], verdicts),
-        curve=_curve(finished, metric),
-        cells=tuple(record["cell"] for record in (*finished, *failed)),
+        further=objects(values(means), table.index),
+        oracle_share=primary.map(lambda estimate: estimate.mean / oracle if oracle else None, na_action="ignore"),
+        published=objects((_published(row, metric) for row in leading), table.index),
+        badge=objects((_badge(row, verdicts) for row in leading), table.index),
+        curve=tuples(_curves(done, metric), _ROW, table.index),
+        cells=tuples(by_row["cell"], _ROW, table.index),
     )
+    return rows(made, AccuracyRow)
 
 
-def _estimate(records: Sequence[Record], metric: str) -> Estimate | None:
-    values = [record["metrics"][metric] for record in records if metric in record["metrics"]]
-    if not values:
-        return None
-    mean = statistics.fmean(values)
+def _estimates(done: pd.DataFrame) -> pd.Series:
+    """Each row's mean over its seeds, with an interval over them or the bootstrap's of the first that has one."""
+    by_row = done[done["primary"].notna()].groupby(level=_ROW)
+    found = by_row["primary"].agg(["mean", "sem", "count", "nunique"])
+    half = found["sem"] * stats.t.ppf(0.975, found["count"] - 1)
     # Seeds that all give one figure (a model without chance in it) say nothing about its uncertainty.
-    if len(set(values)) > 1:
-        return Estimate(mean, *t_interval(values), f"t, {len(values)} seeds")
-    intervals = [record["intervals"][metric] for record in records if metric in record["intervals"]]
-    if not intervals:
-        return Estimate(mean, None, None, "")
-    return Estimate(mean, intervals[0][0], intervals[0][1], "bootstrap")
+    over_seeds = found["nunique"] > 1
+    low = (found["mean"] - half).where(over_seeds, by_row["primary_low"].first())
+    high = (found["mean"] + half).where(over_seeds, by_row["primary_high"].first())
+    method = pd.Series("bootstrap", found.index).where(low.notna(), "")
+    method = method.mask(over_seeds, "t, " + found["count"].astype(str) + " seeds")
+    return objects(rows(found.assign(low=low, high=high, method=method), Estimate), found.index)
 
 
-def _mean(records: Sequence[Record], metric: str) -> float | None:
-    values = [record["metrics"][metric] for record in records if metric in record["metrics"]]
-    return statistics.fmean(values) if values else None
+def _curves(done: pd.DataFrame, metric: str | None) -> pd.Series:
+    """Each row's points, mean, smallest and largest over its seeds."""
+    points = done["curve"].explode().dropna()
+    epoch = points.map(operator.itemgetter("epoch"))
+    value = points.map(lambda point: point["metrics"].get(metric))
+    found = pd.DataFrame({"epoch": epoch, "value": value}).dropna().astype({"value": float})
+    spread = found.groupby([*_ROW, "epoch"])["value"].agg(mean="mean", low="min", high="max").reset_index("epoch")
+    return objects(rows(spread, CurvePoint), spread.index)
 
 
-def _curve(records: Sequence[Record], metric: str | None) -> tuple[CurvePoint, ...]:
-    by_epoch: dict[int, list[float]] = {}
-    for record in records:
-        for point in record["curve"]:
-            if metric in point["metrics"]:
-                by_epoch.setdefault(point["epoch"], []).append(point["metrics"][metric])
-    return tuple(
-        CurvePoint(epoch, statistics.fmean(values), min(values), max(values))
-        for epoch, values in sorted(by_epoch.items())
-    )
-
-
-def _further_metrics(records: Sequence[Record], metric: str | None) -> tuple[str, ...]:
+def _further_metrics(done: pd.DataFrame, metric: str | None) -> list[str]:
     """The primary metric over other periods first, then other metrics near its K."""
-    names = {name for record in ok(records) for name in record["metrics"]} - {metric}
+    measured = done.filter(regex="^metrics/").dropna(axis=1, how="all")
+    names = {str(column).removeprefix("metrics/") for column in measured} - {metric}
     periods = sorted(name for name in names if metric and name.endswith("." + metric))
     others = sorted((name for name in names if "." not in name), key=lambda name: _nearness(name, metric))
-    return tuple([*periods, *others][:_N_FURTHER])
+    return [*periods, *others][:_N_FURTHER]
 
 
 def _nearness(name: str, metric: str | None) -> tuple[int, int, str]:
@@ -205,12 +197,12 @@ def _cutoff(name: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _badge(record: Record, verdicts: Sequence[Verdict]) -> Badge:
+def _badge(row: Mapping[Any, Any], verdicts: Sequence[Verdict]) -> Badge:
     names = ("model", "variant", "dataset", "protocol", "device")
     for verdict in verdicts:
-        if all(getattr(verdict, name) == record[name] for name in names):
+        if all(getattr(verdict, name) == row[name] for name in names):
             return Badge(verdict.badge, verdict.reason, verdict.counted_as)
-    if record["backend"] not in FRAMEWORKS:
+    if row["backend"] not in FRAMEWORKS:
         return Badge("one implementation", "there is nothing to compare it with", "one implementation")
     return Badge("not compared", "no verdict was formed for this model", "not compared")
 
@@ -243,22 +235,16 @@ def _rank(row: AccuracyRow) -> tuple[bool, bool, float, str, str, str, str, str]
     return row.role != "oracle", row.primary is None, figure, *name
 
 
-def _published(record: Record, metric: str | None) -> Published | None:
+def _published(row: Mapping[Any, Any], metric: str | None) -> Published | None:
     """A figure counts only under the protocol that it was published for."""
-    wanted = {"model": record["model"], "dataset": record["dataset"], "metric": metric}
-    wanted["variant"] = _own_variant(record)
-    protocol = record["settings"].get("protocol", {})
+    wanted = {"model": row["model"], "variant": row["own_variant"], "dataset": row["dataset"], "metric": metric}
+    protocol = row["settings/protocol"]
     for figure in _known()["figure"]:
         under = _known()["under"][figure["under"]]
-        same_protocol = all(protocol.get(name) == value for name, value in under.items())
+        same_protocol = isinstance(protocol, dict) and under.items() <= protocol.items()
         if same_protocol and all(figure[name] == value for name, value in wanted.items()):
             return Published(figure["value"], tuple(figure.get("by_epoch", ())), figure["source"])
     return None
-
-
-def _own_variant(record: Record) -> str:
-    """The variant as the spec names it, without what tells two settings of it apart."""
-    return str(record["settings"].get("variant", record["variant"]))
 
 
 @functools.cache

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import EXCUSED, said
-from reports.tables.records import Record, grouped
+from reports.tables.frame import fields_of, objects, rows, tuples, values
+
+_ADAPTER = ["dataset", "model", "variant", "backend", "mode", "device"]
+_PLACE = ["backend", "mode", "device"]
 
 
 @dataclass(frozen=True)
@@ -102,134 +106,120 @@ class BugRow:
     seen: tuple[str, ...]
 
 
-def ladder_rows(records: Sequence[Record]) -> tuple[LadderRow, ...]:
+def ladder_rows(cells: pd.DataFrame) -> tuple[LadderRow, ...]:
     """One row for each adapter, form and mode that climbed, or was to."""
-    tried = [r for r in records if r["kind"] == "agreement" and (r["rungs"] or _is_lost(r)) and not _is_injected(r)]
-    return tuple(_ladder_row(climbs) for _, climbs in grouped(tried, _adapter))
+    cells = cells[(cells["kind"] == "agreement") & ~_is_injected(cells)]
+    climbed, lost = cells["rungs"].notna(), cells["status"] != "ok"
+    cells = cells.assign(climbed=climbed, lost=lost, excused=~climbed & cells["status"].isin(EXCUSED))
+    tried = cells[climbed | lost].fillna({"rungs_held": 0}).sort_values("cell")
+    if tried.empty:
+        return ()
+    # Who never climbed has no rungs: what is said of it is that.
+    worst_first = tried.sort_values(["climbed", "rungs_held"], ascending=[False, True], kind="stable")
+    worst = worst_first.drop_duplicates(_ADAPTER).set_index(_ADAPTER).sort_index()
+    steps = _steps(tried)
+    highest = steps[steps["holds"]].groupby("cell")["rung"].last().rename("highest")
+    broken = steps[~steps["holds"]].drop_duplicates("cell").set_index("cell").rename(columns={"rung": "broken"})
+    found = tried.groupby(_ADAPTER).agg(
+        n_climbs=("climbed", "sum"), excused=("excused", "all"), divergence=("divergence", _divergence)
+    )
+    made = worst.drop(columns=["excused", "divergence"]).join(found).join(highest, on="cell").join(broken, on="cell")
+    made = made.assign(
+        failed=_lost_in_words(tried),
+        n_rungs=made["rungs_held"],
+        shares=tuples(_shares(steps), _ADAPTER, made.index),
+    ).fillna({"failed": "", "highest": "", "where": ""})
+    return rows(made.reset_index(), LadderRow)
 
 
-def count(rows: Sequence[LadderRow]) -> tuple[int, int, str]:
+def count(ladder: Sequence[LadderRow]) -> tuple[int, int, str]:
     """How many adapters hold, of how many that can be run, and in words how many did not come to their end."""
-    able = [row for row in rows if not row.excused]
+    able = [row for row in ladder if not row.excused]
     n_failed = sum(bool(row.failed) for row in able)
     return sum(row.holds for row in able), len(able), f"{n_failed} failed" if n_failed else ""
 
 
-def _climbs(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if record["kind"] == "agreement" and record["rungs"]]
-
-
-def _is_lost(record: Record) -> bool:
-    return bool(record["status"] != "ok")
-
-
-def _is_injected(record: Record) -> bool:
+def _is_injected(cells: pd.DataFrame) -> pd.Series:
     """Whether bugs were injected, or were to be; a cell that failed has only its name to tell."""
-    return bool(record["variant"] == INJECTED or record["settings"].get("bugs"))
+    return (cells["variant"] == INJECTED) | cells["bugs_injected"].notna()
 
 
-def _adapter(record: Record) -> tuple[str, ...]:
-    return tuple(record[name] for name in ("dataset", "model", "variant", "backend", "mode", "device"))
+def _steps(cells: pd.DataFrame) -> pd.DataFrame:
+    """A row a rung of each climb, in the order of the cells: rung, holds, difference, tolerance, where and its cell."""
+    climbs = cells.set_index([*_ADAPTER, "cell"])["climb"].explode().dropna()
+    steps = fields_of(climbs, "rung", "holds", "difference", "tolerance", "where").reset_index("cell")
+    return steps.astype({"rung": "str", "where": "str", "holds": bool, "difference": float, "tolerance": float})
 
 
-def _ladder_row(tried: Sequence[Record]) -> LadderRow:
-    lost = [record for record in tried if _is_lost(record)]
-    climbs = [record for record in tried if record["rungs"]]
-    # Who never climbed has no rungs: what is said of it is that.
-    worst = min(climbs or lost, key=lambda record: sum(rung["holds"] for rung in record["rungs"]))
-    held = [rung for rung in worst["rungs"] if rung["holds"]]
-    broken = next((rung for rung in worst["rungs"] if not rung["holds"]), None)
-    divergence = [_so_far(record["divergence"]) for record in climbs if record.get("divergence")]
-    n_steps = min(map(len, divergence), default=0)
-    return LadderRow(
-        **{name: worst[name] for name in ("model", "variant", "backend", "mode", "device", "dataset")},
-        failed=_lost_in_words(lost, len(tried)),
-        excused=not climbs and all(record["status"] in EXCUSED for record in lost),
-        n_climbs=len(climbs),
-        n_rungs=len(held),
-        highest=held[-1]["rung"] if held else "",
-        broken=broken["rung"] if broken else None,
-        difference=broken["difference"] if broken else None,
-        tolerance=broken["tolerance"] if broken else None,
-        where=broken["where"] if broken else "",
-        shares=_shares(climbs),
-        divergence=tuple(np.max([steps[:n_steps] for steps in divergence], axis=0).tolist() if divergence else ()),
-    )
+def _lost_in_words(tried: pd.DataFrame) -> pd.Series:
+    """What became of each adapter's climbs that did not end: "failed", or "2 of 5 climbs failed"."""
+    n_tried = tried.groupby(_ADAPTER).size()
+    lost = tried[tried["lost"]].groupby(_ADAPTER)["status"]
+    how = lost.agg(lambda of: " and ".join(sorted({said(status) for status in of})))
+    n_lost, n_tried = lost.size(), n_tried[how.index]
+    return how.where(n_lost == n_tried, n_lost.astype(str) + " of " + n_tried.astype(str) + " climbs " + how)
 
 
-def _lost_in_words(lost: Sequence[Record], n_tried: int) -> str:
-    how = " and ".join(sorted({said(record["status"]) for record in lost}))
-    return how if len(lost) == n_tried else f"{len(lost)} of {n_tried} climbs {how}" if lost else ""
+def _divergence(climbs: pd.Series) -> tuple[float, ...]:
+    """The largest difference up to each step over all climbs, as far as the shortest of them goes."""
+    so_far = [np.maximum.accumulate(np.nan_to_num(np.array(steps, float), nan=np.inf)) for steps in climbs if steps]
+    n_steps = min(map(len, so_far), default=0)
+    return tuple(np.max([steps[:n_steps] for steps in so_far], axis=0).tolist() if so_far else ())
 
 
-def _so_far(divergence: Sequence[float | None]) -> np.ndarray:
-    return np.maximum.accumulate([np.inf if value is None else value for value in divergence])
+def _shares(steps: pd.DataFrame) -> pd.Series:
+    """(rung, largest difference over its tolerance) of each adapter, in the order in which it climbs."""
+    share = (steps["difference"] / steps["tolerance"]).where(steps["tolerance"] != 0, 0.0).where(steps["holds"], np.inf)
+    by_rung = share.set_axis(steps.set_index("rung", append=True).index).groupby(level=[*_ADAPTER, "rung"], sort=False)
+    largest = by_rung.max().clip(lower=0).reset_index("rung", name="share")
+    return objects(values(largest), largest.index)
 
 
-def _shares(climbs: Sequence[Record]) -> tuple[tuple[str, float], ...]:
-    shares: dict[str, float] = {}
-    for rung in (rung for record in climbs for rung in record["rungs"]):
-        share = (rung["difference"] / rung["tolerance"] if rung["tolerance"] else 0.0) if rung["holds"] else np.inf
-        shares[rung["rung"]] = max(share, shares.get(rung["rung"], 0.0))
-    return tuple(shares.items())
-
-
-def rung_rows(records: Sequence[Record]) -> tuple[RungRow, ...]:
+def rung_rows(cells: pd.DataFrame) -> tuple[RungRow, ...]:
     """The distribution of the differences, rung by rung in the order in which they are climbed."""
-    of_rung: dict[str, list[Record]] = {}
-    for rung in (rung for record in _climbs(records) for rung in record["rungs"] if rung["holds"]):
-        of_rung.setdefault(rung["rung"], []).append(rung)
-    rows = []
-    for name, rungs in of_rung.items():
-        median, high, largest = np.quantile([rung["difference"] for rung in rungs], [0.5, 0.95, 1.0]).tolist()
-        rows.append(RungRow(name, rungs[-1]["tolerance"], len(rungs), median, high, largest))
-    return tuple(rows)
+    steps = _steps(cells.sort_values(["backend", "cell"]))
+    by_rung = steps[steps["holds"]].groupby("rung", sort=False)
+    found = by_rung["difference"].agg(median="median", high=lambda of: of.quantile(0.95), largest="max")
+    found = found.assign(tolerance=by_rung["tolerance"].last(), n_climbs=by_rung.size())
+    return rows(found.reset_index(), RungRow)
 
 
-def bit_rows(records: Sequence[Record]) -> tuple[BitRow, ...]:
+def bit_rows(cells: pd.DataFrame) -> tuple[BitRow, ...]:
     """One row a framework, mode and device whose trainings were repeated, or done with several numbers of threads."""
-    trained = [record for record in _climbs(records) if record["hashes"].get("trained")]
-    rows = []
-    for place, of_place in grouped(trained, lambda r: (r["backend"], r["mode"], r["device"])):
-        again = _same(of_place, lambda r: (*_adapter(r), r["seed"], r["threads"]))
-        threaded = _same(of_place, lambda r: (*_adapter(r), r["seed"]), distinct=lambda r: r["threads"])
-        if again or threaded:
-            rows.append(BitRow(*place, len(again), sum(again), len(threaded), sum(threaded)))
-    return tuple(rows)
+    trained = cells[cells["rungs"].notna() & cells["hashes/trained"].notna()]
+    if trained.empty:
+        return ()
+    again = _same(trained, [*_ADAPTER, "seed", "threads"], "cell").set_axis(["n_repeated", "n_same_again"], axis=1)
+    threaded = _same(trained, [*_ADAPTER, "seed"], "threads").set_axis(["n_rethreaded", "n_same_threaded"], axis=1)
+    return rows(again.join(threaded, how="outer").fillna(0).astype(int).reset_index(), BitRow)
 
 
-def _same(
-    records: Sequence[Record],
-    key: Callable[[Record], tuple[object, ...]],
-    distinct: Callable[[Record], object] = lambda record: record["cell"],
-) -> list[bool]:
-    """For each group in which several are distinct, whether all came out the same."""
-    groups = [of_one for _, of_one in grouped(records, key) if len(set(map(distinct, of_one))) > 1]
-    return [len({record["hashes"]["trained"] for record in of_one}) == 1 for of_one in groups]
+def _same(trained: pd.DataFrame, by: list[str], distinct: str) -> pd.DataFrame:
+    """Of each place how many groups have several distinct cells, and in how many of them all came out the same."""
+    groups = trained.groupby(by).agg(several=(distinct, "nunique"), found=("hashes/trained", "nunique"))
+    alike = groups.loc[groups["several"] > 1, "found"] == 1
+    return alike.groupby(level=_PLACE).agg(["size", "sum"])
 
 
-def kill_rows(records: Sequence[Record]) -> tuple[KillRow, ...]:
+def kill_rows(cells: pd.DataFrame) -> tuple[KillRow, ...]:
     """One row a family and framework that bugs were injected into."""
-    rows = []
-    for record, bugs in _injected(records):
-        survivors = tuple(bug["bug"] for bug in bugs if not bug["caught"])
-        rows.append(KillRow(record["model"], record["backend"], len(bugs), len(bugs) - len(survivors), survivors))
-    lost = (r for r in records if r["kind"] == "agreement" and _is_lost(r) and _is_injected(r))
-    rows += [KillRow(r["model"], r["backend"], 0, 0, (), said(r["status"])) for r in lost]
-    return tuple(sorted(rows, key=lambda row: (row.model, row.backend)))
+    injected = cells[(cells["kind"] == "agreement") & _is_injected(cells)]
+    made = injected.assign(
+        n_injected=injected["bugs_injected"].fillna(0),
+        n_caught=injected["bugs_caught"].fillna(0),
+        survivors=injected["bugs"].map(lambda bugs: tuple(bug["bug"] for bug in bugs if not bug["caught"])),
+        failed=injected["status"].map(said).where(injected["status"] != "ok", ""),
+    )
+    return rows(made.sort_values(["model", "backend"]), KillRow)
 
 
-def bug_rows(records: Sequence[Record]) -> tuple[BugRow, ...]:
+def bug_rows(cells: pd.DataFrame) -> tuple[BugRow, ...]:
     """One row a family and bug, over all frameworks in which it was injected."""
-    found = [(record["model"], record["backend"], bug) for record, bugs in _injected(records) for bug in bugs]
-    rows = []
-    for (model, name), same in grouped(found, lambda row: (row[0], row[2]["bug"])):
-        broke = tuple(sorted((backend, bug["broke"] or "survived") for _, backend, bug in same))
-        first = same[0][2]
-        rows.append(BugRow(model, name, first["due"], broke, tuple(first.get("seen", ()))))
-    return tuple(rows)
-
-
-def _injected(records: Sequence[Record]) -> list[tuple[Record, list[Record]]]:
-    agreement = (record for record in records if record["kind"] == "agreement")
-    return [(record, record["settings"]["bugs"]) for record in agreement if record["settings"].get("bugs")]
+    bugs = cells.set_index(["model", "backend"])["bugs"].explode().dropna()
+    found = fields_of(bugs, "bug", "due", "broke", "seen").reset_index().fillna({"broke": "survived"})
+    found = found.sort_values(["backend", "broke"]).sort_values(
+        ["model", "bug"], kind="stable", key=lambda of: of.map(repr)
+    )
+    found = found.assign(broke=objects(values(found[["backend", "broke"]]), found.index), seen=found["seen"].map(tuple))
+    broke = found.groupby(["model", "bug"])["broke"].agg(tuple)
+    return rows(found.drop(columns="broke").drop_duplicates(["model", "bug"]).join(broke, ["model", "bug"]), BugRow)

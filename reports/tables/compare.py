@@ -90,7 +90,7 @@ class Comparison:
         changes: what is beyond its noise by most comes first.
         failures, mended: (B's record, why it fails or failed) of cells that fail in B alone, or in A alone.
         only_a, only_b: records without a counterpart.
-        other_data: pairs whose data differ, so that no metric is compared.
+        other_data: pairs whose data differ, so that no figure is compared.
         other_machine: pairs that were timed on different machines, so that no rate is compared.
         versions: library -> its version in A and in B, where these differ.
     """
@@ -116,8 +116,8 @@ def compare(a: Sequence[AnyRecord], b: Sequence[AnyRecord]) -> Comparison:
     pairs, only_a, only_b = _matched(a, b)
     sound = [pair for pair in pairs if not any(map(_fault, pair))]
     same_data = [pair for pair in sound if _same_data(pair)]
-    timed = [pair for pair in sound if pair[1].kind in RATES]
-    same_place = [pair for pair in timed if same_machine(pair[0].machine, pair[1].machine)]
+    timed = [pair for pair in same_data if pair[1].kind in RATES]
+    same_place = [pair for pair in timed if _same_machine(pair)]
     changes = [*_judged(_metrics(same_data)), *_judged(_rates(same_place))]
     return Comparison(
         tuple(sorted(changes, key=lambda change: -change.distance)),
@@ -126,7 +126,7 @@ def compare(a: Sequence[AnyRecord], b: Sequence[AnyRecord]) -> Comparison:
         tuple(only_a),
         tuple(only_b),
         tuple(pair for pair in sound if not _same_data(pair)),
-        tuple(pair for pair in timed if pair not in same_place),
+        tuple(pair for pair in timed if not _same_machine(pair)),
         _versions(pairs),
     )
 
@@ -177,6 +177,10 @@ def _fault(record: AnyRecord) -> str:
 def _same_data(pair: Pair) -> bool:
     a, b = (record.hashes for record in pair)
     return all(a.get(name) == b.get(name) for name in ("dataset", "split"))
+
+
+def _same_machine(pair: Pair) -> bool:
+    return same_machine(pair[0].machine, pair[1].machine)
 
 
 def _metrics(pairs: Sequence[Pair]) -> Iterator[Change]:

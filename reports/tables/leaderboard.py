@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from backends.registry import FRAMEWORKS
-from benchmarks.records import AnyRecord
+from benchmarks.records import AnyRecord, Machine
 from reports.tables import agreement
 from reports.tables.accuracy import AccuracyTable, accuracy_tables
 from reports.tables.answers import TableAnswers, WinsRow, table_answers, wins_rows
-from reports.tables.cells import CellRow, cell_rows
+from reports.tables.frame import counts, frame_of, rows, values
 from reports.tables.maps import ItemMapTable, item_map_tables
 from reports.tables.overview import OverviewRow, overview_rows
 from reports.tables.paired import PairedTable, paired_tables
-from reports.tables.records import Record, grouped, plain, prepare
+from reports.tables.records import prepare
 from reports.tables.reproduce import Commands, commands
 from reports.tables.retrieval import IndexTable, index_tables, source_of
 from reports.tables.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
@@ -45,18 +47,6 @@ class FailureRow:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """The one machine of all records."""
-
-    id: str
-    cpu: str
-    cores: int
-    memory_bytes: int
-    system: str
-    gpu: str | None
-
-
-@dataclass(frozen=True)
 class Environment:
     """What the figures depend on beside the code."""
 
@@ -82,7 +72,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Leaderboards:
-    """Everything that a report shows."""
+    """Everything that a report shows; `cells` is the table that it is formed from."""
 
     headline: Headline
     overview: tuple[OverviewRow, ...]
@@ -103,7 +93,7 @@ class Leaderboards:
     failures: tuple[FailureRow, ...]
     environment: Environment
     commands: Commands
-    cells: tuple[CellRow, ...]
+    cells: pd.DataFrame = field(compare=False, repr=False)
     left_out: tuple[str, ...] = ()
 
 
@@ -124,33 +114,34 @@ def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: t
         InputError: there are no records, or they come from several machines or several versions of one dataset, or
             they disagree on the primary metric of a protocol.
     """
-    chosen = plain(prepare(records))
+    prepared = prepare(records)
     judged = _judged(verdicts)
-    retrieval = index_tables(chosen)
+    found = commands(prepared)
+    cells = frame_of(prepared, found.of_cell)
+    retrieval = index_tables(cells)
     answers = table_answers(retrieval)
-    found = commands(chosen)
-    accuracy, throughput = accuracy_tables(chosen, judged), throughput_tables(chosen)
+    accuracy, throughput = accuracy_tables(cells, judged), throughput_tables(cells)
     return Leaderboards(
-        headline=_headline(chosen, judged),
+        headline=_headline(cells, judged),
         overview=overview_rows(accuracy, throughput),
         accuracy=accuracy,
-        paired=paired_tables(chosen),
+        paired=paired_tables(cells),
         verdicts=judged,
-        ladder=agreement.ladder_rows(chosen),
-        rungs=agreement.rung_rows(chosen),
-        bits=agreement.bit_rows(chosen),
-        kills=agreement.kill_rows(chosen),
-        bugs=agreement.bug_rows(chosen),
+        ladder=agreement.ladder_rows(cells),
+        rungs=agreement.rung_rows(cells),
+        bits=agreement.bit_rows(cells),
+        kills=agreement.kill_rows(cells),
+        bugs=agreement.bug_rows(cells),
         throughput=throughput,
         retrieval=retrieval,
         answers=answers,
         wins=wins_rows(answers),
-        item_maps=item_map_tables(chosen),
-        overhead=overhead_rows(chosen),
-        failures=_failures(chosen),
-        environment=_environment(chosen),
+        item_maps=item_map_tables(cells),
+        overhead=overhead_rows(cells),
+        failures=_failures(cells),
+        environment=_environment(cells),
         commands=found,
-        cells=cell_rows(chosen, found.of_cell),
+        cells=cells,
         left_out=left_out,
     )
 
@@ -166,73 +157,46 @@ def _judged(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     return tuple(sorted(chosen, key=lambda v: (place(v), v.reason)))
 
 
-def _headline(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Headline:
-    backends = {record["backend"] for record in records}
-    counts = Counter(verdict.counted_as for verdict in verdicts)
+def _headline(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> Headline:
+    counted = Counter(verdict.counted_as for verdict in verdicts)
     words = ("agrees", "agrees, incomplete", "differs", "undecided", "not compared")
     return Headline(
-        models=tuple(sorted({record["model"] for record in records})),
-        frameworks=tuple(name for name in FRAMEWORKS if name in backends),
-        datasets=tuple(sorted({record["dataset"] for record in records})),
-        n_cells=len(records),
-        n_failed=sum(record["status"] != "ok" for record in records),
-        verdicts=tuple((name, counts[name]) for name in words if counts[name] or name != "agrees, incomplete"),
+        models=tuple(sorted(cells["model"].unique())),
+        frameworks=tuple(name for name in FRAMEWORKS if (cells["backend"] == name).any()),
+        datasets=tuple(sorted(cells["dataset"].unique())),
+        n_cells=len(cells),
+        n_failed=int((cells["status"] != "ok").sum()),
+        verdicts=tuple((name, counted[name]) for name in words if counted[name] or name != "agrees, incomplete"),
     )
 
 
-def _failures(records: Sequence[Record]) -> tuple[FailureRow, ...]:
-    same = (
-        "kind",
-        "model",
-        "variant",
-        "backend",
-        "mode",
-        "device",
-        "dataset",
-        "protocol",
-        "seed",
-        "status",
-        "reason",
-        "cell",
-    )
-    failed = [record for record in records if record["status"] != "ok"]
-    rows = [FailureRow(**{name: record[name] for name in same}, index=_index_name(record)) for record in failed]
-    return tuple(sorted(rows, key=lambda r: (r.dataset, r.protocol, r.kind, r.model, r.variant, r.backend, repr(r))))
+def _failures(cells: pd.DataFrame) -> tuple[FailureRow, ...]:
+    failed = cells[cells["status"] != "ok"]
+    settings = (failed["build"].fillna("") + ", " + failed["query"].fillna("")).str.strip(", ")
+    index = (failed["index"] + " " + settings + ", vectors of " + source_of(failed)).fillna("")
+    order = ["dataset", "protocol", "kind", "model", "variant", "backend", "mode", "device", "index", "seed", "cell"]
+    return rows(failed.assign(index=index).sort_values(order), FailureRow)
 
 
-def _index_name(record: Record) -> str:
-    if not record["index"]:
-        return ""
-    settings = {**record["index"]["build"], **record["index"]["query"]}
-    text = ", ".join(f"{name}={value}" for name, value in sorted(settings.items()))
-    return f"{record['index']['name']} {text}, vectors of {source_of(record)}"
-
-
-def _environment(records: Sequence[Record]) -> Environment:
-    versions: dict[str, dict[str, set[str]]] = {}
-    for record in records:
-        known = versions.setdefault(_library(record), {})
-        for package, version in record["versions"].items():
-            known.setdefault(package, set()).add(version)
-    by_dataset = sorted({(r["dataset"], r["protocol"], r["hashes"].get("dataset", "")) for r in records})
-    known_hash = {(dataset, protocol) for dataset, protocol, value in by_dataset if value}
-    notes = Counter((record["dataset"], note) for record in records for note in record["notes"])
+def _environment(cells: pd.DataFrame) -> Environment:
+    versions = cells.filter(regex="^versions/").assign(library=_library(cells)).melt("library", var_name="package")
+    versions = versions.dropna().drop_duplicates().sort_values(["library", "package", "value"])
+    versions["package"] = versions["package"].str.removeprefix("versions/")
+    of_package = versions.groupby(["library", "package"])["value"].agg(", ".join).reset_index("package")
+    of_data = ["dataset", "protocol", "hashes/dataset"]
+    data = cells[of_data].fillna("").sort_values(of_data)
     return Environment(
-        machine=Machine(**records[0]["machine"]),
-        devices=tuple((*key, len(of)) for key, of in grouped(records, lambda r: (r["device"], r["threads"]))),
-        versions=tuple(
-            (library, tuple((package, ", ".join(sorted(seen))) for package, seen in sorted(packages.items())))
-            for library, packages in sorted(versions.items())
-        ),
-        commits=tuple((*key, len(of)) for key, of in grouped(records, lambda r: (r["commit"], r["dirty"]))),
+        machine=Machine(**cells["machine_facts"].iloc[0]),
+        devices=counts(cells, ["device", "threads"]),
+        versions=tuple((str(library), tuple(values(of_one))) for library, of_one in of_package.groupby("library")),
+        commits=counts(cells, ["commit", "dirty"]),
         # A cell that failed early may not know its hash; one that finished does.
-        datasets=tuple(row for row in by_dataset if row[2] or row[:2] not in known_hash),
-        notes=tuple((*key, n) for key, n in sorted(notes.items())),
+        datasets=tuple(values(data.drop_duplicates(["dataset", "protocol"], keep="last"))),
+        notes=counts(cells[["dataset", "notes"]].explode("notes").dropna(), ["dataset", "notes"]),
     )
 
 
-def _library(record: Record) -> str:
+def _library(cells: pd.DataFrame) -> pd.Series:
     """Index cells and maps load a library of their own instead of the framework that the vectors come from."""
-    if record["kind"] == "index" and record["index"]:
-        return str(record["index"]["name"]).partition("-")[0]
-    return "map" if record["kind"] == "map" else str(record["backend"])
+    of_index = cells["index"].str.partition("-")[0].fillna(cells["backend"])
+    return of_index.mask(cells["kind"] == "map", "map")

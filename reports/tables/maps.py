@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.tables.records import Record, grouped
+import pandas as pd
+
+from reports.tables.frame import fields_of, first, rows
+
+_TABLE = ["dataset", "protocol"]
 
 
 @dataclass(frozen=True)
@@ -48,31 +51,22 @@ class ItemMapTable:
     rows: tuple[ItemMap, ...]
 
 
-def item_map_tables(records: Sequence[Record]) -> tuple[ItemMapTable, ...]:
-    """One table for each dataset and protocol among the map records."""
-    mapped = [record for record in records if record["kind"] == "map"]
-    return tuple(
-        ItemMapTable(dataset, protocol, tuple(sorted(map(_row, of_one), key=_rank)))
-        for (dataset, protocol), of_one in grouped(mapped, lambda r: (r["dataset"], r["protocol"]))
-    )
+def item_map_tables(cells: pd.DataFrame) -> tuple[ItemMapTable, ...]:
+    """One table for each dataset and protocol among the map cells."""
+    mapped = cells[cells["kind"] == "map"]
+    return tuple(ItemMapTable(**first(of_one, _TABLE), rows=_rows(of_one)) for _, of_one in mapped.groupby(_TABLE))
 
 
-def _row(record: Record) -> ItemMap:
-    drawn = record.get("map") or {"method": None, "x": (), "y": (), "category": None, "categories": None}
-    names = ("model", "variant", "backend", "mode", "device", "seed", "status", "cell")
-    return ItemMap(
-        **{name: record[name] for name in names},
-        reason=record["reason"] or "",
+def _rows(cells: pd.DataFrame) -> tuple[ItemMap, ...]:
+    drawn = fields_of(cells["map"], "method", "x", "y", "category", "categories")
+    listed = drawn.drop(columns="method").map(lambda values: tuple(values) if isinstance(values, list) else ())
+    made = cells.assign(
         method=drawn["method"],
-        n_items=record["settings"].get("n_items"),
-        x=tuple(drawn["x"]),
-        y=tuple(drawn["y"]),
-        category=tuple(drawn["category"] or ()),
-        categories=tuple(drawn["categories"] or ()),
-        share=record["metrics"].get("neighbour_category_share"),
-        chance=record["metrics"].get("neighbour_category_chance"),
+        **{str(name): column for name, column in listed.items()},
+        reason=cells["reason"].fillna(""),
+        n_items=cells["settings/n_items"],
+        share=cells.get("metrics/neighbour_category_share"),
+        chance=cells.get("metrics/neighbour_category_chance"),
+        lost=cells["status"] != "ok",
     )
-
-
-def _rank(row: ItemMap) -> tuple[bool, str, str, str, str, str, int]:
-    return row.status != "ok", row.model, row.variant, row.backend, row.mode, row.device, row.seed
+    return rows(made.sort_values(["lost", "model", "variant", "backend", "mode", "device", "seed"]), ItemMap)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from backends.registry import FRAMEWORKS
 from benchmarks.resampling import interval, resampled
-from reports.tables.records import Record, grouped, ok, primary_metric
+from reports.tables.frame import first, objects, primary_metric, rows
 
 N_RESAMPLES = 2000
+_TABLE = ["dataset", "protocol"]
+_ROW = ["model", "variant", "backend", "mode", "device"]
 Floats = npt.NDArray[np.float64]
 
 
@@ -50,71 +52,47 @@ class PairedTable:
     rows: tuple[PairedRow, ...]
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """The records of one row of the table, and their queries' scores, the values averaged over the seeds."""
-
-    record: Record
-    n_seeds: int
-    values: Floats
-    weights: Floats
-
-    @property
-    def name(self) -> tuple[str, str]:
-        return self.record["model"], self.record["variant"]
-
-    @property
-    def metric(self) -> float:
-        return float(self.values.sum() / self.weights.sum())
-
-
-def paired_tables(records: Sequence[Record]) -> tuple[PairedTable, ...]:
+def paired_tables(cells: pd.DataFrame) -> tuple[PairedTable, ...]:
     """One table for each split on which a baseline and another model have scores."""
-    scored = [record for record in ok(records) if record["kind"] == "train" and record.get("scores")]
-    splits = grouped(scored, lambda r: (r["dataset"], r["protocol"], r["hashes"].get("split")))
-    tables = (_table(of_split) for _, of_split in splits)
+    scored = cells[(cells["kind"] == "train") & (cells["status"] == "ok") & cells["scores"].notna()]
+    tables = (_table(of_split) for _, of_split in scored.groupby([*_TABLE, "hashes/split"], dropna=False))
     return tuple(table for table in tables if table)
 
 
-def _table(records: Sequence[Record]) -> PairedTable | None:
-    rows = [_scored(of_row) for _, of_row in grouped(records, _row_key)]
-    rows.sort(key=lambda row: (-row.metric, _row_key(row.record)))
-    baselines = [row for row in rows if row.record["backend"] not in FRAMEWORKS and row.record["model"] != "oracle"]
-    metric = primary_metric(records)
-    if not baselines or len(rows) < 2 or metric is None:
+def _table(cells: pd.DataFrame) -> PairedTable | None:
+    metric = primary_metric(cells)
+    of_cell = pd.DataFrame([scores["values"] for scores in cells["scores"]], pd.MultiIndex.from_frame(cells[_ROW]))
+    of_row = of_cell.groupby(level=_ROW)
+    values = of_row.mean()
+    weights = np.array(cells["scores"].iloc[0]["weights"])
+    best_first = values.loc[values.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    names = best_first.index.to_frame(index=False)
+    is_baseline = (~names["backend"].isin(FRAMEWORKS) & (names["model"] != "oracle")).to_numpy()
+    if not is_baseline.any() or len(names) < 2 or metric is None:
         return None
-    first = records[0]
-    differences = _differences(rows, baselines)
+    made = names.assign(
+        n_seeds=of_row.size().loc[best_first.index].to_numpy(),
+        differences=objects(_differences(best_first.to_numpy(), is_baseline, weights), names.index),
+    )
     return PairedTable(
-        first["dataset"],
-        first["protocol"],
-        metric,
-        len(rows[0].values),
-        tuple(row.name for row in baselines),
-        tuple(
-            PairedRow(*_row_key(row.record), row.n_seeds, tuple(of_row))
-            for row, of_row in zip(rows, differences, strict=True)
-        ),
+        **first(cells, _TABLE),
+        metric=metric,
+        n_queries=len(weights),
+        baselines=tuple(names.loc[is_baseline, ["model", "variant"]].itertuples(index=False, name=None)),
+        rows=rows(made, PairedRow),
     )
 
 
-def _row_key(record: Record) -> tuple[str, str, str, str, str]:
-    return record["model"], record["variant"], record["backend"], record["mode"], record["device"]
-
-
-def _scored(records: Sequence[Record]) -> _Scored:
-    values = np.mean([record["scores"]["values"] for record in records], axis=0)
-    return _Scored(records[0], len(records), values, np.array(records[0]["scores"]["weights"]))
-
-
-def _differences(rows: Sequence[_Scored], baselines: Sequence[_Scored]) -> Iterator[list[Difference | None]]:
+def _differences(
+    values: Floats, is_baseline: npt.NDArray[np.bool_], weights: Floats
+) -> list[tuple[Difference | None, ...]]:
     """Each row's from each baseline; all of them are formed on the same draws of queries."""
-    apart = np.stack([row.values - baseline.values for row in rows for baseline in baselines], axis=1)
-    weights = np.repeat(rows[0].weights[:, None], apart.shape[1], axis=1)
-    low, high = interval(resampled(apart, weights, 0, N_RESAMPLES))
-    found = np.stack([apart.sum(0) / weights.sum(0), low, high], axis=1).reshape(len(rows), len(baselines), 3)
-    for row, of_row in zip(rows, found.tolist(), strict=True):
-        yield [
-            None if baseline is row else Difference(*of_pair)
-            for baseline, of_pair in zip(baselines, of_row, strict=True)
-        ]
+    apart = (values[:, None] - values[is_baseline]).reshape(-1, len(weights)).T
+    of_pair = np.repeat(weights[:, None], apart.shape[1], axis=1)
+    low, high = interval(resampled(apart, of_pair, 0, N_RESAMPLES))
+    found = np.stack([apart.sum(0) / weights.sum(), low, high], axis=1).reshape(len(values), -1, 3).tolist()
+    baselines = np.flatnonzero(is_baseline)
+    return [
+        tuple(None if row == baseline else Difference(*pair) for baseline, pair in zip(baselines, pairs, strict=True))
+        for row, pairs in enumerate(found)
+    ]

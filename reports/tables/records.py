@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from benchmarks.records import Agreement, AnyRecord, Index, Throughput, fields
+from benchmarks.records import Agreement, AnyRecord, Index, Throughput
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
 
-Record: TypeAlias = dict[str, Any]
-"""A record as `plain` gives it to the tables."""
 Key = TypeVar("Key")
 Row = TypeVar("Row")
 
@@ -42,57 +40,12 @@ def prepare(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     return chosen
 
 
-def plain(records: Iterable[AnyRecord]) -> list[Record]:
-    """Records as dictionaries with the fields of all kinds, bugs among the settings."""
-    made = []
-    for record in map(fields, records):
-        bugs = {"bugs": record["bugs"]} if record["bugs"] else {}
-        made.append({**record, "settings": {**record["settings"], **bugs}})
-    return made
-
-
 def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key, list[Row]]]:
     """Records, or parts of them, by key, keys in their order of representation (they may hold None)."""
     groups: dict[Key, list[Row]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
     return sorted(groups.items(), key=lambda item: repr(item[0]))
-
-
-def ok(records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if record["status"] == "ok"]
-
-
-def samples(record: Record, name: str) -> list[float]:
-    """A timing as a list of samples, whether it was recorded as one number, as many or not at all."""
-    value = record["timings"].get(name, [])
-    return [float(sample) for sample in value] if isinstance(value, list) else [float(value)]
-
-
-def single(record: Record, name: str) -> float | None:
-    """A timing that was taken once."""
-    taken = samples(record, name)
-    return taken[0] if len(taken) == 1 else None
-
-
-def primary_metric(records: Sequence[Record]) -> str | None:
-    """The metric that these records' protocol is judged by, None where none of them got so far as to say.
-
-    Raises:
-        InputError: they name several, or a finished one names none.
-    """
-    names = sorted({str(record["settings"]["primary_metric"]) for record in records if _names_metric(record)})
-    where = f"{records[0]['dataset']} / {records[0]['protocol']}"
-    if len(names) > 1:
-        raise InputError(f"records of {where} name several primary metrics ({', '.join(names)}): expected one")
-    nameless = [record["cell"] for record in ok(records) if not _names_metric(record)]
-    if nameless:
-        raise InputError(f"record {nameless[0]} of {where} lacks settings.primary_metric: run that cell again")
-    return names[0] if names else None
-
-
-def _names_metric(record: Record) -> bool:
-    return "primary_metric" in record["settings"]
 
 
 def _identity(record: AnyRecord) -> tuple[object, ...]:

@@ -10,15 +10,17 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import protocols, specs, suites
+from benchmarks.records import Agreement, AnyRecord, Index
 from benchmarks.specs.base import settings
 from benchmarks.suites import Asked, Block, ModelRow
 from benchmarks.suites.overriding import difference
 from datasets import vectors
 from datasets.errors import InputError
-from reports.tables.records import Record, spec_settings
+from reports.tables.records import spec_settings
 
 PROGRAM = "python -m benchmarks"
 
@@ -45,19 +47,19 @@ class _Fit:
     block: Block
 
 
-def commands(records: Sequence[Record]) -> Commands:
+def commands(records: Sequence[AnyRecord]) -> Commands:
     """The commands of one results folder; of several suites that fit, the one that fits most of its records counts."""
-    fits = {record["cell"]: _fits(record) for record in records if record["kind"] != "agreement"}
+    fits = {record.cell: _fits(record) for record in records if not isinstance(record, Agreement)}
     votes = Counter(asking for found in fits.values() for asking in {fit.asking for fit in found})
     of_cell, whole = {}, Counter[str]()
     for record in records:
-        found = fits.get(record["cell"], [])
+        found = fits.get(record.cell, [])
         best = min(found, key=lambda fit: (-votes[fit.asking], fit.asking, _seeds(record, fit)), default=None)
-        if record["kind"] == "agreement":
-            of_cell[record["cell"]] = _agree(record)
+        if isinstance(record, Agreement):
+            of_cell[record.cell] = _agree(record)
             whole[_whole_agree(record)] += 1
         else:
-            of_cell[record["cell"]] = _run(record, best) if best else ""
+            of_cell[record.cell] = _run(record, best) if best else ""
             whole[f"{PROGRAM} run {best.asking}" if best else ""] += 1
     return Commands(of_cell, tuple(sorted(whole.items())))
 
@@ -74,68 +76,65 @@ def mutants(model: str, backend: str = "") -> str:
     return f"{PROGRAM} agree --mutants --models {shlex.quote(model)}{of_backend}"
 
 
-def _run(record: Record, fit: _Fit) -> str:
-    words = [
-        f"{PROGRAM} run {fit.narrowed}" + f" --models {shlex.quote(record['model'])}" * (fit.block.vectors is None)
-    ]
+def _run(record: AnyRecord, fit: _Fit) -> str:
+    words = [f"{PROGRAM} run {fit.narrowed}" + f" --models {shlex.quote(record.model)}" * (fit.block.vectors is None)]
     # Rates are compared within one run, so that a throughput row is measured with all others of its table.
-    if record["backend"] in FRAMEWORKS and record["kind"] != "throughput":
-        words.append(f"--backends {record['backend']} --mode {record['mode']}")
-    if record["kind"] == "index" and record["index"]:
-        words.append("--indexes " + " ".join(dict.fromkeys(("exact", shlex.quote(record["index"]["name"])))))
+    if record.backend in FRAMEWORKS and record.kind != "throughput":
+        words.append(f"--backends {record.backend} --mode {record.mode}")
+    if isinstance(record, Index):
+        words.append("--indexes " + " ".join(dict.fromkeys(("exact", shlex.quote(record.index.name)))))
     return " ".join([*words, *_seeds(record, fit), *_machine(record)])
 
 
-def _agree(record: Record) -> str:
-    injected = bool(record["settings"].get("bugs"))
-    place = (record["model"], record["backend"])
-    words = [mutants(*place) if injected else agree(*place, record["mode"])]
-    words += [f"--seeds {record['seed']}"] if record["seed"] else []
+def _agree(record: Agreement) -> str:
+    place = (record.model, record.backend)
+    words = [mutants(*place) if record.bugs else agree(*place, record.mode)]
+    words += [f"--seeds {record.seed}"] if record.seed else []
     return " ".join([*words, *_repeats(record), *_machine(record)])
 
 
-def _whole_agree(record: Record) -> str:
-    return f"{PROGRAM} agree" + (" --mutants" if record["settings"].get("bugs") else "")
+def _whole_agree(record: Agreement) -> str:
+    return f"{PROGRAM} agree" + (" --mutants" if record.bugs else "")
 
 
-def _repeats(record: Record) -> list[str]:
-    repeat = record["hashes"].get("repeat")
+def _repeats(record: AnyRecord) -> list[str]:
+    repeat = record.hashes.get("repeat")
     return [f"--repeats {int(repeat) + 1}"] if repeat and repeat.isdecimal() else []
 
 
-def _seeds(record: Record, fit: _Fit) -> list[str]:
-    return [] if record["seed"] in fit.block.seeds else [f"--seeds {record['seed']}"]
+def _seeds(record: AnyRecord, fit: _Fit) -> list[str]:
+    return [] if record.seed in fit.block.seeds else [f"--seeds {record.seed}"]
 
 
-def _machine(record: Record) -> list[str]:
-    threads = [f"--threads {record['threads']}"] if record["threads"] != 1 else []
-    return threads + (["--device gpu"] if record["device"] == "gpu" else [])
+def _machine(record: AnyRecord) -> list[str]:
+    threads = [f"--threads {record.threads}"] if record.threads != 1 else []
+    return threads + (["--device gpu"] if record.device == "gpu" else [])
 
 
-def _fits(record: Record) -> list[_Fit]:
-    dataset = shlex.quote(record["dataset"])
+def _fits(record: AnyRecord) -> list[_Fit]:
+    dataset = shlex.quote(record.dataset)
     found = []
     for name in suites.names():
         blocks = _blocks(name)
         several = len({block.dataset for block in blocks}) > 1
         narrowed = f"--suite {name}" + (f" --datasets {dataset}" if several else "")
-        own = (block for block in blocks if block.dataset == record["dataset"] and _describes(block, record))
+        own = (block for block in blocks if block.dataset == record.dataset and _describes(block, record))
         found += [_Fit(f"--suite {name}", narrowed, block) for block in own]
     # A run that names a data set and no suite takes the one that was made for others of its kind.
-    general = _general(record["dataset"]) if not found else ()
+    general = _general(record.dataset) if not found else ()
     found += [
         _Fit(f"--datasets {dataset}", f"--datasets {dataset}", block) for block in general if _describes(block, record)
     ]
     return found or _fits_with_options(record)
 
 
-def _fits_with_options(record: Record) -> list[_Fit]:
+def _fits_with_options(record: AnyRecord) -> list[_Fit]:
     """The same, where the record's protocol or settings were put in the place of what a suite says."""
-    protocol, index = record["settings"].get("protocol"), record["index"]
-    if record["model"] not in FAMILIES or not isinstance(protocol, dict):
+    protocol, index = record.settings.get("protocol"), record.index.name if isinstance(record, Index) else ""
+    if record.model not in FAMILIES or not isinstance(protocol, dict):
         return []
-    wanted = [json.dumps(given, sort_keys=True) for given in (protocol, spec_settings(record["settings"]))]
-    ways = _with_options(record["dataset"], record["model"], index["name"] if index else "", *wanted)
+    wanted = [json.dumps(given, sort_keys=True) for given in (protocol, spec_settings(record.settings))]
+    ways = _with_options(record.dataset, record.model, index, *wanted)
     return [way for way in ways if _describes(way.block, record)]
 
 
@@ -182,54 +181,50 @@ def _blocks(name: str) -> tuple[Block, ...]:
     return suites.load(name).blocks
 
 
-def _describes(block: Block, record: Record) -> bool:
+def _describes(block: Block, record: AnyRecord) -> bool:
     if block.vectors is not None:
-        return _searches(block, block.vectors, record)
-    if _protocol(json.dumps(dict(block.protocol))) != record["settings"].get("protocol"):
+        return isinstance(record, Index) and _searches(block, block.vectors, record)
+    if _protocol(json.dumps(dict(block.protocol))) != record.settings.get("protocol"):
         return False
-    rows = [row for row in block.models if row.model == record["model"] and _same_spec(row, record)]
+    rows = [row for row in block.models if row.model == record.model and _same_spec(row, record)]
     measured = {
         "train": True,
-        "throughput": record["mode"] in block.throughput and any(row.timed for row in rows),
-        "index": _sweeps(block, record),
+        "throughput": record.mode in block.throughput and any(row.timed for row in rows),
+        "index": isinstance(record, Index) and _sweeps(block, record),
         "map": block.item_maps,
     }
-    return bool(rows) and measured[record["kind"]]
+    return bool(rows) and measured[record.kind]
 
 
-def _searches(block: Block, made_up: vectors.Settings, record: Record) -> bool:
+def _searches(block: Block, made_up: vectors.Settings, record: Index) -> bool:
     """Whether a block's made-up vectors are those that the record's index was asked about."""
-    same = all(record["settings"].get(name) == value for name, value in dataclasses.asdict(made_up).items())
-    return same and dict(block.protocol) == record["settings"].get("protocol") and _sweeps(block, record)
+    same = all(record.settings.get(name) == value for name, value in dataclasses.asdict(made_up).items())
+    return same and dict(block.protocol) == record.settings.get("protocol") and _sweeps(block, record)
 
 
-def _sweeps(block: Block, record: Record) -> bool:
-    index = record["index"]
-    return index is None or any(
-        row.name == index["name"] and index["build"] in map(dict, row.build) and index["query"] in map(dict, row.query)
-        for row in block.indexes
-    )
+def _sweeps(block: Block, record: Index) -> bool:
+    name, build, query = record.index.name, record.index.build, record.index.query
+    rows = (row for row in block.indexes if row.name == name)
+    return any(build in map(dict, row.build) and query in map(dict, row.query) for row in rows)
 
 
-def _same_spec(row: ModelRow, record: Record) -> bool:
+def _same_spec(row: ModelRow, record: AnyRecord) -> bool:
     """Whether all that the record knows of its spec is so in the suite; newer versions of a spec have more fields."""
     described = _spec(row.model, json.dumps(dict(row.settings)))
-    return all(
-        name in described and described[name] == value for name, value in spec_settings(record["settings"]).items()
-    )
+    return all(name in described and described[name] == value for name, value in spec_settings(record.settings).items())
 
 
 @functools.cache
-def _spec(model: str, given: str) -> Record:
+def _spec(model: str, given: str) -> dict[str, Any]:
     """The settings of a suite's row as they come back out of a record."""
-    made: Record = json.loads(json.dumps(settings(specs.make(model, json.loads(given)))))
+    made: dict[str, Any] = json.loads(json.dumps(settings(specs.make(model, json.loads(given)))))
     return made
 
 
 @functools.cache
-def _protocol(given: str) -> Record | None:
+def _protocol(given: str) -> dict[str, Any] | None:
     try:
-        made: Record = json.loads(json.dumps(protocols.described(protocols.make(json.loads(given)))))
+        made: dict[str, Any] = json.loads(json.dumps(protocols.described(protocols.make(json.loads(given)))))
     except InputError:  # a suite of something that is no protocol of ours cannot be held against one
         return None
     return made

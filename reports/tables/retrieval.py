@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from benchmarks.agreement.verdict import said
-from reports.tables.records import Record, grouped, ok, primary_metric, samples, single
+from reports.tables.frame import by_group, first, objects, primary_metric, rows
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 _RECALL = "index_recall@"
+_TABLE = ["dataset", "protocol", "model", "variant", "backend", "mode", "device", "threads", "seed"]
+"""Seeds are other vectors: rows of two seeds are not points of one curve."""
+_RANK = ["failed", "other", "name", "build", "reached", "slowness", "query"]
 
 
 @dataclass(frozen=True)
@@ -106,147 +113,86 @@ class IndexTable:
         return f"{family} {how}" if own and all(row.status != "ok" for row in own) else ""
 
 
-def index_tables(records: Sequence[Record]) -> tuple[IndexTable, ...]:
+def index_tables(cells: pd.DataFrame) -> tuple[IndexTable, ...]:
     """One table for each dataset, source of vectors, device, number of threads and group."""
-    indexed = [record for record in records if record["kind"] == "index"]
-    tables = []
-    for _, of_one in grouped(indexed, _table_key):
-        groups = sorted({record["group"] for record in of_one} - {None}) or [None]
-        tables += [_table([r for r in of_one if r["group"] in {group, None}], group) for group in groups]
-    return tuple(tables)
+    indexed = cells[cells["kind"] == "index"]
+    return tuple(_table(*of_group) for _, of_one in indexed.groupby(_TABLE) for of_group in by_group(of_one))
 
 
-def source_of(record: Record) -> str:
+def source_of(cells: pd.DataFrame) -> pd.Series:
     """Where the vectors come from."""
-    return f"{record['model']} {record['variant']}, {record['backend']} {record['mode']}"
+    return cells["model"] + " " + cells["variant"] + ", " + cells["backend"] + " " + cells["mode"]
 
 
-def _table_key(record: Record) -> tuple[object, ...]:
-    # Seeds are other vectors: rows of two seeds are not points of one curve.
-    names = ("dataset", "protocol", "model", "variant", "backend", "mode", "device", "threads", "seed")
-    return tuple(record[name] for name in names)
-
-
-def _table(records: Sequence[Record], group: str | None) -> IndexTable:
-    primary = primary_metric(records)
-    recall_metric = _recall_metric(records, primary)
+def _table(group: str | None, cells: pd.DataFrame) -> IndexTable:
+    primary = primary_metric(cells)
     # Made-up vectors have no task: they are judged by the index recall itself.
     task_metric = None if primary is None or primary.startswith(_RECALL) else primary
-    comparable = [r for r in ok(records) if group is not None and r["group"] == group]
-    exact = next((r for r in comparable if r["index"] and r["index"]["name"] == "exact"), None)
-    front = _front(comparable, recall_metric)
-    rows = {}
-    for record in records:
-        base = exact if record in comparable else None
-        rows[record["cell"]] = _row(
-            record, recall_metric, task_metric, base, in_group=record in comparable, on_front=record["cell"] in front
-        )
-    first = records[0]
+    recall_metric = _recall_metric(cells[cells["status"] == "ok"], primary)
+    in_group = (cells["status"] == "ok") & (cells["group"] == group)
+    recall = cells.get(f"metrics/{recall_metric}", pd.Series(np.nan, cells.index))
+    made = cells.assign(
+        name=cells["index"],
+        **cells[["build", "query", "reason"]].fillna(""),
+        recall=recall,
+        task=cells["primary"] if task_metric else None,
+        lost=objects(map(_lost, cells["lost"], cells["lost_low"], cells["lost_high"]), cells.index),
+        rates=cells["windows/batch_qps"],
+        rates_all=cells["windows/batch_qps_all"],
+        qps=cells["windows/batch_qps"].map(spread_of),
+        qps_all=cells["windows/batch_qps_all"].map(spread_of),
+        to_exact=_to_exact(cells[in_group]),
+        p95_windows=cells["windows/p95_s"],
+        load_s=cells["windows/load_s"].map(spread_of),
+        call_overhead=cells["windows/call_overhead"].map(spread_of),
+        in_group=in_group,
+        on_front=_front(recall.where(in_group), cells["batch_qps"]),
+        failed=cells["status"] != "ok",
+        other=cells["index"] != "exact",
+        reached=recall.fillna(0),
+        slowness=-cells["batch_qps"].fillna(0),
+    )
     return IndexTable(
-        dataset=first["dataset"],
-        protocol=first["protocol"],
-        model=first["model"],
-        source=source_of(first),
-        seed=first["seed"],
-        device=first["device"],
-        threads=first["threads"],
+        **first(cells, ["dataset", "protocol", "model", "seed", "device", "threads"]),
+        source=source_of(cells).iloc[0],
         group=group,
-        n_items=_setting(records, "n_items"),
-        dim=_setting(records, "dim"),
-        n_queries=_setting(records, "n_queries"),
-        n_interests=_setting(records, "n_interests"),
-        threads_all=_setting(records, "threads_all"),
+        **_settings(cells, "n_items", "dim", "n_queries", "n_interests", "threads_all"),
         recall_metric=recall_metric,
         task_metric=task_metric,
-        rows=tuple(sorted(rows.values(), key=_rank)),
+        rows=rows(made.sort_values(_RANK, kind="stable"), IndexRow),
     )
 
 
-def _setting(records: Sequence[Record], name: str) -> int | None:
+def _settings(cells: pd.DataFrame, *names: str) -> dict[str, Any]:
     """What was found out while it ran: cells that failed early do not know it."""
-    return next((int(record["settings"][name]) for record in records if name in record["settings"]), None)
+    known = cells[[f"settings/{name}" for name in names]].bfill().iloc[0]
+    return {name: None if pd.isna(value) else int(value) for name, value in zip(names, known, strict=True)}
 
 
-def _row(
-    record: Record,
-    recall_metric: str | None,
-    task_metric: str | None,
-    exact: Record | None,
-    *,
-    in_group: bool,
-    on_front: bool,
-) -> IndexRow:
-    index = record["index"] or {"name": "no index", "build": {}, "query": {}}
-    rates, rates_all = samples(record, "batch_qps"), samples(record, "batch_qps_all")
-    return IndexRow(
-        cell=record["cell"],
-        run_id=record["run_id"],
-        name=index["name"],
-        build=_settings(index["build"]),
-        query=_settings(index["query"]),
-        status=record["status"],
-        reason=record["reason"] or "",
-        recall=record["metrics"].get(recall_metric),
-        exact=record["metrics"].get(f"exact/{task_metric}"),
-        task=record["metrics"].get(task_metric),
-        lost=_lost(record, task_metric),
-        rates=tuple(rates),
-        rates_all=tuple(rates_all),
-        qps=spread_of(rates),
-        qps_all=spread_of(rates_all),
-        to_exact=paired_ratio(rates, samples(exact, "batch_qps")) if exact else None,
-        p50_s=_median(samples(record, "p50_s")),
-        p95_s=_median(samples(record, "p95_s")),
-        p95_windows=tuple(samples(record, "p95_s")),
-        p99_s=_median(samples(record, "p99_s")),
-        build_s=single(record, "build_s"),
-        save_s=single(record, "save_s"),
-        load_s=spread_of(samples(record, "load_s")),
-        call_overhead=spread_of(samples(record, "call_overhead")),
-        index_bytes=record["memory"].get("index_bytes"),
-        resident_bytes=record["memory"].get("resident_bytes"),
-        in_group=in_group,
-        on_front=on_front,
-    )
+def _lost(value: float, low: float, high: float) -> Lost | None:
+    ends = (None, None) if math.isnan(low) else (low, high)
+    return None if math.isnan(value) else Lost(value, *ends)
 
 
-def _median(taken: list[float]) -> float | None:
-    return statistics.median(taken) if taken else None
+def _to_exact(cells: pd.DataFrame) -> pd.Series | None:
+    """Each cell's rates over those of exact search."""
+    exact = cells[cells["index"] == "exact"].sort_values("cell")
+    if exact.empty:
+        return None
+    return cells["windows/batch_qps"].map(lambda own: paired_ratio(own, exact["windows/batch_qps"].iloc[0]))
 
 
-def _lost(record: Record, task_metric: str | None) -> Lost | None:
-    value = record["metrics"].get(f"lost/{task_metric}")
-    low, high = record["intervals"].get(f"lost/{task_metric}", (None, None))
-    return None if value is None else Lost(value, low, high)
-
-
-def _settings(values: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(values.items()))
-
-
-def _recall_metric(records: Sequence[Record], task_metric: str | None) -> str | None:
+def _recall_metric(done: pd.DataFrame, task_metric: str | None) -> str | None:
     """The index recall at the K of the task's metric where it was taken, else at the smallest K."""
-    names = {name for record in ok(records) for name in record["metrics"] if name.startswith(_RECALL)}
+    taken = done.filter(regex=f"^metrics/{_RECALL}").dropna(axis=1, how="all")
+    names = [str(column).removeprefix("metrics/") for column in taken]
     wanted = _RECALL + (task_metric or "").rpartition("@")[2]
     return wanted if wanted in names else min(names, key=lambda name: (len(name), name), default=None)
 
 
-def _point(record: Record, recall_metric: str | None) -> tuple[float, float] | None:
-    spread = spread_of(samples(record, "batch_qps"))
-    recall = record["metrics"].get(recall_metric)
-    return None if spread is None or recall is None else (recall, spread.median)
-
-
-def _front(records: Sequence[Record], recall_metric: str | None) -> set[str]:
-    """The cells that no other beats in one of recall and rate without losing in the other."""
-    points = {r["cell"]: p for r in records if (p := _point(r, recall_metric)) is not None}
-    return {
-        cell
-        for cell, mine in points.items()
-        if not any(other[0] >= mine[0] and other[1] >= mine[1] and other != mine for other in points.values())
-    }
-
-
-def _rank(row: IndexRow) -> tuple[bool, bool, str, str, float, float, str]:
-    rate = row.qps.median if row.qps else 0.0
-    return row.status != "ok", row.name != "exact", row.name, row.build, row.recall or 0.0, -rate, row.query
+def _front(recall: pd.Series, rate: pd.Series) -> npt.NDArray[np.bool_]:
+    """Whether no other has as much of both recall and rate, and more of one of them."""
+    points = np.stack([recall, rate], axis=1)
+    no_less = (points >= points[:, None]).all(axis=2)
+    beaten = no_less & (points != points[:, None]).any(axis=2)
+    return ~beaten.any(axis=1) & ~np.isnan(points).any(axis=1)

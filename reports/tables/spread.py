@@ -1,4 +1,4 @@
-"""Median and spread of samples, ratios of samples taken by turns, and the interval of a mean over seeds."""
+"""Median and spread of samples, and ratios of samples taken by turns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,3 @@ def paired_ratio(samples: Sequence[float], base: Sequence[float]) -> Spread | No
     """The spread of samples[i] / base[i]: the i-th windows of one group were timed next to each other."""
     # A run that was cut short has fewer windows; what has no neighbour in time is not compared.
     return spread_of([ratio for a, b in zip(samples, base, strict=False) if b > 0 and math.isfinite(ratio := a / b)])
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % confidence interval of the mean of two or more values, by Student's t."""
-    mean = statistics.fmean(values)
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
-    return mean - half, mean + half

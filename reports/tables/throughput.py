@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from benchmarks.agreement.verdict import said
-from reports.tables.records import Record, grouped, ok, samples, single
+from reports.tables.frame import by_group, first, rows
 from reports.tables.spread import Spread, paired_ratio, spread_of
+
+_TABLE = ["dataset", "protocol", "model", "variant", "device", "threads"]
+_PARTS = ["wall_s", "import_s", "init_s", "train_s", "overhead_s", "evaluate_s", "batches_s"]
 
 
 @dataclass(frozen=True)
@@ -64,75 +67,48 @@ class OverheadRow:
     batches_s: Spread | None
 
 
-def throughput_tables(records: Sequence[Record]) -> tuple[ThroughputTable, ...]:
+def throughput_tables(cells: pd.DataFrame) -> tuple[ThroughputTable, ...]:
     """One table for each model, variant, dataset, device, number of threads and group."""
-    timed = [record for record in records if record["kind"] == "throughput"]
-    names = ("dataset", "protocol", "model", "variant", "device", "threads")
-    tables = []
-    for _, of_model in grouped(timed, lambda r: tuple(r[name] for name in names)):
-        groups = sorted({record["group"] for record in of_model} - {None}) or [None]
-        # What never ran belongs to no group; it is shown beside each, and no ratio is formed with it.
-        tables += [_table([r for r in of_model if r["group"] in {group, None}], group) for group in groups]
-    return tuple(tables)
+    timed = cells[cells["kind"] == "throughput"]
+    return tuple(_table(*of_group) for _, of_model in timed.groupby(_TABLE) for of_group in by_group(of_model))
 
 
-def overhead_rows(records: Sequence[Record]) -> tuple[OverheadRow, ...]:
+def overhead_rows(cells: pd.DataFrame) -> tuple[OverheadRow, ...]:
     """One row for each backend that finished a train cell."""
-    trained = [record for record in ok(records) if record["kind"] == "train"]
-    rows = []
-    for backend, cells in grouped(trained, lambda record: record["backend"]):
-        parts = ("wall", "import", "init", "train", "overhead", "evaluate", "batches")
-        spreads = [spread_of([s for cell in cells for s in samples(cell, f"{part}_s")]) for part in parts]
-        rows.append(OverheadRow(backend, len(cells), *spreads))
-    return tuple(rows)
+    trained = cells[(cells["kind"] == "train") & (cells["status"] == "ok")]
+    of_backend = trained.groupby("backend")
+    spreads = of_backend[_PARTS].agg(_over_cells)
+    return rows(spreads.assign(n_cells=of_backend.size()).reset_index(), OverheadRow)
 
 
-def _table(records: Sequence[Record], group: str | None) -> ThroughputTable:
-    comparable = [r for r in ok(records) if group is not None and r["group"] == group and _windows(r)]
+def _over_cells(taken: pd.Series) -> Spread | None:
+    return spread_of(taken.dropna().to_list())
+
+
+def _table(group: str | None, cells: pd.DataFrame) -> ThroughputTable:
+    windows = cells["windows/samples_per_s"]
+    cells = cells.assign(lost=cells["status"] != "ok", name=cells["backend"] + " " + cells["mode"])
     # Names break ties, so that the table does not depend on the order of equal medians.
-    slowest = min(comparable, key=lambda r: (statistics.median(_windows(r)), _name(r)), default=None)
-    reference = next((r for r in comparable if (r["backend"], r["mode"]) == ("torch", "eager")), None)
-    rows = [_row(record, slowest, reference, record in comparable) for record in records]
-    rows.sort(key=lambda row: (row.status != "ok", -_median(row), row.backend, row.mode, row.seed))
-    first = records[0]
+    in_group = cells[~cells["lost"] & (cells["group"] == group) & windows.astype(bool)].sort_values(["name", "cell"])
+    slowest = in_group.nsmallest(1, "samples_per_s")
+    reference = in_group[in_group["name"] == "torch eager"]
+    cells = cells.assign(rate=cells["samples_per_s"].fillna(0))
+    made = cells.assign(
+        reason=cells["reason"].fillna(""),
+        samples_per_s=windows.map(spread_of),
+        to_slowest=_ratios(windows[in_group.index], slowest),
+        to_torch_eager=_ratios(windows[in_group.index], reference),
+    ).sort_values(["lost", "rate", "backend", "mode", "seed", "cell"], ascending=[True, False, True, True, True, True])
     return ThroughputTable(
-        first["model"],
-        first["variant"],
-        first["dataset"],
-        first["protocol"],
-        first["device"],
-        first["threads"],
-        group,
-        _name(slowest) if slowest else None,
-        tuple(rows),
+        **first(cells, _TABLE),
+        group=group,
+        slowest=next(iter(slowest["name"]), None),
+        rows=rows(made, ThroughputRow),
     )
 
 
-def _row(record: Record, slowest: Record | None, reference: Record | None, comparable: bool) -> ThroughputRow:
-    windows = _windows(record)
-    return ThroughputRow(
-        backend=record["backend"],
-        mode=record["mode"],
-        status=record["status"],
-        reason=record["reason"] or "",
-        seed=record["seed"],
-        samples_per_s=spread_of(windows),
-        to_slowest=paired_ratio(windows, _windows(slowest)) if comparable and slowest else None,
-        to_torch_eager=paired_ratio(windows, _windows(reference)) if comparable and reference else None,
-        first_step_s=single(record, "first_step_s"),
-        compile_s=single(record, "compile_s"),
-        peak_rss_bytes=record["memory"].get("peak_rss_bytes"),
-        cell=record["cell"],
-    )
-
-
-def _windows(record: Record) -> list[float]:
-    return samples(record, "window_samples_per_s")
-
-
-def _name(record: Record) -> str:
-    return f"{record['backend']} {record['mode']}"
-
-
-def _median(row: ThroughputRow) -> float:
-    return row.samples_per_s.median if row.samples_per_s else 0.0
+def _ratios(windows: pd.Series, base: pd.DataFrame) -> pd.Series | None:
+    """The spread of each cell's windows over those of the first of the base, None where there is none."""
+    if base.empty:
+        return None
+    return windows.map(lambda own: paired_ratio(own, base["windows/samples_per_s"].iloc[0]))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks import cli
-from benchmarks.cli import listing
+from benchmarks.cli import report
 from benchmarks.exit_codes import BROKEN_PIPE, INTERRUPTED, MACHINE_FAILED, MEANINGS, OUR_FAULT, WRONG_INPUT
 from datasets.errors import InputError, MachineError
 
@@ -29,8 +29,8 @@ def ending(monkeypatch, capsys):
         def raising(_):
             raise error
 
-        monkeypatch.setattr(listing, "call", raising)
-        code = cli.main(["list", *arguments])
+        monkeypatch.setattr(report, "call", raising)
+        code = cli.main(["report", *arguments])
         return code, capsys.readouterr().err
 
     return ending
@@ -78,8 +78,8 @@ class TestErrors:
             with Path("/dev/full").open("wb", buffering=0) as file:
                 file.write(b"x")
 
-        monkeypatch.setattr(listing, "call", filling)
-        assert cli.main(["list"]) == MACHINE_FAILED
+        monkeypatch.setattr(report, "call", filling)
+        assert cli.main(["report"]) == MACHINE_FAILED
         assert (
             "error: /dev/full cannot be read or written: No space left on device; make room" in capsys.readouterr().err
         )

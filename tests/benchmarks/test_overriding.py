@@ -384,6 +384,12 @@ class TestTold:
         made = override([BLOCK, other], Asked(protocol=asked.protocol("leave-one-out")))
         assert variants(made.blocks)[-1] == ("mf-bpr", "short, epochs=3")
 
+    def test_rows_that_come_to_stand_in_several_blocks_are_counted(self):
+        other = dataclasses.replace(BLOCK, protocol={**PROTOCOL, "per": "session"}, models=BLOCK.models[:2])
+        made = override([BLOCK, other], Asked(protocol=asked.protocol("leave-one-out")))
+        assert made.said[-1] == "2 of the rows now stand in another block too and run once"
+        assert "another block" not in " ".join(override([BLOCK, BLOCK], Asked(ks=(3,))).said)
+
 
 class TestComplete:
     def published(self):

@@ -1,6 +1,5 @@
 """Lists for given users: what a model is told about them, and which checkpoints are taken."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

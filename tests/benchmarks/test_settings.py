@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import math
 import pickle
+import re
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -286,3 +287,8 @@ def test_whatever_is_given_is_of_its_type_or_refused(field, value):
     assert type(found) is kinds.get(field, type(found))
     if isinstance(found, float) and field != "either":
         assert 0 <= found <= 1e9
+
+
+def test_a_metric_that_there_is_not_gets_the_nearest():
+    with pytest.raises(SettingError, match=re.escape("as in precision@5 (did you mean 'ndcg'?); correct it")):
+        protocols.make({"name": "leave-k-out", "k": 1, **COMMON, "primary_metric": "ndgc@5"})

@@ -84,6 +84,13 @@ class TestCells:
         refuse_alike(made)
         assert len({cell.describe() for cell in made}) == len({cell.key for cell in made})
 
+    def test_what_stands_in_several_blocks_is_planned_once(self, monkeypatch):
+        prepared = Prepared("shop", CUT, run.Path("unused"), {"dataset": "d", "split": "s"}, ())
+        monkeypatch.setattr(run, "prepare", lambda *_, **__: prepared)
+        once, again = run.plan([of_model({}), of_model({})], Options(), run.Path("results"), None)
+        assert once[1] == cells(of_model({}), prepared, Options())
+        assert again[1] == []
+
     def test_a_protocol_whose_name_tells_it_is_told_by_that(self):
         made = planned(of_model({}), of_model({}, LEAVE_ONE_OUT), of_model({}, {**LEAVE_ONE_OUT, "k": 2}))
         shown = lines(made)

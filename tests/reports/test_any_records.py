@@ -18,10 +18,10 @@ from datasets.errors import InputError
 from reports.charts.draw import draw
 from reports.pages.markdown import markdown, summary
 from reports.pages.site import Run, files
-from reports.tables.cells import to_csv, to_parquet
+from reports.tables.frame import to_csv, to_parquet
 from reports.tables.leaderboard import build
 from reports.tables.readable import without_folders
-from reports.tables.records import plain, prepare
+from reports.tables.records import prepare
 from reports.tables.reproduce import commands
 
 NAMES = (
@@ -202,6 +202,4 @@ def test_what_is_read_twice_stays_as_it_is():
 def test_commands_can_be_pasted_whatever_a_model_is_called():
     climb = next(one for one in suite() if one.kind == "agreement")
     records = [record(kind="agreement", model="x; rm -rf ~", rungs=msgspec.to_builtins(climb.rungs))]
-    assert all(
-        "; rm" not in command.replace("'x; rm -rf ~'", "") for command in commands(plain(records)).of_cell.values()
-    )
+    assert all("; rm" not in command.replace("'x; rm -rf ~'", "") for command in commands(records).of_cell.values())

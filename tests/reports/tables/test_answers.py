@@ -23,8 +23,9 @@ from reports.tables.answers import (
     table_answers,
     wins_rows,
 )
+from reports.tables.frame import frame_of
 from reports.tables.leaderboard import build
-from reports.tables.records import plain, prepare
+from reports.tables.records import prepare
 from reports.tables.retrieval import index_tables
 
 NAMES = ("annoy", "faiss-flat", "faiss-hnsw", "faiss-ivf")
@@ -32,7 +33,7 @@ WITH_INDEXES = ("online-retail", "quick", "sequences")
 
 
 def answered(records):
-    return table_answers(index_tables(plain(prepare(records))))
+    return table_answers(index_tables(frame_of(prepare(records), {})))
 
 
 def answer(records, recall, question):
@@ -218,16 +219,16 @@ def test_what_is_lost_of_the_task_stands_beside_the_winner():
 
 
 def test_made_up_vectors_have_no_task_to_lose():
-    (table,) = index_tables(plain(prepare([searched("annoy", 0.96, [200.0])])))
+    (table,) = index_tables(frame_of(prepare([searched("annoy", 0.96, [200.0])]), {}))
     assert (table.task_metric, table.recall_metric, table.rows[0].lost) == (None, "index_recall@10", None)
     assert (table.n_queries, table.n_interests, table.threads_all, table.search_threads) == (1000, 1, 2, 1)
     assert (table.rows[0].resident_bytes, table.rows[0].load_s.median) == (310_000_000, 0.5)
-    (two,) = index_tables(plain(prepare([searched("annoy", 0.96, [200.0], threads=2)])))
+    (two,) = index_tables(frame_of(prepare([searched("annoy", 0.96, [200.0], threads=2)]), {}))
     assert (two.threads, two.search_threads) == (2, 1)
 
 
 def test_older_records_ran_their_batches_on_the_workers_threads():
-    (table,) = index_tables(plain(prepare([indexed("annoy", 0.96, [200.0], threads=4)])))
+    (table,) = index_tables(frame_of(prepare([indexed("annoy", 0.96, [200.0], threads=4)]), {}))
     assert table.search_threads == 4
 
 

@@ -102,10 +102,10 @@ class TestAccuracy:
         assert (change.noise, change.verdict) == ("tolerance", verdict)
 
     def test_other_data_are_not_compared(self):
-        a = trained(scores())
-        b = changed(a, hashes={**a.hashes, "split": "t" * 16})
-        found = compare([a], [b])
-        assert (found.changes, found.other_data) == ((), ((a, b),))
+        a = [trained(scores()), timed(windows(100))]
+        b = [changed(record, hashes={**record.hashes, "split": "t" * 16}) for record in a]
+        found = compare(a, b)
+        assert (found.changes, found.other_data) == ((), tuple(zip(a, b, strict=True)))
 
     def test_of_an_index_the_recall_is_compared(self):
         index = {"name": "annoy", "build": {}, "query": {}}

@@ -5,13 +5,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-from made_records import record
+from made_records import changed, record
 
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
 from benchmarks.cli.options import overrides
 from benchmarks.harness.plan import Options, Prepared, cells
-from reports.tables.records import plain
 from reports.tables.reproduce import commands
 
 
@@ -37,13 +36,7 @@ def left_by(cell):
     names = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")
     made = {name: getattr(cell, name) for name in names}
     settings = json.loads(json.dumps(settings))
-    return tabled(record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index))
-
-
-def tabled(made):
-    """A record as the tables have it."""
-    (given,) = plain([made])
-    return given
+    return record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index)
 
 
 def cells_of(command):
@@ -69,7 +62,7 @@ def test_the_command_of_a_cell_runs_that_cell(suite):
     assert {whole for whole, _ in found.whole} == {f"python -m benchmarks run --suite {suite}"}
     keys = {command: {cell.key for cell in cells_of(command)} for command in set(found.of_cell.values())}
     for key, made in by_key.items():
-        assert key in keys[found.of_cell[made["cell"]]]
+        assert key in keys[found.of_cell[made.cell]]
 
 
 def test_seeds_threads_and_devices_of_ones_own_are_asked_for():
@@ -83,23 +76,23 @@ def test_seeds_threads_and_devices_of_ones_own_are_asked_for():
 
 
 def test_a_suite_of_somebodys_own_is_not_guessed():
-    (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
-    other = {**made, "settings": {**made["settings"], "learning_rate": 0.5}}
-    assert commands([other]).of_cell == {made["cell"]: ""}
+    (made, *_) = (made for _, made in planned("quick") if made.model == "mf-bpr")
+    other = changed(made, settings={**made.settings, "learning_rate": 0.5})
+    assert commands([other]).of_cell == {made.cell: ""}
     assert commands([other]).whole == (("", 1),)
 
 
 def test_vectors_that_no_suite_searches_are_of_ones_own():
     settings = {"n_items": 77, "dim": 8, "primary_metric": "index_recall@50", "protocol": {"name": "search", "k": 50}}
     index = {"name": "exact", "build": {}, "query": {}}
-    made = tabled(record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index))
-    assert commands([made]).of_cell == {made["cell"]: ""}
+    made = record(kind="index", model="made-up-vectors", dataset="vectors-77", settings=settings, index=index)
+    assert commands([made]).of_cell == {made.cell: ""}
 
 
 def test_a_field_that_a_spec_has_got_since_is_no_difference():
-    (made, *_) = (made for _, made in planned("quick") if made["model"] == "mf-bpr")
-    older = {name: value for name, value in made["settings"].items() if name != "filter_seen"}
-    assert commands([{**made, "settings": older}]).of_cell[made["cell"]]
+    (made, *_) = (made for _, made in planned("quick") if made.model == "mf-bpr")
+    older = {name: value for name, value in made.settings.items() if name != "filter_seen"}
+    assert commands([changed(made, settings=older)]).of_cell[made.cell]
 
 
 def test_ones_own_file_is_named_by_its_data_set():
@@ -127,7 +120,7 @@ def test_the_command_of_a_cell_that_options_made_runs_that_cell(options):
     found = commands(list(made.values()))
     keys = {command: {cell.key for cell in cells_of(command)} for command in set(found.of_cell.values())}
     for key, left in made.items():
-        assert key in keys[found.of_cell[left["cell"]]]
+        assert key in keys[found.of_cell[left.cell]]
 
 
 def test_the_suite_of_most_records_is_preferred():
@@ -140,7 +133,7 @@ def test_climbs_and_injected_bugs_have_their_own_command():
     bug = {"bug": "b", "mode": "eager", "due": "loss", "broke": "loss", "caught": True}
     climb = record(kind="agreement", model="lstm", backend="jax", mode="compiled", seed=1, hashes={"repeat": "1"})
     injected = record(kind="agreement", model="lstm", backend="jax", settings={"bugs": [bug]})
-    found = commands(plain([climb, injected]))
+    found = commands([climb, injected])
     assert found.of_cell[climb.cell] == (
         "python -m benchmarks agree --models lstm --backends jax --mode compiled --seeds 1 --repeats 2"
     )
