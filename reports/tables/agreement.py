@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import EXCUSED, said
-from reports.tables.frame import fields_of, objects, rows, tuples, values
+from reports.tables.forming import fields_of, objects, rows, tuples, values
 
 _ADAPTER = ["dataset", "model", "variant", "backend", "mode", "device"]
 _PLACE = ["backend", "mode", "device"]
