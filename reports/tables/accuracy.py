@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from backends.registry import FRAMEWORKS
-from reports.tables.frame import first, objects, primary_metric, rows, tuples, values
+from reports.tables.forming import first, objects, primary_metric, rows, tuples, values
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import EXCUSED, said
-from reports.tables.frame import fields_of, objects, rows, tuples, values
+from reports.tables.forming import fields_of, objects, rows, tuples, values
 
 _ADAPTER = ["dataset", "model", "variant", "backend", "mode", "device"]
 _PLACE = ["backend", "mode", "device"]
@@ -217,9 +217,7 @@ def bug_rows(cells: pd.DataFrame) -> tuple[BugRow, ...]:
     """One row a family and bug, over all frameworks in which it was injected."""
     bugs = cells.set_index(["model", "backend"])["bugs"].explode().dropna()
     found = fields_of(bugs, "bug", "due", "broke", "seen").reset_index().fillna({"broke": "survived"})
-    found = found.sort_values(["backend", "broke"]).sort_values(
-        ["model", "bug"], kind="stable", key=lambda of: of.map(repr)
-    )
+    found = found.sort_values(["model", "bug", "backend", "broke"])
     found = found.assign(broke=objects(values(found[["backend", "broke"]]), found.index), seen=found["seen"].map(tuple))
     broke = found.groupby(["model", "bug"])["broke"].agg(tuple)
     return rows(found.drop(columns="broke").drop_duplicates(["model", "bug"]).join(broke, ["model", "bug"]), BugRow)

@@ -14,7 +14,8 @@ from benchmarks.records import AnyRecord, Machine
 from reports.tables import agreement
 from reports.tables.accuracy import AccuracyTable, accuracy_tables
 from reports.tables.answers import TableAnswers, WinsRow, table_answers, wins_rows
-from reports.tables.frame import counts, frame_of, rows, values
+from reports.tables.forming import counts, rows, values
+from reports.tables.frame import frame_of
 from reports.tables.maps import ItemMapTable, item_map_tables
 from reports.tables.overview import OverviewRow, overview_rows
 from reports.tables.paired import PairedTable, paired_tables

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.tables.frame import fields_of, first, rows
+from reports.tables.forming import fields_of, first, rows
 
 _TABLE = ["dataset", "protocol"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from backends.registry import FRAMEWORKS
 from benchmarks.resampling import interval, resampled
-from reports.tables.frame import first, objects, primary_metric, rows
+from reports.tables.forming import first, objects, primary_metric, rows
 
 N_RESAMPLES = 2000
 _TABLE = ["dataset", "protocol"]

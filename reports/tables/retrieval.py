@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.agreement.verdict import said
-from reports.tables.frame import by_group, first, objects, primary_metric, rows
+from reports.tables.forming import by_group, first, objects, primary_metric, rows
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 _RECALL = "index_recall@"

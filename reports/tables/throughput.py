@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.agreement.verdict import said
-from reports.tables.frame import by_group, first, rows
+from reports.tables.forming import by_group, first, rows
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 _TABLE = ["dataset", "protocol", "model", "variant", "device", "threads"]
