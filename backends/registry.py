@@ -100,6 +100,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind")),
     }
 )
+TRAINABLE = tuple(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 
 
 def interpreter(backend: str) -> str:
