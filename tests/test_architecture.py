@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from families import ADAPTERS, WHOLE
 
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
@@ -47,16 +48,9 @@ NO_FAMILY = {"__init__", "base", "sequences", "neighbours", "questions", "two_to
 CONTRACT = ["initialise", "train", "gradients", "embed_users", "embed_items", "export", "sync"]
 ADAPTER = sorted(["init", *CONTRACT[1:]])
 IMPORTED_AS = {"paddlepaddle": "paddle"}
-WHOLE = tuple(name for name in FRAMEWORKS if not BACKENDS[name].only)  # those with an adapter of every family
 FORWARD = {"forward": "__call__"}  # what PyTorch and Paddle call it, and what the others do
 
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-ADAPTERS = {
-    (family, backend): adapter
-    for family, row in FAMILIES.items()
-    for backend, adapter in row.adapters.items()
-    if isinstance(adapter, str)
-}
 
 
 def tree(path):

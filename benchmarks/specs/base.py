@@ -15,6 +15,19 @@ import numpy.typing as npt
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 
+class Known(Protocol):
+    """Whatever has users and items of which something is known: a split, or the ladder's own data."""
+
+    @property
+    def n_users(self) -> int: ...
+    @property
+    def n_items(self) -> int: ...
+    @property
+    def user_features(self) -> Arrays: ...
+    @property
+    def item_features(self) -> Arrays: ...
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What a model has to know of the data before it sees any row.
@@ -29,6 +42,10 @@ class Sizes:
     n_items: int
     user_features: Arrays = field(default_factory=dict)
     item_features: Arrays = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, known: Known) -> Sizes:
+        return cls(known.n_users, known.n_items, known.user_features, known.item_features)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import specs
 from benchmarks.agreement import command, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 
 
 def agree(folder, *options, root=ROOT):

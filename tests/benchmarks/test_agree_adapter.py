@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import cli, specs
 from benchmarks.agreement import ladder, mutants, own
 from benchmarks.agreement.tolerances import LADDER
@@ -27,7 +27,6 @@ FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 ROOT = Path(__file__).resolve().parents[2]
 SOUND = (ROOT / "examples" / "my_bpr.py").read_text(encoding="utf-8")
 RUNGS = list(LADDER)
-TRAINABLE = [name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)]
 
 
 class Said(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import sampling, specs
 from benchmarks.agreement import reference, tolerances
 from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, Tolerance
@@ -15,7 +15,6 @@ from benchmarks.harness import store
 from benchmarks.harness.evaluation import answers
 from reports.tables.records import prepare
 
-TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 CLIMBING = [spec for name in TRAINABLE for spec in type(specs.make(name, {})).for_ladder()]
 PUBLISHED = sorted(path.parent for path in Path("reports/published").glob("*/records.jsonl"))
 FAR = 20
