@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ class Adam:
         epsilon: added to the root of the corrected second moment.
     """
 
-    name: ClassVar[str] = "adam"
+    name: ClassVar[Literal["adam"]] = "adam"
     learning_rate: float
     beta1: float = 0.9
     beta2: float = 0.999
@@ -110,7 +110,7 @@ class SGD:
         clip_norm: the gradient is scaled by min(1, clip_norm / its L2 norm over all parameters).
     """
 
-    name: ClassVar[str] = "sgd"
+    name: ClassVar[Literal["sgd"]] = "sgd"
     learning_rate: float
     clip_norm: float
 
