@@ -61,9 +61,16 @@ def test_a_command_that_does_not_exist_would_be_found():
 def test_every_tox_environment_that_is_named_exists():
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    there = {section.removeprefix("testenv:") for section in tox.sections()}
+    there = {name for section in tox.sections() for name in expanded(section.removeprefix("testenv:"))}
     named = {arguments[1] for _, arguments in (*calls("python3", "-m", "tox"), *calls("tox")) if arguments[0] == "-e"}
     assert {"bench", "tests"} <= named <= there
+
+
+def expanded(name):
+    """The environments of a section: `a{b,c}` is ab and ac."""
+    start, _, choices = name.partition("{")
+    choices, _, end = choices.partition("}")
+    return [f"{start}{choice}{end}" for choice in choices.split(",")]
 
 
 @pytest.mark.parametrize(("where", "arguments"), calls("python", "-m", "pytest"))

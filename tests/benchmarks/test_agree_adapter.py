@@ -491,11 +491,11 @@ def without_figures(line):
     return re.sub(r"-?\d[\d.]*(e[+-]\d+)?", "#", " ".join(line.split()))
 
 
-def test_the_examples_do_what_the_readme_shows(agree, monkeypatch):
+def test_the_examples_do_what_the_page_shows(agree, monkeypatch):
     """Names of rungs and of parameters; figures of rounding differ from machine to machine."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command = COMMAND.search(readme)
-    shown = readme[command.end() :].partition("```")[0].strip().splitlines()
+    page = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
+    command = COMMAND.search(page)
+    shown = page[command.end() :].partition("```")[0].strip().splitlines()
     monkeypatch.chdir(ROOT)
     _, _, _, adapter, *options = shlex.split(command[1])
     wrong = agree(adapter, *options)
