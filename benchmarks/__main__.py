@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: see benchmarks/cli.py."""
+"""`python -m benchmarks`: see benchmarks/cli/."""
 
 import sys
 

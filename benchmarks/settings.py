@@ -8,23 +8,56 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import difflib
 import functools
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union
 
 import msgspec
 from msgspec import Meta
 
+from datasets import names as of_things
 from datasets.errors import InputError
 
 T = TypeVar("T")
 Place: TypeAlias = tuple[str | int, ...]
 
+IN_SUITE = "correct it in the suite."
+"""How messages end: a suite is where settings come from, unless the command line has given them."""
+
 MOST = 2**31 - 1
 """The largest count: items, users and rows are numbered in 32 bits."""
+
+
+ALIASES: Mapping[str, Sequence[str]] = {
+    "pytorch": ("torch",),
+    "tf": ("tensorflow",),
+    "keras": ("tensorflow",),
+    "paddlepaddle": ("paddle",),
+    "flax": ("jax",),
+    "implicit": ("classic", "als"),
+    "cuda": ("gpu",),
+    "nvidia": ("gpu",),
+    "jit": ("compiled",),
+    "graph": ("compiled",),
+    "bpr": ("mf-bpr",),
+    "matrixfactorization": ("mf-bpr", "mf-logloss", "als"),
+    "mf": ("mf-bpr", "mf-logloss", "als"),
+    "itemknn": ("item-cf",),
+    "userknn": ("user-cf",),
+    "pop": ("popularity",),
+    "mostpopular": ("popularity",),
+    "twotower": ("dssm", "youtube-dnn", "twotower", "twotower-search"),
+    "transformer": ("sasrec",),
+    "gru": ("gru4rec",),
+    "bruteforce": ("exact", "faiss-flat"),
+    "flat": ("faiss-flat",),
+    "leaveoneout": ("leave-k-out",),
+    "loo": ("leave-k-out",),
+    "temporal": ("time-split",),
+}
+"""What else things are called, without `-` and `_`, where the spelling alone does not say what is meant."""
 
 
 class SettingError(InputError):
@@ -99,7 +132,7 @@ def check(made: Any, name: str) -> None:
             typed = _typed(value, kind)
         except (msgspec.ValidationError, ValueError, RecursionError) as error:
             raise SettingError(
-                f"{name}: {field} is {shown(value)}, expected {in_words(kind)}; correct it in the suite.", (field,)
+                f"{name}: {field} is {shown(value)}, expected {in_words(kind)}; {IN_SUITE}", (field,)
             ) from error
         object.__setattr__(made, field, typed + 0.0 if isinstance(typed, float) else typed)
 
@@ -116,6 +149,16 @@ def _kinds(made: type) -> Mapping[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(made)}
 
 
+def free(kind: type) -> tuple[str, ...]:
+    """The fields of a frozen dataclass that more than one value may be given to."""
+    return tuple(field for field, bounds in _kinds(kind).items() if not _is_fixed(bounds))
+
+
+def _is_fixed(kind: Any) -> bool:
+    notes = [note for note in typing.get_args(kind)[1:] if isinstance(note, Meta)]
+    return any(note.ge is not None and note.ge == note.le for note in notes)
+
+
 def require(met: bool, name: str, made: Any, field: str, expected: str) -> None:
     """For what a type cannot say, such as how two fields have to fit together.
 
@@ -124,7 +167,7 @@ def require(met: bool, name: str, made: Any, field: str, expected: str) -> None:
     """
     if not met:
         raise SettingError(
-            f"{name}: {field} is {shown(getattr(made, field))}, expected {expected}; correct it in the suite.", (field,)
+            f"{name}: {field} is {shown(getattr(made, field))}, expected {expected}; {IN_SUITE}", (field,)
         )
 
 
@@ -163,21 +206,20 @@ def known_only(given: Any, known: Iterable[str], name: str) -> None:
         SettingError: naming the key, those that there are, and the one that was probably meant.
     """
     if not isinstance(given, Mapping):
-        raise SettingError(f"{name} is {shown(given)}, expected a table of settings; correct it in the suite.")
+        raise SettingError(f"{name} is {shown(given)}, expected a table of settings; {IN_SUITE}")
     names = sorted(known)
     for key in given:
         if key not in names:
             raise SettingError(
                 f"{name} has no setting {shown(key)}, expected one of {', '.join(names)}{meant(key, names)}; "
-                "correct it in the suite.",
+                f"{IN_SUITE}",
                 (key,),
             )
 
 
 def meant(given: object, known: Iterable[str]) -> str:
     """Such as " (did you mean 'epochs'?)"; empty where nothing is near."""
-    near = difflib.get_close_matches(given[:100], list(known), n=1) if isinstance(given, str) else []
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return of_things.meant(given, known, ALIASES)
 
 
 def shown(value: object, most: int = 80) -> str:

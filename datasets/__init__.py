@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Literal
 
 from datasets.errors import InputError, MachineError
 from datasets.interactions import UNKNOWN_USER, Interactions, Truth
+from datasets.names import meant
 
 __all__ = ["DATASETS", "UNKNOWN_USER", "Dataset", "InputError", "Interactions", "MachineError", "Truth", "load"]
 
@@ -129,6 +129,19 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
+ALIASES = {
+    "movielens": ("ml-1m", "ml-100k", "ml-20m"),
+    "ml": ("ml-1m", "ml-100k", "ml-20m"),
+    "retail": ("online-retail",),
+    "uci": ("online-retail",),
+    "csv": ("file:PATH",),
+    "file": ("file:PATH",),
+    "own": ("file:PATH",),
+    "synthetic": ("synthetic-small", "synthetic-tiny", "synthetic-medium"),
+}
+"""What else they are called, where the spelling alone does not say what is meant."""
+
+
 def load(
     name: str, data_dir: Path | None = None, *, accept_download: bool = True, progress: bool = True
 ) -> Interactions:
@@ -150,6 +163,8 @@ def load(
     if name.startswith(FILE_PREFIX) or name.lower().endswith(FILE_SUFFIXES):
         return _read_file(request)
     if name not in DATASETS:
-        nearest = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.0)[0]
-        raise InputError(f"unknown data set {name!r}: did you mean {nearest!r}, of {', '.join(DATASETS)}?")
+        raise InputError(
+            f"unknown data set {name!r}{meant(name, DATASETS, ALIASES)}, expected one of {', '.join(DATASETS)}; "
+            "`python -m benchmarks list datasets` describes them."
+        )
     return DATASETS[name].read(request)

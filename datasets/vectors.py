@@ -39,7 +39,6 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -192,28 +191,12 @@ def _generator(settings: Settings, purpose: str) -> np.random.Generator:
 
 
 def _draw(settings: Settings, kind: _Kind, out: Floats, block_rows: int) -> None:
+    from datasets.mixing import fill  # here, because it brings its compiler with it
+
     axes = _axes(settings, kind)
     uniform = _generator(settings, f"groups of {kind.name}").random((len(out), kind.n_groups))
     groups = (uniform * len(axes.centres)).astype(np.int32)
     generator = _generator(settings, kind.name)
     for start in range(0, len(out), block_rows):
         block = out[start : start + block_rows]
-        _fill(groups[start : start + block_rows], generator.standard_normal(block.shape), axes, block)
-
-
-@numba.njit(cache=True)
-def _fill(groups, noise, axes, out):  # type: ignore[no-untyped-def]
-    # The sums run in a fixed order, where a BLAS would order them by the size of the block and by the machine.
-    dim = out.shape[1]
-    turned = np.empty(dim)
-    for row in range(len(out)):
-        turned[:] = 0.0
-        for axis in range(dim):
-            centre = 0.0
-            for group in groups[row]:
-                centre += axes.centres[group, axis]
-            value = axes.mean[axis] + axes.shared[axis] * centre + axes.own[axis] * noise[row, axis]
-            for column in range(dim):
-                turned[column] += value * axes.rotation[axis, column]
-        for column in range(dim):
-            out[row, column] = turned[column]
+        fill(groups[start : start + block_rows], generator.standard_normal(block.shape), axes, block)

@@ -11,7 +11,7 @@ from families import ADAPTERS, WHOLE
 
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
-from benchmarks import specs, suites
+from benchmarks import cli, specs, suites
 from benchmarks.agreement import mutants
 from benchmarks.harness.plan import MADE_UP, Options, Prepared, cells
 
@@ -23,8 +23,7 @@ MAY_IMPORT = {
     "benchmarks": {"benchmarks", "backends", "datasets"},
     "reports": {"reports", "benchmarks", "backends", "datasets"},
 }
-# The command line is where everything meets: its commands import the reports, when they are called and not before.
-EXCEPTIONS = {("benchmarks/commands.py", "reports")}
+ENTRANCE = "benchmarks/cli"  # where everything meets: its commands import the reports, when they are called
 ROOMS = {  # each floor of the reports stands on those below it
     "tables": set(),
     "charts": {"tables"},
@@ -88,7 +87,27 @@ def test_imports_point_one_way():
         for package in imported(without_spec_types(tree(path)))
         if package in PACKAGES and package not in MAY_IMPORT[path.parts[0]]
     }
-    assert wrong == EXCEPTIONS
+    assert {package for _, package in wrong} == {"reports"}
+    assert {str(Path(path).parent) for path, _ in wrong} == {ENTRANCE}
+
+
+def test_the_entrance_is_entered_from_outside_only():
+    inside = {
+        str(path)
+        for path in FILES
+        if path.parent != Path(ENTRANCE)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom)
+        and any(f"{node.module}.{name.name}.".startswith("benchmarks.cli.") for name in node.names)
+    }
+    assert inside == {"benchmarks/__main__.py"}
+
+
+def test_every_command_is_a_file_that_says_its_arguments_and_then_what_it_does():
+    for module in cli.COMMANDS:
+        path = Path(module.__file__).relative_to(ROOT)
+        public = [node.name for node in tree(path).body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"]
+        assert public[:2] == ["add", "call"], path
 
 
 def without_spec_types(module):
@@ -144,10 +163,10 @@ def test_the_rooms_of_the_reports_stand_on_those_below_them():
     assert wrong == set()
 
 
-def test_the_exception_is_not_at_the_top_of_its_file():
-    for path, package in EXCEPTIONS:
-        at_top = [node for node in tree(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
-        assert package not in {name for node in at_top for name in imported(node)}
+def test_the_entrance_imports_the_reports_inside_functions():
+    for path in (path for path in FILES if path.parent == Path(ENTRANCE)):
+        at_top = [node for node in tree(path).body if not isinstance(node, ast.FunctionDef)]
+        assert "reports" not in {name for node in at_top for name in imported(node)}, path
 
 
 def test_no_import_is_relative():
@@ -181,7 +200,7 @@ def test_benchmarks_and_reports_load_no_framework():
 
 
 def test_the_registry_and_the_command_line_load_no_framework_and_no_reader():
-    watched = EVERY_LIBRARY | {"pandas", "pyarrow"}
+    watched = EVERY_LIBRARY | {"pandas", "pyarrow", "numba", "reports"}
     assert in_fresh_interpreter(["backends.registry", "backends.ann", "benchmarks.cli"], watched) == []
 
 

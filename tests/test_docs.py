@@ -9,6 +9,7 @@ import pytest
 from how_to_pages import EXAMPLES, ROOT, blocks, page, without_blocks
 
 from benchmarks import cli
+from datasets.errors import InputError
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CODE = [(name, block) for name in EXAMPLES for language, block in blocks(page(name)) if language != "sh"]
@@ -54,7 +55,7 @@ def test_command_is_one_that_the_command_line_takes(where, arguments):  # noqa: 
 
 
 def test_a_command_that_does_not_exist_would_be_found():
-    with pytest.raises(cli.InputError):
+    with pytest.raises(InputError):
         cli.parser().parse_args(["run", "--sweet", "ann"])
 
 

@@ -72,7 +72,7 @@ def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | N
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
     start = time.perf_counter()
     data = load(dataset, data_dir)
-    described = protocol_settings(protocol)
+    described = protocols.described(protocol)
     folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
 
     def cut(partial: Path) -> None:
@@ -113,15 +113,6 @@ def _kept_or_made(folder: Path, write: Callable[[Path], None], what: str, again:
 def _cost(seconds: float) -> str:
     peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return f"in {seconds:.1f} s, in at most {peak_rss_bytes / 2**30:.2f} GiB of memory"
-
-
-def protocol_settings(protocol: Any) -> dict[str, Any]:
-    """A protocol as a suite writes it: its name and its fields, in JSON's types.
-
-    What is not set is not named, so that a setting which is new leaves finished cells finished.
-    """
-    fields = {name: value for name, value in dataclasses.asdict(protocol).items() if value is not None}
-    return {"name": protocol.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
 
 
 def _notes(data: Interactions) -> tuple[str, ...]:

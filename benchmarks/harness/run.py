@@ -51,12 +51,12 @@ class Group:
 def plan(
     blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None
 ) -> list[tuple[Prepared, list[Cell]]]:
-    """The cells of each block; loads and cuts the data, so that bad input is known before anything runs.
+    """The cells of each block, each once; loads and cuts the data, so that bad input is known before anything runs.
 
     Raises:
         InputError: for bad input, such as two files of one name with different data: on a page they would be one.
     """
-    planned, versions = [], dict[str, str]()
+    planned, versions, keys = [], dict[str, str](), set[str]()
     for block in blocks:
         prepared = prepare(block, results, data_dir, keep_paths=options.keep_paths)
         version = prepared.hashes["dataset"]
@@ -65,7 +65,9 @@ def plan(
                 f"two sets of data are called {prepared.dataset}, with the hashes {versions[prepared.dataset]} and "
                 f"{version}, expected one; rename a file, run each with --results of its own, or give --keep-paths."
             )
-        planned.append((prepared, cells(block, prepared, options)))
+        fresh = [cell for cell in cells(block, prepared, options) if cell.key not in keys]
+        keys.update(cell.key for cell in fresh)
+        planned.append((prepared, fresh))
     refuse_alike(cell for _, of_block in planned for cell in of_block)
     return planned
 

@@ -25,6 +25,7 @@ __all__ = [
     "Split",
     "TimeSplit",
     "UserSplit",
+    "described",
     "in_words",
     "make",
 ]
@@ -51,6 +52,15 @@ def make(settings: Mapping[str, Any]) -> Protocol:
             ("name",),
         )
     return with_settings(PROTOCOLS[name], rest, f"protocol {name}")
+
+
+def described(protocol: Protocol) -> dict[str, Any]:
+    """A protocol as a suite writes it: its name and its fields, in JSON's types.
+
+    What is not set is not named, so that a setting which is new leaves finished cells finished.
+    """
+    fields = {name: value for name, value in dataclasses.asdict(protocol).items() if value is not None}
+    return {"name": protocol.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

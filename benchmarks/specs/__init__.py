@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backends.registry import FAMILIES
-from benchmarks.settings import SettingError, meant, shown
+from benchmarks.settings import SettingError, free, meant, shown
 from benchmarks.settings import make as with_settings
 
 
@@ -21,5 +21,15 @@ def make(model: str, settings: Mapping[str, Any]) -> Any:
         raise SettingError(
             f"unknown model {shown(model)}, expected one of {', '.join(FAMILIES)}{meant(model, FAMILIES)}."
         )
+    return with_settings(_kind(model), settings, model)
+
+
+def settable(model: str) -> tuple[str, ...]:
+    """The fields of a family's spec that may have another value than their default, in the spec's order."""
+    return free(_kind(model))
+
+
+def _kind(model: str) -> type[Any]:
     module, _, name = FAMILIES[model].spec.partition(":")
-    return with_settings(getattr(importlib.import_module(module), name), settings, model)
+    kind: type[Any] = getattr(importlib.import_module(module), name)
+    return kind

@@ -12,16 +12,33 @@ models trains nothing: its indexes search made-up vectors, for 50 items or `prot
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import functools
 from pathlib import Path
 
-from benchmarks.settings import shown
+from benchmarks.settings import meant, shown
+from benchmarks.suites.asked import Asked
+from benchmarks.suites.overriding import Overridden, complete, override
 from benchmarks.suites.reading import read
 from benchmarks.suites.rows import Block, IndexRow, ModelRow, Suite
 from datasets import vectors
 from datasets.errors import InputError
 
-__all__ = ["DEFAULT", "FOLDER", "OWN_DATA", "Block", "IndexRow", "ModelRow", "Suite", "for_datasets", "load", "names"]
+__all__ = [
+    "DEFAULT",
+    "FOLDER",
+    "OWN_DATA",
+    "Asked",
+    "Block",
+    "IndexRow",
+    "ModelRow",
+    "Overridden",
+    "Suite",
+    "chosen",
+    "for_datasets",
+    "load",
+    "names",
+    "suite_of",
+]
 
 FOLDER = Path(__file__).parent
 DEFAULT = "quick"
@@ -40,10 +57,9 @@ def load(name: str) -> Suite:
     """
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not _is_file(path):
-        near = difflib.get_close_matches(name[:100], names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise InputError(
-            f"unknown suite {shown(name, 200)}, expected one of {', '.join(names())} or a .toml file{hint}"
+            f"unknown suite {shown(name, 200)}{meant(name, names())}, expected one of {', '.join(names())} or a .toml "
+            "file."
         )
     return read(path)
 
@@ -71,20 +87,47 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
         for dataset in datasets:
             if dataset not in known:
                 raise InputError(
-                    f"the suite {chosen.name!r} has no block for {dataset!r}, only for {', '.join(sorted(known))}; "
-                    "leave --suite out to run the data set's own suite."
+                    f"the suite {chosen.name!r} has no block for {dataset!r}, only for {', '.join(sorted(known))}"
+                    f"{meant(dataset, sorted(known))}; leave --suite out to run the data set's own suite."
                 )
         return [block for block in chosen.blocks if not datasets or block.dataset in datasets]
     return [block for dataset in datasets for block in _own_blocks(dataset)]
 
 
+def chosen(datasets: tuple[str, ...], suite: str | None, asked: Asked) -> Overridden:
+    """The blocks that a run is made of, with what was asked for in the place of what the suites say.
+
+    A model or an index that is asked for by name and that a suite lacks is added: where data sets are named, to each of
+    them that lacks it; else where the whole suite does.
+
+    Raises:
+        InputError: as `for_datasets`, or if an option changes nothing or leads to what cannot be.
+    """
+    blocks = for_datasets(datasets, suite)
+    whose = {name: suite or suite_of(name) for name in datasets} or {"": suite or DEFAULT}
+    whole = complete(blocks, asked, whose, _published)
+    made = override(whole.blocks, asked)
+    return Overridden(made.blocks, (*whole.said, *made.said))
+
+
+@functools.cache
+def _published() -> dict[str, tuple[Block, ...]]:
+    return {name: load(name).blocks for name in names()}
+
+
+def suite_of(dataset: str) -> str:
+    """The suite from which a data set's blocks are taken, where none is named."""
+    if dataset in names() and any(block.dataset == dataset for block in load(dataset).blocks):
+        return dataset
+    return DEFAULT if dataset.startswith("synthetic-") else OWN_DATA
+
+
 def _own_blocks(dataset: str) -> list[Block]:
     if dataset.startswith(vectors.PREFIX):
         return _searching(dataset)
-    own = [block for block in load(dataset).blocks if block.dataset == dataset] if dataset in names() else []
-    if own:
+    blocks = load(suite_of(dataset)).blocks
+    if own := [block for block in blocks if block.dataset == dataset]:
         return own
-    blocks = load(DEFAULT if dataset.startswith("synthetic-") else OWN_DATA).blocks
     return [dataclasses.replace(block, dataset=dataset) for block in blocks]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -10,11 +11,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.registry import FRAMEWORKS
+from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import protocols, specs, suites
-from benchmarks.harness.prepare import protocol_settings
 from benchmarks.specs.base import settings
-from benchmarks.suites import Block, ModelRow
+from benchmarks.suites import Asked, Block, ModelRow
+from benchmarks.suites.overriding import difference
 from datasets import vectors
 from datasets.errors import InputError
 from reports.tables.records import Record, spec_settings
@@ -122,9 +123,50 @@ def _fits(record: Record) -> list[_Fit]:
         found += [_Fit(f"--suite {name}", narrowed, block) for block in own]
     # A run that names a data set and no suite takes the one that was made for others of its kind.
     general = _general(record["dataset"]) if not found else ()
-    return found + [
+    found += [
         _Fit(f"--datasets {dataset}", f"--datasets {dataset}", block) for block in general if _describes(block, record)
     ]
+    return found or _fits_with_options(record)
+
+
+def _fits_with_options(record: Record) -> list[_Fit]:
+    """The same, where the record's protocol or settings were put in the place of what a suite says."""
+    protocol, index = record["settings"].get("protocol"), record["index"]
+    if record["model"] not in FAMILIES or not isinstance(protocol, dict):
+        return []
+    wanted = [json.dumps(given, sort_keys=True) for given in (protocol, spec_settings(record))]
+    ways = _with_options(record["dataset"], record["model"], index["name"] if index else "", *wanted)
+    return [way for way in ways if _describes(way.block, record)]
+
+
+@functools.cache
+def _with_options(dataset: str, model: str, index: str, protocol: str, settings: str) -> tuple[_Fit, ...]:
+    """What becomes of suites that have a data set by the fewest options that can make a record's protocol and row."""
+    starts: list[tuple[str | None, bool, Asked]] = []
+    own = [name for name in suites.names() if any(block.dataset == dataset for block in _blocks(name))]
+    for suite in (None, *own):
+        for block in _of_data_set(dataset, suite):
+            for row in [row for row in block.models if row.model == model] or [ModelRow(model)]:
+                with contextlib.suppress(InputError):  # an older protocol, or a setting that there is no more
+                    asked = difference(block, row, json.loads(protocol), json.loads(settings))
+                    starts.append((suite, row in block.models, asked))
+    fewest = min((len(asked.settings) for *_, asked in starts), default=0)
+    ways: list[_Fit] = []
+    for suite, is_there, asked in starts:
+        if len(asked.settings) == fewest:
+            words = [f"--suite {suite}"] * bool(suite) + [f"--datasets {shlex.quote(dataset)}", *asked.words]
+            whole = words if is_there and not asked.settings else [*words, f"--models {shlex.quote(model)}"]
+            complete = dataclasses.replace(asked, indexes=(index,) if index else ())
+            with contextlib.suppress(InputError):
+                made = suites.chosen((dataset,), suite, complete).blocks
+                ways += [_Fit(" ".join(whole), " ".join(words), block) for block in made]
+    return tuple(ways)
+
+
+def _of_data_set(dataset: str, suite: str | None) -> Sequence[Block]:
+    if suite is None:
+        return [block for block in _general(dataset) if block.vectors is None]
+    return [block for block in _blocks(suite) if block.dataset == dataset and block.vectors is None]
 
 
 @functools.cache
@@ -185,7 +227,7 @@ def _spec(model: str, given: str) -> Record:
 @functools.cache
 def _protocol(given: str) -> Record | None:
     try:
-        made: Record = json.loads(json.dumps(protocol_settings(protocols.make(json.loads(given)))))
+        made: Record = json.loads(json.dumps(protocols.described(protocols.make(json.loads(given)))))
     except InputError:  # a suite of something that is no protocol of ours cannot be held against one
         return None
     return made

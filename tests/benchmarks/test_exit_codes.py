@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cli, commands
+from benchmarks import cli
+from benchmarks.cli import listing
 from benchmarks.exit_codes import BROKEN_PIPE, INTERRUPTED, MACHINE_FAILED, MEANINGS, OUR_FAULT, WRONG_INPUT
 from datasets.errors import InputError, MachineError
 
@@ -28,7 +29,7 @@ def ending(monkeypatch, capsys):
         def raising(_):
             raise error
 
-        monkeypatch.setattr(commands, "list_all", raising)
+        monkeypatch.setattr(listing, "call", raising)
         code = cli.main(["list", *arguments])
         return code, capsys.readouterr().err
 
@@ -77,7 +78,7 @@ class TestErrors:
             with Path("/dev/full").open("wb", buffering=0) as file:
                 file.write(b"x")
 
-        monkeypatch.setattr(commands, "list_all", filling)
+        monkeypatch.setattr(listing, "call", filling)
         assert cli.main(["list"]) == MACHINE_FAILED
         assert (
             "error: /dev/full cannot be read or written: No space left on device; make room" in capsys.readouterr().err

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from function_workers import MADE_UP, Bench, Workers, trained_block
 
-from benchmarks import cli, commands
+from benchmarks import cli
+from benchmarks.cli.run import _conclude
 from benchmarks.harness import files, run, sources, store
 from benchmarks.protocols import Split
 from datasets.errors import InputError
@@ -223,11 +224,11 @@ def test_a_page_that_was_edited_by_hand_hides_nothing_of_what_was_measured(bench
     (bench.results / "leaderboard.md").write_text("mine")
     options = argparse.Namespace(results=bench.results, json=False)
     with pytest.raises(InputError, match=r"leaderboard\.md was not written by `report`"):
-        commands._conclude(options, store.read(bench.results))
+        _conclude(options, store.read(bench.results))
     assert "cells: 1 ok" in capsys.readouterr().out
     options.json = True
     with pytest.raises(InputError):
-        commands._conclude(options, store.read(bench.results))
+        _conclude(options, store.read(bench.results))
     assert json.loads(capsys.readouterr().out)["status"] == "ok"
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from threadpoolctl import threadpool_limits
 
-from benchmarks import commands
+from benchmarks.cli import progress
 from benchmarks.harness import environment, files, item_map, store
 from benchmarks.harness.plan import Options, cells
 from benchmarks.harness.prepare import prepare
@@ -281,7 +281,7 @@ def test_a_map_is_recorded_and_shows_the_categories_that_the_data_were_drawn_fro
     assert record["map"]["categories"] == [f"category {code}" for code in range(synthetic.SIZES["tiny"].n_tastes)]
     assert record["metrics"]["neighbour_category_share"] > 3 * record["metrics"]["neighbour_category_chance"]
     assert records["train"]["map"] is None
-    assert commands._headline(record) == "t-SNE of 100 items"
+    assert progress.headline(record) == "t-SNE of 100 items"
 
 
 def test_vectors_that_are_not_finite_are_that_cells_failure(finished):

@@ -87,7 +87,7 @@ def test_where_the_cache_is_unwritable_too_the_temporary_folder_takes_it(checkou
 
 def test_numba_keeps_what_it_compiles_there(checkout, unwritable, tmp_path):
     code = "from benchmarks import surroundings as s; s.settle(); "
-    code += "from datasets import vectors; print(vectors._fill._cache.cache_path)"
+    code += "from datasets import mixing; print(mixing.fill._cache.cache_path)"
     variables = {"HOME": unwritable, "RECALLBENCH_CACHE": tmp_path / "cache"}
     done = run(checkout, "-c", code, **variables)
     assert done.stdout.startswith(f"{tmp_path}/cache/numba/"), done.stderr
@@ -95,7 +95,7 @@ def test_numba_keeps_what_it_compiles_there(checkout, unwritable, tmp_path):
 
 def test_where_nothing_at_all_can_be_written_nothing_is_kept(checkout, unwritable):
     code = "from benchmarks import surroundings as s; s._fallback = lambda _: None; s.settle(); "
-    code += "from datasets import vectors; print(type(vectors._fill._cache).__name__)"
+    code += "from datasets import mixing; print(type(mixing.fill._cache).__name__)"
     done = run(checkout, "-c", code, HOME=unwritable)
     assert done.stdout == "NullCache\n", done.stderr
 

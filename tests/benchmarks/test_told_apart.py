@@ -8,7 +8,6 @@ import pytest
 from benchmarks import cli, protocols, suites
 from benchmarks.harness import run
 from benchmarks.harness.plan import Options, Prepared, cells, lines, refuse_alike
-from benchmarks.harness.prepare import protocol_settings
 from benchmarks.suites import Block, ModelRow, rows
 from datasets import vectors
 from datasets.errors import InputError
@@ -44,14 +43,14 @@ OTHERS = [
 class TestProtocols:
     def test_what_is_as_it_is_by_default_is_not_said(self):
         (block,) = suites.load("quick").blocks
-        described = protocol_settings(protocols.make(block.protocol))
+        described = protocols.described(protocols.make(block.protocol))
         cuts = "time-split train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
         assert protocols.in_words(described) == f"{cuts} test@5,10,20,50 by recall_micro@20"
         settings = {**OTHERS[-1], "shares": (0.6, 0.2, 0.2)}
         assert protocols.in_words(settings) == "user-split shares=0.6,0.2,0.2 test@5 by recall@5"
 
     def test_every_setting_makes_a_difference(self):
-        words = [protocols.in_words(protocol_settings(protocols.make(settings))) for settings in [CUT, *OTHERS]]
+        words = [protocols.in_words(protocols.described(protocols.make(settings))) for settings in [CUT, *OTHERS]]
         assert len(set(words)) == len(words)
 
     def test_search_of_made_up_vectors(self):
@@ -62,7 +61,7 @@ def planned(*blocks):
     """The cells of all blocks, whatever their data set is cut into."""
     made = []
     for number, block in enumerate(blocks):
-        protocol = protocol_settings(protocols.make(block.protocol)) if block.vectors is None else block.protocol
+        protocol = protocols.described(protocols.make(block.protocol)) if block.vectors is None else block.protocol
         prepared = Prepared(block.dataset, protocol, run.Path(f"{number}"), {"split": str(protocol)}, ())
         made += cells(block, prepared, Options())
     return made

@@ -29,12 +29,17 @@ def test_the_table_says_what_list_prints():
 
 @pytest.mark.parametrize(
     ("wrong", "nearest"),
-    [("online_retail", "online-retail"), ("synthetic-tinny", "synthetic-tiny"), ("ml_1m", "ml-1m"), ("netflix", "")],
+    [
+        ("online_retail", "online-retail"),
+        ("synthetic-tinny", "synthetic-tiny"),
+        ("ml_1m", "ml-1m"),
+        ("MovieLens", "ml-1m', 'ml-100k' or 'ml-20m"),
+    ],
 )
 def test_an_unknown_name_gets_the_nearest_and_the_list(wrong, nearest):
     with pytest.raises(InputError) as error:
         datasets.load(wrong)
-    assert f"unknown data set {wrong!r}: did you mean '{nearest}" in str(error.value)
+    assert f"unknown data set {wrong!r} (did you mean '{nearest}'?), expected one of " in str(error.value)
     for name in DATASETS:
         assert name in str(error.value)
 

@@ -9,8 +9,8 @@ from made_records import record
 
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
+from benchmarks.cli.options import overrides
 from benchmarks.harness.plan import Options, Prepared, cells
-from benchmarks.harness.prepare import protocol_settings
 from reports.tables.reproduce import commands
 
 
@@ -25,7 +25,7 @@ def planned(suite, options=None):
 
 def prepared_for(block):
     made_up = block.vectors is not None
-    described = block.protocol if made_up else protocol_settings(protocols.make(block.protocol))
+    described = block.protocol if made_up else protocols.described(protocols.make(block.protocol))
     return Prepared(block.dataset, described, Path("folder"), {"dataset": "d", "split": "s"}, ())
 
 
@@ -38,8 +38,8 @@ def left_by(cell):
     return json.loads(json.dumps(record(**made, protocol=cell.protocol["name"], settings=settings, index=cell.index)))
 
 
-def asked(command):
-    """What the command line makes of a command: the keys of its cells."""
+def cells_of(command):
+    """What the command line makes of a command."""
     given = parser().parse_args(shlex.split(command.removeprefix("python -m benchmarks ")))
     options = Options(
         models=tuple(given.models),
@@ -50,8 +50,8 @@ def asked(command):
         device=given.device,
         threads=given.threads,
     )
-    for block in suites.for_datasets(tuple(given.datasets), given.suite):
-        yield from (cell.key for cell in cells(block, prepared_for(block), options))
+    for block in suites.chosen(tuple(given.datasets), given.suite, overrides(given)).blocks:
+        yield from cells(block, prepared_for(block), options)
 
 
 @pytest.mark.parametrize("suite", [name for name in suites.names() if name not in {"doctor", "own-data"}])
@@ -59,7 +59,7 @@ def test_the_command_of_a_cell_runs_that_cell(suite):
     by_key = {cell.key: made for cell, made in planned(suite)}
     found = commands(list(by_key.values()))
     assert {whole for whole, _ in found.whole} == {f"python -m benchmarks run --suite {suite}"}
-    keys = {command: set(asked(command)) for command in set(found.of_cell.values())}
+    keys = {command: {cell.key for cell in cells_of(command)} for command in set(found.of_cell.values())}
     for key, made in by_key.items():
         assert key in keys[found.of_cell[made["cell"]]]
 
@@ -79,8 +79,6 @@ def test_a_suite_of_somebodys_own_is_not_guessed():
     other = {**made, "settings": {**made["settings"], "learning_rate": 0.5}}
     assert commands([other]).of_cell == {made["cell"]: ""}
     assert commands([other]).whole == (("", 1),)
-    later = {**made["settings"], "protocol": {**made["settings"]["protocol"], "period": "validation"}}
-    assert commands([{**made, "settings": later}]).of_cell == {made["cell"]: ""}
 
 
 def test_vectors_that_no_suite_searches_are_of_ones_own():
@@ -101,6 +99,27 @@ def test_ones_own_file_is_named_by_its_data_set():
     (cell, *_) = (cell for cell in cells(block, prepared_for(block), Options()) if cell.model == "als")
     (command,) = commands([left_by(cell)]).of_cell.values()
     assert command == "python -m benchmarks run --datasets 'file:my rows.csv' --models als"
+
+
+OPTIONS = [
+    "--datasets file:my.csv --protocol leave-one-out --models sasrec popularity --backends torch",
+    "--datasets file:my.csv --k 10 50 --metric ndcg@10 --set gru4rec.learning_rate=0.001 epochs=2 gru4rec.pooling=mean",
+    "--datasets ml-1m --protocol user-split:shares=[0.6,0.2,0.2] --models item-cf --indexes hnswlib",
+    "--datasets synthetic-tiny --protocol time-split:train_until=0.7,period=validation --set mf-bpr.epochs=1",
+    "--suite sequences --set length=10 --models sasrec gru4rec",
+    "--suite twotower --protocol leave-one-out --metric ndcg@10",
+    "--suite quick --set filter_seen=true",
+    "--suite quick --models als --indexes hnswlib --k 7",
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_command_of_a_cell_that_options_made_runs_that_cell(options):
+    made = {cell.key: left_by(cell) for cell in cells_of(f"run {options}") if cell.refusal is None}
+    found = commands(list(made.values()))
+    keys = {command: {cell.key for cell in cells_of(command)} for command in set(found.of_cell.values())}
+    for key, left in made.items():
+        assert key in keys[found.of_cell[left["cell"]]]
 
 
 def test_the_suite_of_most_records_is_preferred():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import specs
 from benchmarks.agreement import INJECTED
+from benchmarks.cli import report
+from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, mixture, store
 from benchmarks.harness.plan import Cell, Prepared
@@ -22,7 +25,40 @@ LADDER_DATA = "the ladder's own data"
 PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
 
-def agree(options: argparse.Namespace) -> int:
+def add(subcommands: Subcommands) -> None:
+    command = subcommands.add_parser("agree", help="check every adapter against its reference, step by step")
+    for option, names in (("model", FAMILIES), ("backend", FRAMEWORKS)):
+        command.add_argument(
+            f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="instead of all"
+        )
+    command.add_argument("--mutants", action="store_true", help="inject the known bugs, each in its own mode")
+    command.add_argument(
+        "--adapter", type=Path, metavar="FILE",
+        help="a Python file of your own as the adapter of the one model named; only prints",
+    )  # fmt: skip
+    command.add_argument("--seeds", nargs="+", default=(), type=natural, metavar="SEED", help="of the ladder's data")
+    command.add_argument(
+        "--repeats", type=count, default=1, metavar="N", help="climb so often: do the bits come again?"
+    )
+    command.add_argument("--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="workers at a time")
+    command.add_argument("--timeout", type=time_limit, default=900.0, metavar="S", help="seconds a cell may take")
+    add_execution(command)
+    add_results(command)
+    add_always(command, call)
+
+
+def call(options: argparse.Namespace) -> int:
+    """Climbs with every adapter or the known bugs, and writes the pages; or climbs with a file of the user's."""
+    if options.adapter:
+        from benchmarks.agreement import own  # here, because it brings the reference's libraries with it
+
+        return own.agree(options)
+    code = _agree(options)
+    report.write_pages(options, [options.results])
+    return code
+
+
+def _agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
     records = []
     with store.locked(options.results):

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import cli
 from benchmarks.agreement import own
 
-SOUND = (Path(__file__).resolve().parents[2] / "examples" / "my_bpr.py").read_text(encoding="utf-8")
+SOUND = (Path(__file__).resolve().parents[3] / "examples" / "my_bpr.py").read_text(encoding="utf-8")
 FINE, WRONG_INPUT = 0, 2
 OURS = ("backends", "benchmarks", "datasets", "reports")
 ROOT_OF = "import numpy as np\n\n\ndef root(v):\n    return np.sqrt(v)\n"

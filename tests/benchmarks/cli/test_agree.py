@@ -10,9 +10,10 @@ import pytest
 
 from backends.registry import TRAINABLE
 from benchmarks import specs
-from benchmarks.agreement import command, mutants
+from benchmarks.agreement import mutants
+from benchmarks.cli import agree as command
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def agree(folder, *options, root=ROOT):

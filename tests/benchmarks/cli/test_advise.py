@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from benchmarks import cli, commands
+from benchmarks import cli
+from benchmarks.cli import advise
 from benchmarks.harness import store
 
 FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = range(4)
@@ -24,7 +25,7 @@ def say(capsys):
     return say
 
 
-PUBLISHED = commands.PUBLISHED
+PUBLISHED = advise.PUBLISHED
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +34,12 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "online-retail").symlink_to(PUBLISHED / "online-retail")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(commands, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr(advise, "PUBLISHED", tmp_path / "published")
     return tmp_path
 
 
 def test_the_published_records_give_a_recommendation_that_names_them(say, monkeypatch):
-    monkeypatch.setattr(commands, "PUBLISHED", PUBLISHED)
+    monkeypatch.setattr(advise, "PUBLISHED", PUBLISHED)
     code, out, err = say(*NEEDS, "--memory", "2.5MB")
     assert (code, err) == (FINE, "")
     sentence, *others = out.splitlines()
@@ -89,7 +90,7 @@ def test_a_size_that_is_too_far_from_all_measured_ones_is_exit_code_3(say):
 
 
 def test_no_records_at_all_are_exit_code_3(say, folder, monkeypatch):
-    monkeypatch.setattr(commands, "PUBLISHED", folder / "none")
+    monkeypatch.setattr(advise, "PUBLISHED", folder / "none")
     code, out, _ = say(*NEEDS)
     assert code == NOTHING_MEASURED
     assert "run `python -m benchmarks run --suite ann`" in out
@@ -98,7 +99,7 @@ def test_no_records_at_all_are_exit_code_3(say, folder, monkeypatch):
 def test_ones_own_results_are_read_beside_the_published_ones_or_alone(say, folder, monkeypatch):
     (folder / "RESULTS").mkdir()
     shutil.copy(PUBLISHED / "quick" / store.FILE_NAME, folder / "RESULTS")
-    monkeypatch.setattr(commands, "PUBLISHED", folder / "none")
+    monkeypatch.setattr(advise, "PUBLISHED", folder / "none")
     small = ["--recall", "0.95", "--items", "1000", "--dim", "32"]
     assert say(*small)[:2] == say(*small, "--results", "RESULTS")[:2] == say(*small, "--results", folder)[:2]
     assert say(*small)[0] == FINE

@@ -1,14 +1,19 @@
+import dataclasses
 import json
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 import datasets
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
-from benchmarks import cli, commands, suites
+from benchmarks import cli, specs, suites
+from benchmarks.cli import listing, run
 from benchmarks.harness import environment, executors, store
+from benchmarks.metrics import PER_QUERY
 
 FINE, WRONG_INPUT = 0, 2
 DAY = 86_400
@@ -104,6 +109,7 @@ class TestWrongUse:
             (["run", "--backends", "mxnet"], "'mxnet'"),
             (["run", "--indexes", "hnsw"], "'hnsw'"),
             (["run", "--seeds", "-1"], "-1"),
+            (["run", "--k", "0"], "'0' is not a whole number from 1"),
             (["run", "--seeds", "1.5"], "'1.5' is not a whole number from 0"),
             (["run", "--seeds", "²"], "'²' is not a whole number from 0"),
             (["run", "--seeds", "٣"], "'٣' is not a whole number from 0"),
@@ -138,21 +144,54 @@ class TestWrongUse:
     )
     def test_what_there_is_instead_is_listed(self, complaint, option, known):
         said = complaint("run", option, "nonsense")
-        assert all(repr(name) in said for name in known)
+        assert f"unknown name 'nonsense', expected one of {', '.join(known)}; " in said
 
     def test_the_help_that_is_named_is_the_commands(self, complaint):
         assert "`python -m benchmarks run --help`" in complaint("run", "--threads", "0")
 
-    def test_without_a_command_the_help_is_that_of_all(self, complaint):
-        assert "`python -m benchmarks --help`" in complaint()
+    def test_the_help_that_is_named_for_an_unknown_command_is_that_of_all(self, complaint):
         assert "`python -m benchmarks --help`" in complaint("fly")
+
+    @pytest.mark.parametrize(
+        ("arguments", "suggestion"),
+        [
+            (["pepare"], "'prepare'"),
+            (["run", "--model", "mf_bpr"], "'mf-bpr'"),
+            (["run", "--models", "bpr"], "'mf-bpr'"),
+            (["run", "--backends", "PyTorch"], "'torch'"),
+            (["agree", "--backends", "tf"], "'tensorflow'"),
+            (["run", "--indexes", "hnsw"], "'hnswlib' or 'faiss-hnsw'"),
+            (["run", "--device", "cuda"], "'gpu'"),
+            (["run", "--sed", "3"], "'--seeds'"),
+            (["run", "--suite", "twotowr"], "'twotower'"),
+            (["prepare", "--datasets", "movielens"], "'ml-1m', 'ml-100k' or 'ml-20m'"),
+        ],
+    )
+    def test_what_was_probably_meant_is_suggested(self, complaint, arguments, suggestion, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)  # results that nobody asked for go nowhere
+        assert f"(did you mean {suggestion}?)" in complaint(*arguments)
 
     @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["agree", "--help"]])
     def test_help_is_not_an_error(self, arguments, capsys):
         with pytest.raises(SystemExit) as end:
             cli.main(arguments)
         assert end.value.code == 0
-        assert "usage: " in capsys.readouterr().out
+        assert "usage: python -m benchmarks" in capsys.readouterr().out
+
+    def test_a_bare_call_prints_the_help(self, say):
+        code, out, err = say()
+        assert (code, err) == (FINE, "")
+        assert out.startswith("usage: python -m benchmarks [-h] [--version] COMMAND")
+
+    def test_the_version_names_the_commit_and_python(self, capsys):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["--version"])
+        assert end.value.code == 0
+        project = tomllib.loads((environment.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert re.fullmatch(
+            rf"recallbench {project['version']}, (no git commit|commit \w{{12}}.*), Python 3[.\d]+\n",
+            capsys.readouterr().out,
+        )
 
 
 class TestWrongInput:
@@ -165,7 +204,7 @@ class TestWrongInput:
     @pytest.mark.parametrize("command", ["run", "prepare"])
     def test_an_unknown_data_set(self, complaint, command, results):
         said = complaint(command, "--datasets", "online-retial", "--results", results)
-        assert "unknown data set 'online-retial': did you mean 'online-retail'" in said
+        assert "unknown data set 'online-retial' (did you mean 'online-retail'?)" in said
 
     def test_a_suites_name_is_no_data_set(self, complaint, results):
         assert "unknown data set 'doctor'" in complaint("prepare", "--datasets", "doctor", "--results", results)
@@ -209,9 +248,31 @@ class TestWrongInput:
         suite.write_text(text, encoding="utf-8")
         assert message in complaint("run", "--suite", suite, "--results", tmp_path / "results")
 
-    def test_options_that_nothing_fits(self, complaint, shop, results):
-        said = complaint("run", "--datasets", shop, "--models", "oracle", "--results", results)
+    def test_options_that_nothing_fits(self, complaint, tmp_path, results):
+        made_up = '[[block]]\nvectors = { n_items = 60, dim = 2 }\nindexes = [{ name = "exact" }]\n'
+        (tmp_path / "vectors.toml").write_text(made_up, encoding="utf-8")
+        said = complaint("run", "--suite", tmp_path / "vectors.toml", "--models", "als", "--results", results)
         assert "no cell fits these options" in said
+
+    @pytest.mark.parametrize(
+        ("options", "named"),
+        [
+            (["--protocol", "leave-on-out"], "did you mean 'leave-one-out'?"),
+            (["--metric", "ndgc@10"], "did you mean 'ndcg'?"),
+            (["--set", "gru4rec.learning_rat=1"], "did you mean 'learning_rate'?"),
+            (["--set", "gru4rek.learning_rate=1"], "did you mean 'gru4rec'?"),
+            (["--set", "gru4rec.learning_rate=0"], "learning_rate is 0, expected a number from 1e-30 to 1e+09"),
+            (["--set", "als.iterations=1", "als.iterations=2"], "it is set twice"),
+            (["--set", "length=3", "--models", "als"], "is not among the models of this run, which are als"),
+            (["--datasets", "vectors-100k", "--k", "3"], "only made-up vectors are searched here"),
+        ],
+    )
+    def test_options_that_cannot_be(self, complaint, shop, results, options, named):
+        data = [] if "--datasets" in options else ["--datasets", shop]
+        said = complaint("run", *data, *options, "--results", results)
+        assert named in said
+        assert "in the suite" not in said
+        assert not results.exists()
 
     def test_a_report_without_records(self, complaint, results):
         assert f"there are no records at {results / store.FILE_NAME}" in complaint("report", "--results", results)
@@ -250,14 +311,36 @@ class TestList:
         code, out, err = say("list", "--json")
         assert (code, err) == (FINE, "")
         listed = json.loads(out)
-        assert list(listed) == ["models", "backends", "datasets", "indexes", "protocols", "suites"]
+        assert list(listed) == ["models", "backends", "datasets", "indexes", "protocols", "metrics", "suites"]
         assert list(listed["models"]) == list(FAMILIES)
-        assert listed["models"]["mf-bpr"] == dict.fromkeys(FRAMEWORKS, "native")
-        assert listed["backends"]["classic"] == {"modes": ["eager"], "devices": ["cpu"]}
+        assert listed["models"]["mf-bpr"]["backends"] == dict.fromkeys(FRAMEWORKS, "native")
+        assert listed["models"]["mf-bpr"]["settings"] == dataclasses.asdict(specs.make("mf-bpr", {}))
+        assert listed["backends"]["classic"]["modes"] == ["eager"]
         assert set(listed["datasets"]) == set(datasets.DATASETS)
         assert listed["datasets"]["online-retail"]["origin"] == "download"
-        assert listed["indexes"]["faiss-ivf"] == {"build": {"nlist": 64}, "query": {"nprobe": 8}}
-        assert listed["suites"]["quick"] == suites.load("quick").title
+        assert listed["indexes"]["faiss-ivf"]["build"] == {"nlist": 64}
+        assert listed["indexes"]["faiss-ivf"]["query"] == {"nprobe": 8}
+        assert listed["suites"]["quick"]["what"] == suites.load("quick").title
+
+    def test_a_section_alone(self, say):
+        code, out, err = say("list", "metrics", "indexes")
+        assert (code, err) == (FINE, "")
+        assert [line for line in out.splitlines() if line and line[0] != " "] == ["indexes", "metrics"]
+
+    def test_every_model_has_a_line_on_what_it_is_and_its_settings(self, say, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        code, out, _ = say("list", "models")
+        assert code == FINE
+        assert max(map(len, out.splitlines())) <= 80
+        assert "SASRec (Kang and McAuley 2018)" in out
+        assert out.count("settings: ") == len(FAMILIES)
+
+    def test_every_metric_and_index_is_described(self):
+        assert set(listing.METRICS) == {*PER_QUERY, "coverage"}
+        assert set(listing.INDEX_WORDS) <= set(INDEXES)
+
+    def test_an_unknown_section_gets_the_nearest(self, complaint):
+        assert "(did you mean 'models'?)" in complaint("list", "model")
 
 
 class TestPrepare:
@@ -324,13 +407,13 @@ class TestDryRun:
 
     def test_what_is_finished_is_said_to_be(self, say, arguments, results, monkeypatch):
         planned = []
-        plan = commands.plan
+        plan = run.plan
 
         def spy(*given):
             planned.extend(plan(*given))
             return planned
 
-        monkeypatch.setattr(commands, "plan", spy)
+        monkeypatch.setattr(run, "plan", spy)
         say(*arguments)
         timed = planned[0][1][2]
         store.append(results, [finished(timed, 33.0)])
@@ -346,8 +429,8 @@ class TestDryRun:
 
     def test_a_training_whose_vectors_are_gone_is_not_finished(self, say, arguments, results, monkeypatch):
         planned = []
-        plan = commands.plan
-        monkeypatch.setattr(commands, "plan", lambda *given: planned.extend(plan(*given)) or planned)
+        plan = run.plan
+        monkeypatch.setattr(run, "plan", lambda *given: planned.extend(plan(*given)) or planned)
         say(*arguments)
         trained = planned[0][1][0]
         store.append(results, [finished(trained, 33.0)])
@@ -355,6 +438,35 @@ class TestDryRun:
         _, out, err = say(*arguments)
         assert out.splitlines()[0] == f"{trained.describe(briefly=True)}  about 33 s"
         assert "are not what their hashes say" in err
+
+    def test_options_take_the_place_of_what_the_suite_says_and_that_is_said_once(self, say, shop, results):
+        chosen = ["--models", "sasrec", "popularity", "--backends", "torch", "--indexes", "exact", "--k", 5, 7]
+        given = [*chosen, "--protocol", "leave-one-out", "--metric", "ndcg@9", "--set", "sasrec.epochs=1", "length=8"]
+        code, out, err = say("run", "--datasets", shop, *given, "--set", "filter_seen=true", "--results", results,
+                             "--dry-run")  # fmt: skip
+        assert (code, err) == (FINE, "")
+        *said, popular, trained, timed, searched, last = out.splitlines()
+        assert popular.startswith("train · popularity (seen-filtered) · classic · eager · file:shop.csv · leave-k-out")
+        variant = "sasrec (softmax, epochs=1, filter_seen=true, length=8)"
+        for kind, cell in (("train", trained), ("throughput", timed), ("index", searched)):
+            assert cell.startswith(f"{kind} · {variant} · torch · compiled · ")
+        assert last.startswith("4 cells")
+        first = "sasrec: not in the suite own-data (ann and sequences have it), so it runs with its defaults: "
+        assert said[0].startswith(first)
+        assert said[1].startswith("protocol: leave-k-out period=test min_items=5 k=1, in place of time-split ")
+        assert said[2:4] == [
+            "K: 5, 7, 9, in place of 5, 10, 20, 50",
+            "primary metric: ndcg@9, in place of recall_micro@20",
+        ]
+        assert len(said) == len(set(said)) == 9
+
+    def test_with_json_nothing_else_is_on_stdout_and_quiet_says_nothing(self, say, shop, results):
+        given = ["run", "--datasets", shop, "--models", "als", "--k", 7, "--results", results, "--dry-run"]
+        _, out, err = say(*given, "--json")
+        assert "K: 7, in place of 5, 10, 20, 50" in err
+        assert "K: 7" not in out
+        _, out, err = say(*given, "--quiet")
+        assert "K: 7" not in out + err
 
     def test_seeds_and_threads_reach_the_plan(self, say, arguments):
         _, out, _ = say(*arguments, "--seeds", 5, 6, "--threads", 2)

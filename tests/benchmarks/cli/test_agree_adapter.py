@@ -24,7 +24,7 @@ from benchmarks.agreement.tolerances import LADDER
 from benchmarks.specs.mf_bpr import MFBPR
 
 FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SOUND = (ROOT / "examples" / "my_bpr.py").read_text(encoding="utf-8")
 RUNGS = list(LADDER)
 

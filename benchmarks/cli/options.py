@@ -1,0 +1,148 @@
+"""What the arguments of several commands have in common: the parser, its groups of arguments, and their types."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+from backends.registry import BACKENDS, FAMILIES
+from benchmarks import suites
+from benchmarks.protocols.base import METRICS
+from benchmarks.settings import meant, shown
+from benchmarks.suites import asked
+from datasets.errors import InputError
+
+Call: TypeAlias = Callable[[argparse.Namespace], int]
+Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+LONGEST_S = 7 * 86_400
+MOST = 4096
+"""Threads, workers and repeats."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses what is wrong as every other input is refused: in one sentence, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; `{self.prog} --help` lists the options.")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses what is not known, where argparse would leave that to the parser of all commands and its help."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        for name in unknown:
+            self.error(f"there is no option {name!r}{meant(name, self._option_string_actions)}")
+        return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices and value != []:  # that is, none of them given
+            what = "/".join(action.option_strings) or str(action.metavar).lower()
+            known = ", ".join(map(str, action.choices))
+            self.error(f"{what}: unknown name {shown(value)}{meant(value, action.choices)}, expected one of {known}")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stdout).write(message)  # argparse's own passes over what cannot be written
+
+
+def add_always(command: Parser, call: Call, quiet: str = "no progress") -> None:
+    """What every command takes."""
+    command.add_argument("--quiet", action="store_true", help=quiet)
+    command.add_argument("--debug", action="store_true", help="a traceback with an error")
+    command.set_defaults(command=call)
+
+
+def add_results(command: Parser) -> None:
+    """The one folder that a command writes to."""
+    command.add_argument("--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="default RESULTS")
+
+
+def add_data(command: Parser) -> None:
+    command.add_argument("--suite", metavar="SUITE", help=f"{', '.join(suites.names())}, or a .toml file")
+    command.add_argument("--datasets", nargs="+", default=(), metavar="DATASET", help="names from `list`, or file:PATH")
+    command.add_argument(
+        "--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
+        help="where the publishers' archives are (RECALLBENCH_DATA)",
+    )  # fmt: skip
+
+
+def add_matrix(command: Parser) -> None:
+    """Which part of a suite."""
+    add_data(command)
+    command.add_argument("--models", nargs="+", default=(), metavar="MODEL", choices=FAMILIES, help=", ".join(FAMILIES))
+    command.add_argument(
+        "--backends", nargs="+", default=(), metavar="BACKEND", choices=BACKENDS, help=", ".join(BACKENDS)
+    )
+
+
+def add_overrides(command: Parser) -> None:
+    """What is taken in place of what the suite says."""
+    given = command.add_argument_group("instead of what the suite says")
+    given.add_argument(
+        "--protocol", type=asked.protocol, default={}, metavar="NAME[:setting=value,...]",
+        help=f"{', '.join(asked.PROTOCOLS)}; such as leave-k-out:k=2,min_items=5",
+    )  # fmt: skip
+    given.add_argument(
+        "--k", nargs="+", default=(), type=count, metavar="K", help="lengths of the lists that are judged"
+    )
+    given.add_argument(
+        "--metric", type=asked.metric, metavar="METRIC@K",
+        help=f"the metric by which models are ranked: {', '.join(METRICS)}",
+    )  # fmt: skip
+    given.add_argument(
+        "--set", nargs="+", action="extend", default=[], type=asked.setting, metavar="[MODEL.]FIELD=VALUE",
+        help="a setting of a model, or of all that have it: gru4rec.learning_rate=0.001",
+    )  # fmt: skip
+
+
+def overrides(options: argparse.Namespace) -> asked.Asked:
+    """What `add_overrides` has read, with the names of what is to be run even where a suite lacks it."""
+    return asked.Asked(
+        protocol=options.protocol,
+        ks=tuple(options.k),
+        metric=options.metric or "",
+        settings=tuple(options.set),
+        models=tuple(options.models),
+        indexes=tuple(options.indexes),
+        backends=tuple(options.backends),
+    )
+
+
+def add_execution(command: Parser) -> None:
+    command.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    command.add_argument("--mode", choices=("eager", "compiled"), help="instead of the suite's modes")
+    command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every worker (default 1)")
+
+
+def _environment_path(name: str) -> Path | None:
+    value = os.environ.get(name)
+    return Path(value) if value else None
+
+
+def natural(text: str) -> int:
+    return _whole(text, 0, 2**63 - 1)
+
+
+def count(text: str) -> int:
+    return _whole(text, 1, MOST)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 30 and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {most:,}")
+    return int(text)
+
+
+def time_limit(text: str) -> float:
+    """Seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= LONGEST_S:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not a number of seconds above 0 and up to {LONGEST_S:,}, a week"
+        )
+    return value

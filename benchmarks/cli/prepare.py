@@ -1,0 +1,31 @@
+"""`prepare`: loads, checks and cuts the data sets of a run."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import suites
+from benchmarks.cli.console import say
+from benchmarks.cli.options import Subcommands, add_always, add_matrix, add_results
+from benchmarks.exit_codes import FINE
+from benchmarks.harness import store
+from benchmarks.harness.prepare import prepare
+
+
+def add(subcommands: Subcommands) -> None:
+    command = subcommands.add_parser("prepare", help="load, check, cache and split the data sets of a run")
+    add_matrix(command)
+    add_results(command)
+    add_always(command, call)
+
+
+def call(options: argparse.Namespace) -> int:
+    """Fills the folder's splits, and describes each data set once."""
+    blocks = suites.for_datasets(tuple(options.datasets), options.suite)
+    with store.locked(options.results):
+        said: dict[str, None] = {}
+        for block in blocks:
+            notes = dict.fromkeys(prepare(block, options.results, options.data_dir).notes)
+            say(options, *(note for note in notes if note not in said))  # what several blocks share once
+            said |= notes
+    return FINE

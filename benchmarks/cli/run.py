@@ -1,0 +1,145 @@
+"""`run`: runs the matrix of a suite, writes the leaderboards, and ends with the verdicts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from backends.ann import INDEXES
+from benchmarks import suites
+from benchmarks.cli.console import entrances
+from benchmarks.cli.options import (
+    Subcommands,
+    add_always,
+    add_execution,
+    add_matrix,
+    add_overrides,
+    add_results,
+    natural,
+    overrides,
+    time_limit,
+)
+from benchmarks.cli.progress import Board
+from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
+from benchmarks.harness import mixture, store
+from benchmarks.harness.plan import Cell, Options, Prepared, lines
+from benchmarks.harness.run import FAILURES, Run, groups, plan
+from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.agreement.verdict import Verdict
+
+
+def add(subcommands: Subcommands) -> None:
+    command = subcommands.add_parser("run", help="run a suite and write its leaderboards")
+    add_matrix(command)
+    command.add_argument("--indexes", nargs="+", default=(), metavar="INDEX", choices=INDEXES, help=", ".join(INDEXES))
+    add_overrides(command)
+    command.add_argument("--seeds", nargs="+", default=(), type=natural, metavar="SEED", help="instead of the suite's")
+    command.add_argument("--timeout", type=time_limit, default=3600.0, metavar="S", help="seconds a cell may take")
+    command.add_argument("--force", action="store_true", help="run finished cells again")
+    command.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
+    command.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")
+    command.add_argument(
+        "--keep-paths", action="store_true", help="record the folders of files of data, not their names alone"
+    )
+    add_execution(command)
+    add_results(command)
+    add_always(command, call)
+
+
+def call(options: argparse.Namespace) -> int:
+    """Runs what is not finished, and returns the exit code that the verdicts come to."""
+    blocks, said = suites.chosen(tuple(options.datasets), options.suite, overrides(options))
+    chosen = Options(
+        models=tuple(options.models),
+        backends=tuple(options.backends),
+        indexes=tuple(options.indexes),
+        seeds=tuple(options.seeds),
+        modes=(options.mode,) if options.mode else (),
+        device=options.device,
+        threads=options.threads,
+        keep_paths=options.keep_paths,
+    )
+    with store.locked(options.results):
+        mixture.refuse_other_machine(options.results)
+        planned = plan(blocks, chosen, options.results, options.data_dir)
+        data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
+        mixture.refuse_other_data(options.results, data)
+        if not options.quiet:  # with --json stdout is the records' alone
+            (sys.stderr if options.json else sys.stdout).writelines(f"{sentence}\n" for sentence in said)
+        if not any(cells for _, cells in planned):
+            raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
+        if options.dry_run:
+            return _dry_run(options, planned)
+        with Board(options, [cell for _, cells in planned for cell in cells]) as board:
+            session = Run(options.results, options.timeout, board.done)
+            for prepared, cells in planned:
+                for group in groups(cells):
+                    if options.force or session.unfinished(group):
+                        board.doing(group)
+                        session.execute(group, prepared)
+                    else:
+                        board.kept(group)
+        store.restore(options.results, session.records.values())
+        keys = {cell.key for _, cells in planned for cell in cells}
+        records = [record for key, record in session.records.items() if key in keys]
+    return _conclude(options, records)
+
+
+def _conclude(options: argparse.Namespace, records: Sequence[store.Record]) -> int:
+    # Here, because it brings all of SciPy's statistics with it.
+    from benchmarks.agreement.verdict import ending, verdicts
+    from reports import write
+    from reports.pages import markdown
+
+    leaderboards = write.load(options.results)
+    reached = verdicts(records)
+    if options.json:
+        for record in records:
+            sys.stdout.write(json.dumps(record, sort_keys=True) + "\n")
+    else:
+        sys.stdout.write(markdown.summary(leaderboards) + "\n")
+        for verdict in reached:
+            sys.stdout.write(f"{verdict.badge:12} {verdict.model} ({verdict.variant}): {verdict.reason}\n")
+        statuses = Counter(record["status"] for record in records)
+        sys.stdout.write("cells: " + ", ".join(f"{n} {status}" for status, n in sorted(statuses.items())) + "\n")
+    # Pages come after what was measured: one that was edited by hand is refused, and the run has not been for nothing.
+    written = write.publish({options.results: leaderboards}, [options.results])
+    if not options.json:
+        sys.stdout.writelines(f"written: {line}\n" for line in entrances(written))
+        sys.stdout.writelines(f"{sentence}\n" for sentence in leaderboards.left_out)
+        if against := ending(reached, records):
+            sys.stdout.write(f"exit code {_code(reached, records)}: {against}\n")
+    return _code(reached, records)
+
+
+def _code(reached: Sequence[Verdict], records: Sequence[store.Record]) -> int:
+    if not any(record["status"] == "ok" for record in records):
+        return NOTHING_MEASURED
+    disagree = any(verdict.verdict in {"differs", "undecided"} for verdict in reached)
+    return FAILED if disagree or any(record["status"] in FAILURES for record in records) else FINE
+
+
+GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
+"""What a cell is guessed to take before one like it has been recorded."""
+
+
+def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
+    session = Run(options.results, options.timeout, lambda *_: None)
+    known = session.records.values()
+    walls = {record["cell"]: record["timings"].get("wall_s") for record in known if record["status"] == "ok"}
+    total, shown = 0.0, lines(cell for _, cells in planned for cell in cells)
+    for _, cells in planned:
+        for cell in cells:
+            finished = cell.key in walls and session.finished(cell)
+            seconds = 0.0 if finished and not options.force else walls.get(cell.key) or GUESSED_S[cell.kind]
+            total += seconds
+            sys.stdout.write(f"{shown[cell.key]}  {'finished' if not seconds else f'about {seconds:.0f} s'}\n")
+    n_cells = sum(len(cells) for _, cells in planned)
+    sys.stdout.write(f"{n_cells} cells, about {total / 60:.0f} min\n")
+    return FINE
