@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.console import Console as _RichConsole
 
+from benchmarks.harness import store
+
 
 class Console(_RichConsole):
     """A console that leaves a broken pipe to benchmarks/exit_codes.py; rich's own ends with the code of a failure."""
@@ -26,3 +28,12 @@ def say(options: argparse.Namespace, *lines: str) -> None:
 def entrances(written: Sequence[Path]) -> list[str]:
     """Of all files of the leaderboards those that a reader opens."""
     return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
+
+
+def title(record: store.Record) -> str:
+    """What a record is of, in a line: "train · mf-bpr (small) · torch · eager · ml-1m · time-split · seed 0"."""
+    words = [record["kind"], f"{record['model']} ({record['variant']})", record["backend"], record["mode"]]
+    if record["index"]:
+        options = {**record["index"]["build"], **record["index"]["query"]}
+        words.append(" ".join([record["index"]["name"], *(f"{name}={value}" for name, value in options.items())]))
+    return " · ".join([*words, record["dataset"], record["protocol"], f"seed {record['seed']}"])
