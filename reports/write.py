@@ -10,7 +10,7 @@ from reports import written
 from reports.charts.draw import draw
 from reports.pages import site
 from reports.pages.markdown import markdown
-from reports.tables import cells
+from reports.tables import frame
 from reports.tables.leaderboard import Leaderboards, build
 from reports.tables.readable import readable
 from reports.tables.records import prepare
@@ -123,6 +123,6 @@ def _files(run: site.Run) -> dict[str, bytes]:
     """The files of one results folder, beside the site."""
     return {
         "leaderboard.md": markdown(run.leaderboards, run.charts).encode(),
-        "leaderboard.csv": cells.to_csv(run.leaderboards.cells),
-        "leaderboard.parquet": cells.to_parquet(run.leaderboards.cells),
+        "leaderboard.csv": frame.to_csv(run.leaderboards.cells),
+        "leaderboard.parquet": frame.to_parquet(run.leaderboards.cells),
     } | {f"charts/{chart.name}.svg": chart.file_text.encode() for chart in run.charts}

@@ -202,6 +202,7 @@ def test_benchmarks_and_reports_load_no_framework():
 def test_the_registry_and_the_command_line_load_no_framework_and_no_reader():
     watched = EVERY_LIBRARY | {"pandas", "pyarrow", "numba", "reports"}
     assert in_fresh_interpreter(["backends.registry", "backends.ann", "benchmarks.cli"], watched) == []
+    assert in_fresh_interpreter(["reports"], watched - {"reports"}) == []
 
 
 def test_importing_datasets_is_light():

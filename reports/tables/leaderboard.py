@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from backends.registry import FRAMEWORKS
 from reports.tables import agreement
 from reports.tables.accuracy import AccuracyTable, accuracy_tables
 from reports.tables.answers import TableAnswers, WinsRow, table_answers, wins_rows
-from reports.tables.cells import CellRow, cell_rows
+from reports.tables.frame import frame_of
 from reports.tables.maps import ItemMapTable, item_map_tables
 from reports.tables.overview import OverviewRow, overview_rows
 from reports.tables.paired import PairedTable, paired_tables
@@ -81,7 +83,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Leaderboards:
-    """Everything that a report shows."""
+    """Everything that a report shows; `cells` is the table that it is formed from."""
 
     headline: Headline
     overview: tuple[OverviewRow, ...]
@@ -102,7 +104,7 @@ class Leaderboards:
     failures: tuple[FailureRow, ...]
     environment: Environment
     commands: Commands
-    cells: tuple[CellRow, ...]
+    cells: pd.DataFrame = field(compare=False, repr=False)
     left_out: tuple[str, ...] = ()
 
 
@@ -128,6 +130,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict], left_out: tupl
     retrieval = index_tables(chosen)
     answers = table_answers(retrieval)
     found = commands(chosen)
+    cells = frame_of(chosen, found.of_cell)
     accuracy, throughput = accuracy_tables(chosen, judged), throughput_tables(chosen)
     return Leaderboards(
         headline=_headline(chosen, judged),
@@ -149,7 +152,7 @@ def build(records: Iterable[Record], verdicts: Sequence[Verdict], left_out: tupl
         failures=_failures(chosen),
         environment=_environment(chosen),
         commands=found,
-        cells=cell_rows(chosen, found.of_cell),
+        cells=cells,
         left_out=left_out,
     )
 

@@ -16,7 +16,7 @@ from datasets.errors import InputError
 from reports.charts.draw import draw
 from reports.pages.markdown import markdown, summary
 from reports.pages.site import Run, files
-from reports.tables.cells import to_csv, to_parquet
+from reports.tables.frame import to_csv, to_parquet
 from reports.tables.leaderboard import build
 from reports.tables.readable import readable
 from reports.tables.records import prepare

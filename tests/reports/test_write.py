@@ -95,7 +95,7 @@ def test_of_two_machines_the_newest_is_reported_and_the_other_is_counted(tmp_pat
     old = [trained("als", 0.1, backend="classic", machine=there, seed=seed, run_id="run-9") for seed in range(3)]
     folder = results(tmp_path / "a", *old, trained("als", 0.2, backend="classic"))
     boards = write.load(folder)
-    assert [row.primary for row in boards.cells] == [0.2]
+    assert list(boards.cells["primary"]) == [0.2]
     (sentence,) = boards.left_out
     assert sentence.startswith("3 cells are left out, of machine m-2 (Another CPU")
     write.write([folder])
@@ -104,7 +104,7 @@ def test_of_two_machines_the_newest_is_reported_and_the_other_is_counted(tmp_pat
     # The order in the file decides: run again on the other machine, that one is the newest.
     with (folder / store.FILE_NAME).open("a", encoding="utf-8") as file:
         file.write(json.dumps(trained("als", 0.3, backend="classic", machine=there, seed=4)) + "\n")
-    assert sorted(row.primary for row in write.load(folder).cells) == [0.1, 0.1, 0.1, 0.3]
+    assert sorted(write.load(folder).cells["primary"]) == [0.1, 0.1, 0.1, 0.3]
 
 
 def test_of_two_versions_of_the_data_the_newest_is_reported(tmp_path):
@@ -112,7 +112,7 @@ def test_of_two_versions_of_the_data_the_newest_is_reported(tmp_path):
     elsewhere = trained("als", 0.3, backend="classic", dataset="ml-1m", hashes={"dataset": "f" * 16})
     folder = results(tmp_path / "a", old, elsewhere, trained("als", 0.2, backend="classic"))
     boards = write.load(folder)
-    assert sorted(row.primary for row in boards.cells) == [0.2, 0.3]
+    assert sorted(boards.cells["primary"]) == [0.2, 0.3]
     assert boards.left_out[0].startswith(f"1 cell is left out, of online-retail with the hash {'e' * 16}")
 
 

@@ -1,0 +1,229 @@
+"""One tidy table of everything: a row a cell, from which every other table is formed."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.harness import mixture, store
+from reports.tables.readable import readable
+from reports.tables.records import Record, prepare
+from reports.tables.reproduce import commands
+
+NAMES = ["kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "protocol", "seed"]
+COLUMNS: dict[str, Any] = {
+    "kind": "str", "model": "str", "variant": "str", "backend": "str", "mode": "str", "device": "str",
+    "threads": "int64", "dataset": "str", "protocol": "str", "seed": "int64", "index": "str", "build": "str",
+    "query": "str", "status": "str", "reason": "str", "primary_metric": "str", "primary": "float64",
+    "primary_low": "float64", "primary_high": "float64", "index_recall_metric": "str", "index_recall": "float64",
+    "exact": "float64", "lost": "float64", "lost_low": "float64", "lost_high": "float64", "samples_per_s": "float64",
+    "samples_per_s_low": "float64", "samples_per_s_high": "float64", "first_step_s": "float64", "compile_s": "float64",
+    "batch_qps": "float64", "batch_qps_low": "float64", "batch_qps_high": "float64", "batch_qps_all": "float64",
+    "call_overhead": "float64", "p50_s": "float64", "p95_s": "float64", "p99_s": "float64", "build_s": "float64",
+    "load_s": "float64", "wall_s": "float64", "train_s": "float64", "index_bytes": "Int64", "resident_bytes": "Int64",
+    "peak_rss_bytes": "Int64", "rungs_held": "Int64", "rungs": "Int64", "bugs_caught": "Int64",
+    "bugs_injected": "Int64", "group": "str", "command": "str", "machine": "str", "commit": "str", "run_id": "str",
+    "cell": "str",
+}  # fmt: skip
+"""The columns of leaderboard.csv and leaderboard.parquet in their order, and their dtypes."""
+FIGURES = ("metrics/", "low/", "high/")
+"""What the columns behind them begin with, one for each metric that any of the cells has."""
+_TYPES = COLUMNS | {
+    "save_s": "float64", "import_s": "float64", "init_s": "float64", "overhead_s": "float64", "evaluate_s": "float64",
+    "batches_s": "float64", "dirty": "boolean",
+}  # fmt: skip
+_NESTED = ["curve", "climb", "bugs", "divergence", "map", "scores", "notes", "machine_facts"]
+_WINDOWS = [
+    f"windows/{name}" for name in ("samples_per_s", "batch_qps", "batch_qps_all", "p95_s", "load_s", "call_overhead")
+]
+_WIDE: dict[str, Any] = {"settings": object, "hashes": "str", "versions": "str"}
+_PARTS: tuple[Any, ...] = (
+    ("median", str),
+    ("min", "{}_low".format),
+    ("max", "{}_high".format),
+    (tuple, "windows/{}".format),
+)
+
+
+def frame(*results: str | Path) -> pd.DataFrame:
+    """The cells of results folders as one tidy table, a row a cell: `reports.frame("RESULTS")`.
+
+    The cells are those that the leaderboards of each folder show: the last record of each, of the newest machine and
+    the newest version of its data; sentences on what that leaves out are in `attrs["left_out"]`. A folder without
+    records stands for the results folders in it.
+
+    What was not measured, or does not apply to a kind of cell, is missing (NaN or <NA>). Of what was taken in several
+    windows a column holds the median. Seeds are rows of their own: a mean over them is a `groupby` away, as in
+    `reports.frame("RESULTS").query("kind == 'train'").groupby(["model", "backend"])["primary"].mean()`.
+
+    Columns:
+        run: str, the name of the results folder, its whole path where two have the same name.
+        kind, model, variant, backend, mode, device, dataset, protocol: str; kind is train, throughput, index, map or
+            agreement, mode is eager or compiled.
+        threads, seed: int64.
+        index, build, query: str, the index's name and its settings, as "M=16, efConstruction=200".
+        status, reason: str; "ok", or what became of the cell and why.
+        primary_metric, primary, primary_low, primary_high: str and float64, the metric that the protocol is judged by,
+            its value and the ends of its 95 % interval.
+        index_recall_metric, index_recall: str and float64, the index recall at the smallest K.
+        exact, lost, lost_low, lost_high: float64, the primary metric through exact search, and what the index loses of
+            it with its 95 % interval.
+        samples_per_s, batch_qps: float64, training samples and queries a second; their smallest and largest windows
+            are samples_per_s_low, samples_per_s_high, batch_qps_low, batch_qps_high. batch_qps_all: on all cores.
+        first_step_s, compile_s, p50_s, p95_s, p99_s, build_s, save_s, load_s, wall_s, import_s, init_s, train_s,
+            overhead_s, evaluate_s, batches_s: float64, seconds; p50_s to p99_s are of single queries.
+        call_overhead: float64, the share of a query's time that the call from Python takes.
+        index_bytes, resident_bytes, peak_rss_bytes: Int64.
+        rungs_held, rungs, bugs_caught, bugs_injected: Int64, counts of the agreement ladder.
+        group, command, machine, commit, run_id, cell: str; only cells of one group were timed by turns, command
+            measures the cell anew.
+        dirty: boolean, whether there were changes beside the commit.
+        metrics/NAME, low/NAME, high/NAME: float64, each metric that any cell has, as `metrics/ndcg@10`, and the ends
+            of its 95 % interval where one was taken.
+        hashes/NAME, versions/NAME: str, as `versions/torch`.
+        settings/NAME: object, as recorded, as `settings/learning_rate`.
+        windows/NAME: object, tuples of all samples of samples_per_s, batch_qps, batch_qps_all, p95_s, load_s and
+            call_overhead in the order in which they were taken, () where none was.
+        curve, climb, bugs, divergence, map, scores, notes, machine_facts: object, what is nested, as recorded: the
+            learning curve, the rungs of the ladder, the bugs injected, the differences of the loss trajectory, the
+            map of the items, each query's score, remarks, and the machine; None where there is none.
+
+    Raises:
+        InputError: a folder has no records, or invalid ones.
+    """
+    folders = [folder for named in results for folder in store.folders(Path(named))]
+    names = [folder.name for folder in folders]
+    cells: list[pd.DataFrame] = []
+    left_out: list[str] = []
+    for folder, name in zip(folders, names, strict=True):
+        newest, of_others = mixture.newest(readable(store.read(folder)))
+        records = prepare(newest)
+        made = frame_of(records, commands(records).of_cell)
+        made.insert(0, "run", name if names.count(name) == 1 else folder.as_posix())
+        cells.append(made)
+        left_out += of_others
+    table = pd.concat(cells, ignore_index=True)
+    table.attrs["left_out"] = tuple(left_out)
+    return table
+
+
+def frame_of(records: Sequence[Record], commands: Mapping[str, str]) -> pd.DataFrame:
+    """The table of prepared records, but without `run`, in the order of the names that it begins with.
+
+    Args:
+        records: at least one.
+        commands: cell -> the command that measures it anew.
+    """
+    raw = pd.DataFrame(_plain(records), dtype=object)
+    index = _fields(raw["index"], "name", "build", "query")
+    named = raw.assign(
+        primary_metric=_fields(raw["settings"], "primary_metric")["primary_metric"],
+        index_recall_metric=raw["metrics"].map(_recall_metric),
+        index=index["name"],
+        build=index["build"].map(_in_words, na_action="ignore"),
+        query=index["query"].map(_in_words, na_action="ignore"),
+        climb=raw["rungs"],
+        rungs=raw["rungs"].map(len).replace(0, pd.NA),
+        rungs_held=raw["rungs"].map(lambda rungs: sum(rung["holds"] for rung in rungs) if rungs else pd.NA),
+        bugs_injected=raw["bugs"].map(len).replace(0, pd.NA),
+        bugs_caught=raw["bugs"].map(lambda bugs: sum(bug["caught"] for bug in bugs) if bugs else pd.NA),
+        machine=raw["machine"].map(operator.itemgetter("id")),
+        machine_facts=raw["machine"],
+        command=raw["cell"].map(commands),
+    )
+    figures = _figures(raw)
+    found = pd.concat([named, _timings(raw["timings"]), _fields(raw["memory"])], axis=1)
+    table = found.reindex(columns=[*_TYPES, *_NESTED, *_WINDOWS])
+    table = table.astype({name: kind for name, kind in _TYPES.items() if kind != "int64"})
+    table[_WINDOWS] = table[_WINDOWS].map(lambda taken: taken if isinstance(taken, tuple) else ())
+    table = table.assign(threads=table["threads"].infer_objects(), seed=table["seed"].infer_objects())
+    table = table.assign(**_primary(figures, table["primary_metric"], table["index_recall_metric"]))
+    wide = (_fields(raw[name]).add_prefix(f"{name}/").astype(kind) for name, kind in _WIDE.items())
+    table = pd.concat([table, figures, *wide], axis=1)
+    return table.sort_values([*NAMES, "index", "build", "query", "cell"], ignore_index=True)
+
+
+def to_csv(cells: pd.DataFrame) -> bytes:
+    """leaderboard.csv: UTF-8, a header, lines that end in a line feed; what is missing is an empty field."""
+    return _flat(cells).to_csv(index=False, lineterminator="\n").encode()
+
+
+def to_parquet(cells: pd.DataFrame) -> bytes:
+    """leaderboard.parquet: the same table; columns have their types also where all values are missing."""
+    content: bytes = _flat(cells).to_parquet(
+        index=False, compression="zstd", write_statistics=False, store_schema=False
+    )
+    return content
+
+
+def _flat(cells: pd.DataFrame) -> pd.DataFrame:
+    flat = cells[list(COLUMNS)].join(cells.filter(regex=f"^({'|'.join(FIGURES)})"))
+    return flat.astype({name: "str" for name in flat if flat[name].dtype == object})
+
+
+def _fields(values: pd.Series, *wanted: str) -> pd.DataFrame:
+    """A column for each key of some dictionaries in order, or for those that are wanted."""
+    made = pd.DataFrame([value or {} for value in values], index=values.index, dtype=object)
+    return made.reindex(columns=list(wanted) or sorted(made))
+
+
+def _figures(raw: pd.DataFrame) -> pd.DataFrame:
+    """The metrics with the ends of their intervals, metric by metric."""
+    ends = _fields(raw["intervals"])
+    low, high = (ends.map(operator.itemgetter(end), na_action="ignore") for end in (0, 1))
+    of_part = zip(FIGURES, (_fields(raw["metrics"]), low, high), strict=True)
+    made = pd.concat([values.add_prefix(part) for part, values in of_part], axis=1).astype(float)
+    columns = sorted(map(str, made), key=lambda name: name.partition("/")[2])
+    return made[columns]
+
+
+def _primary(figures: pd.DataFrame, metric: pd.Series, recall: pd.Series) -> dict[str, npt.NDArray[np.float64]]:
+    """What is known of each cell's own primary metric."""
+    values = np.column_stack([figures, np.full(len(figures), np.nan)])  # the last, for cells without such a metric
+
+    def of(part: str, of_metric: pd.Series) -> npt.NDArray[np.float64]:
+        return values[np.arange(len(values)), figures.columns.get_indexer(pd.Index(part + of_metric))]
+
+    return {
+        "primary": of("metrics/", metric),
+        "primary_low": of("low/", metric),
+        "primary_high": of("high/", metric),
+        "index_recall": of("metrics/", recall),
+        "exact": of("metrics/exact/", metric),
+        "lost": of("metrics/lost/", metric),
+        "lost_low": of("low/lost/", metric),
+        "lost_high": of("high/lost/", metric),
+    }
+
+
+def _timings(timings: pd.Series) -> pd.DataFrame:
+    """Medians, smallest and largest of each timing's samples, and the samples themselves."""
+    taken = _fields(timings).rename(columns={"window_samples_per_s": "samples_per_s"})
+    samples = taken.melt(ignore_index=False, var_name="timing").explode("value").dropna().astype({"value": float})
+    samples = samples.rename_axis("row").reset_index()
+    parts = (samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS)
+    return pd.concat(parts, axis=1)
+
+
+def _recall_metric(metrics: Mapping[str, float]) -> str | None:
+    """The index recall at the smallest K."""
+    names = [name for name in metrics if name.startswith("index_recall@")]
+    return min(names, key=lambda name: (len(name), name), default=None)
+
+
+def _plain(records: Sequence[Record]) -> Any:
+    """With the fields of all kinds, and text that UTF-8 can hold: a record may come with half of a surrogate pair."""
+    nothing = {"scores": None, "divergence": None, "map": None}
+    full = [{**nothing, "bugs": record["settings"].get("bugs", []), **record} for record in records]
+    return json.loads(json.dumps(full, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _in_words(settings: Mapping[str, object]) -> str | None:
+    return ", ".join(f"{name}={value}" for name, value in sorted(settings.items())) or None
