@@ -19,11 +19,33 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from benchmarks import exit_codes
-from benchmarks.cli import advise, agree, audit, compare, doctor, listing, prepare, report, run, show
+from benchmarks.cli import (
+    advise,
+    agree,
+    audit,
+    compare,
+    doctor,
+    listing,
+    prepare,
+    report,
+    run,
+    show,
+)
 from benchmarks.cli.options import Parser
 from benchmarks.harness import environment
 
-COMMANDS = (listing, prepare, run, agree, audit, report, show, compare, advise, doctor)
+COMMANDS = (
+    listing,
+    prepare,
+    run,
+    agree,
+    audit,
+    report,
+    show,
+    compare,
+    advise,
+    doctor,
+)
 """In the order in which the help lists them."""
 
 
