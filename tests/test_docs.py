@@ -91,6 +91,27 @@ def test_links_lead_to_files_and_headings_that_are_there(path):
         assert not heading or heading in headings(target), link
 
 
+def test_every_figure_of_the_readme_is_in_the_leaderboard_that_it_names():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = [part for block in text.split("\n\n") for part in (block.splitlines() if block[0] == "|" else [block])]
+    named = [(part, ROOT / file) for part in parts for file in re.findall(r"\]\((\S+/leaderboard\.md)\)", part)]
+    assert len({file for _, file in named}) >= 4
+    for part, file in named:
+        figures = re.findall(r"\d+\.\d+[k×]?|\d{3,}", part)
+        assert figures
+        there = file.read_text(encoding="utf-8")
+        assert [figure for figure in figures if figure not in there] == [], file
+
+
+def test_the_badges_of_licence_and_citation_say_what_the_files_say():
+    licence, citation = ((ROOT / "docs" / "badges" / f"{name}.svg").read_text() for name in ("licence", "citation"))
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"licence: {re.search('^license: (.*)$', cited, re.MULTILINE)[1]}<" in licence
+    version = re.search("^version: (.*)$", cited, re.MULTILINE)[1]
+    assert f"recallbench {version}<" in citation
+    assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
 def headings(path):
     """The anchors that GitHub gives a page's headings."""
     titles = re.findall(r"^#+ (.*)$", without_blocks(path.read_text(encoding="utf-8")), re.MULTILINE)
