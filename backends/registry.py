@@ -101,6 +101,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     }
 )
 TRAINABLE = tuple(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
+"""The families that take gradient steps, and so stand on the agreement ladder."""
 
 
 def interpreter(backend: str) -> str:
