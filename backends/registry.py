@@ -100,6 +100,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind")),
     }
 )
+TRAINABLE = tuple(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
+"""The families that take gradient steps, and so stand on the agreement ladder."""
 
 
 def interpreter(backend: str) -> str:

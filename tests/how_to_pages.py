@@ -9,6 +9,9 @@ EXAMPLES = {  # of each how-to page, its folder in examples/
     "adding-a-data-set": "data-set",
     "adding-an-index": "index",
     "adding-a-backend": "backend",
+    "adding-a-page": "page",
+    "adding-a-chart": "chart",
+    "adding-a-command": "command",
 }
 
 

@@ -62,9 +62,16 @@ def test_a_command_that_does_not_exist_would_be_found():
 def test_every_tox_environment_that_is_named_exists():
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    there = {section.removeprefix("testenv:") for section in tox.sections()}
+    there = {name for section in tox.sections() for name in expanded(section.removeprefix("testenv:"))}
     named = {arguments[1] for _, arguments in (*calls("python3", "-m", "tox"), *calls("tox")) if arguments[0] == "-e"}
     assert {"bench", "tests"} <= named <= there
+
+
+def expanded(name):
+    """The environments of a section: `a{b,c}` is ab and ac."""
+    start, _, choices = name.partition("{")
+    choices, _, end = choices.partition("}")
+    return [f"{start}{choice}{end}" for choice in choices.split(",")]
 
 
 @pytest.mark.parametrize(("where", "arguments"), calls("python", "-m", "pytest"))
@@ -82,6 +89,27 @@ def test_links_lead_to_files_and_headings_that_are_there(path):
         target = path.parent / file if file else path
         assert target.exists(), link
         assert not heading or heading in headings(target), link
+
+
+def test_every_figure_of_the_readme_is_in_the_leaderboard_that_it_names():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = [part for block in text.split("\n\n") for part in (block.splitlines() if block[0] == "|" else [block])]
+    named = [(part, ROOT / file) for part in parts for file in re.findall(r"\]\((\S+/leaderboard\.md)\)", part)]
+    assert len({file for _, file in named}) >= 4
+    for part, file in named:
+        figures = re.findall(r"\d+\.\d+[k×]?|\d{3,}", part)
+        assert figures
+        there = file.read_text(encoding="utf-8")
+        assert [figure for figure in figures if figure not in there] == [], file
+
+
+def test_the_badges_of_licence_and_citation_say_what_the_files_say():
+    licence, citation = ((ROOT / "docs" / "badges" / f"{name}.svg").read_text() for name in ("licence", "citation"))
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"licence: {re.search('^license: (.*)$', cited, re.MULTILINE)[1]}<" in licence
+    version = re.search("^version: (.*)$", cited, re.MULTILINE)[1]
+    assert f"recallbench {version}<" in citation
+    assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def headings(path):

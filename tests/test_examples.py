@@ -231,7 +231,56 @@ class TestBackend:
         assert {"autograd", "numpy", "python"} <= set(row.versions)
 
 
-def test_the_tests_of_the_house_hold_with_all_four_in_place(another_copy):
+class TestPage:
+    @pytest.fixture
+    def done(self, followed):
+        return followed("adding-a-page")
+
+    def test_it_stands_in_the_menu_and_shows_its_figures(self, done):
+        assert 'href="memory.html"' in done.page("memory", "site/index.html")
+        rows = re.findall(r"<tr\b.*?</tr>", done.page("memory", "site/memory.html"), re.DOTALL)
+        (row,) = (row for row in rows if ">torch" in row)
+        assert re.search(r">eager<.*>\d+<", row, re.DOTALL)
+
+    def test_it_is_a_section_of_the_markdown_page(self, done):
+        _, _, section = done.page("memory").partition("\n## Memory\n")
+        assert re.search(r"^\| torch \| eager \| \d+ \|$", section.partition("\n## ")[0], re.MULTILINE)
+
+
+class TestChart:
+    @pytest.fixture
+    def done(self, followed):
+        return followed("adding-a-chart")
+
+    def test_it_is_a_file_and_stands_beside_its_table(self, done):
+        (drawn,) = (done.tree / "RESULTS" / "memory-chart" / "charts").glob("memory-*.svg")
+        said = r"Peak memory: torch eager [\d,]+ MiB\."
+        assert re.search(said, drawn.read_text(encoding="utf-8"))
+        assert re.search(said, done.page("memory-chart", "site/throughput.html"))
+        assert drawn.name in done.page("memory-chart").partition("## Training throughput")[2]
+
+
+class TestCommand:
+    @pytest.fixture
+    def done(self, followed):
+        return followed("adding-a-command")
+
+    def test_it_is_listed(self, done):
+        assert re.search(
+            r"^ +best +the model with the highest score", done.call("-m", "benchmarks", "--help")[1], re.MULTILINE
+        )
+
+    def test_it_names_the_best_model(self, done):
+        best = max(trained(done.records("best"), "popularity"), key=lambda row: row["metrics"]["recall_micro@10"])
+        found = f"popularity {best['variant']}, recall_micro@10 {best['metrics']['recall_micro@10']:.4f}"
+        assert re.search(rf"^synthetic-tiny, time-split: {found}$", done.printed, re.MULTILINE)
+
+    def test_a_folder_without_records_is_refused_in_a_sentence(self, done, tmp_path):
+        code, printed = done.call("-m", "benchmarks", "best", "--results", str(tmp_path / "nothing"))
+        assert (code, printed.count("\n")) == (2, 1), printed
+
+
+def test_the_tests_of_the_house_hold_with_all_of_them_in_place(another_copy):
     placing = [line for name in EXAMPLES for line in shell(name) if line.startswith(("cp ", "git apply "))]
     assert len(placing) == 2 * len(EXAMPLES)
     run = f'python -m pytest -q -p no:cacheprovider --durations=0 -k "{SEEN}" {" ".join(HOUSE)}'

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from backends import stretches
 from backends.ann.exact import Exclusions
 from datasets.errors import InputError
 
@@ -69,10 +70,7 @@ def repeated(exclude: Exclusions, n_interests: int) -> Exclusions:
         int64[n * n_interests + 1] and int32[...], in the same form, as `exact.top_k` takes them.
     """
     indptr, indices = exclude
-    lengths = np.repeat(np.diff(indptr), n_interests)
-    ends = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    shifts = np.repeat(np.repeat(indptr[:-1], n_interests) - ends[:-1], lengths)
-    return ends, indices[np.arange(ends[-1]) + shifts]
+    return stretches.joined(indices, np.repeat(indptr[:-1], n_interests), np.repeat(indptr[1:], n_interests))
 
 
 @njit(cache=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from implicit.cpu.als import AlternatingLeastSquares
 
 from backends.contract import Arrays
 
+if TYPE_CHECKING:
+    from benchmarks.specs.als import ALS
+
 
 @dataclass
 class State:
@@ -19,7 +22,7 @@ class State:
     shape: tuple[int, int]
 
 
-def init(spec: Any, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
+def init(spec: ALS, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
     model = AlternatingLeastSquares(
         factors=spec.embedding_dim,
         regularization=spec.regularization,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,19 @@ import scipy.sparse
 from backends.classic import neighbours
 from backends.contract import Arrays
 
+if TYPE_CHECKING:
+    from benchmarks.specs.item_cf import ItemCF
+
 
 @dataclass
 class State:
     """The spec, and float64[n_items, n_items]: of each item the similarity of its neighbours, no others."""
 
-    spec: Any
+    spec: ItemCF
     similarity: neighbours.Matrix
 
 
-def init(spec: Any, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
+def init(spec: ItemCF, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
     return State(spec, scipy.sparse.csr_array((0, 0)))
 
 

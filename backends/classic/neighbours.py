@@ -19,7 +19,7 @@ import numpy.typing as npt
 import scipy.sparse
 from numba import get_num_threads, njit, prange
 
-from backends import heap
+from backends import heap, stretches
 from backends.contract import Arrays
 
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -45,12 +45,11 @@ def training_sets(batches: Arrays) -> Matrix:
 
 def read_items(inputs: Arrays, n_items: int) -> Matrix:
     """bool[q, n_items], the items of each query's history; those beyond what training knows are left out."""
-    start, length = inputs["start"], inputs["stop"] - inputs["start"]
-    query = np.repeat(np.arange(len(start)), length)
-    first = np.cumsum(length) - length  # where each history begins among all of them
-    item = inputs["history"][np.arange(len(query)) + (start - first)[query]]
+    indptr, item = stretches.joined(inputs["history"], inputs["start"], inputs["stop"])
+    n_queries = len(inputs["start"])
+    query = np.repeat(np.arange(n_queries), np.diff(indptr))
     known = item < n_items
-    return distinct_pairs(query[known], item[known], (len(start), n_items))
+    return distinct_pairs(query[known], item[known], (n_queries, n_items))
 
 
 def sizes(sets: Matrix) -> Floats:

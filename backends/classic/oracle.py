@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from backends.contract import Arrays, UnavailableError
 
+if TYPE_CHECKING:
+    from benchmarks.specs.oracle import Oracle
+
 State: TypeAlias = None
 
 
-def init(spec: Any, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
+def init(spec: Oracle, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
     return None
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from backends.contract import Arrays
+
+if TYPE_CHECKING:
+    from benchmarks.specs.popularity import Popularity
 
 
 @dataclass
@@ -16,7 +19,7 @@ class State:
     count: npt.NDArray[np.float32]
 
 
-def init(spec: Any, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
+def init(spec: Popularity, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
     return State(np.zeros(0, np.float32))
 
 

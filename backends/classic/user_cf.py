@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +12,20 @@ import scipy.sparse
 from backends.classic import neighbours
 from backends.contract import Arrays
 
+if TYPE_CHECKING:
+    from benchmarks.specs.user_cf import UserCF
+
 
 @dataclass
 class State:
     """The spec, and bool[n_users, n_items] by user and bool[n_items, n_users] by item: who has what."""
 
-    spec: Any
+    spec: UserCF
     items: neighbours.Matrix
     users: neighbours.Matrix
 
 
-def init(spec: Any, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
+def init(spec: UserCF, parameters: Arrays, device: str, mode: str) -> State:  # noqa: ARG001 - the contract's arguments
     nothing = scipy.sparse.csr_array((0, 0), dtype=np.bool_)
     return State(spec, nothing, nothing)
 

@@ -1,7 +1,9 @@
 """ComiRec-DR in JAX/Flax; the spec is benchmarks/specs/comirec_dr.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 from flax import nnx
@@ -10,11 +12,14 @@ from jax import Array
 from backends.jax import layers
 from backends.jax.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.comirec_dr import ComiRecDR
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nnx.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nnx.Param]) -> None:
+    def __init__(self, spec: ComiRecDR, parameters: dict[str, nnx.Param]) -> None:
         self.spec = spec
         self.item_embedding = parameters["item_embedding"]
         self.bilinear = parameters["bilinear"]

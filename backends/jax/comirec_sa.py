@@ -1,7 +1,9 @@
 """ComiRec-SA in JAX/Flax; the spec is benchmarks/specs/comirec_sa.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,14 @@ from jax import Array
 from backends.jax import layers
 from backends.jax.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.comirec_sa import ComiRecSA
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nnx.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nnx.Param]) -> None:  # noqa: ARG002 - the contract's argument
+    def __init__(self, spec: ComiRecSA, parameters: dict[str, nnx.Param]) -> None:  # noqa: ARG002 - the contract's argument
         self.item_embedding = parameters["item_embedding"]
         self.position_embedding = parameters["position_embedding"]
         self.attention_hidden = parameters["attention_hidden"]

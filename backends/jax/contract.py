@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ from jax import Array
 
 from backends.contract import Arrays, UnavailableError
 from backends.jax import optimizers
+
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam, DifferentiableSpec
 
 jax.config.update("jax_default_matmul_precision", "highest")  # float32 products stay float32 on a GPU too
 
@@ -35,12 +38,14 @@ class State:
     graph: nnx.GraphDef
     carry: Carry
     train_steps: Callable[..., tuple[Carry, Array]]
-    optimizer: Any
+    optimizer: Adam | SGD
     done: int
     device: jax.Device
 
 
-def initialise(model_class: type[nnx.Module], spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+def initialise(
+    model_class: type[nnx.Module], spec: DifferentiableSpec, parameters: Arrays, device: str, mode: str
+) -> State:
     try:
         target = jax.devices(device)[0]
     except RuntimeError as error:
@@ -67,7 +72,7 @@ def _loss_of(graph: nnx.GraphDef, learnt: Values, others: Values, batch: Batch) 
     return loss, nnx.from_flat_state(flat)
 
 
-def _step(graph: nnx.GraphDef, optimizer: Any) -> Callable[[Carry, Any], tuple[Carry, Array]]:
+def _step(graph: nnx.GraphDef, optimizer: Adam | SGD) -> Callable[[Carry, Any], tuple[Carry, Array]]:
     gradient_of = jax.value_and_grad(partial(_loss_of, graph), has_aux=True)
     update = optimizers.update(optimizer)
 

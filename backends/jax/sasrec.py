@@ -1,7 +1,9 @@
 """SASRec in JAX/Flax; the spec is benchmarks/specs/sasrec.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,14 @@ from jax import Array
 from backends.jax import layers
 from backends.jax.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.sasrec import SASRec
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nnx.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nnx.Param]) -> None:
+    def __init__(self, spec: SASRec, parameters: dict[str, nnx.Param]) -> None:
         self.spec = spec
         self.weights = nnx.Dict(parameters)
 

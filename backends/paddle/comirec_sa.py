@@ -1,7 +1,9 @@
 """ComiRec-SA in PaddlePaddle; the spec is benchmarks/specs/comirec_sa.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import paddle
 import paddle.nn.functional as F
@@ -10,11 +12,14 @@ from paddle import Tensor, nn
 from backends.paddle import layers
 from backends.paddle.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.comirec_sa import ComiRecSA
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Layer):
-    def __init__(self, spec: Any, parameters: dict[str, Tensor]) -> None:  # noqa: ARG002 - the contract's argument
+    def __init__(self, spec: ComiRecSA, parameters: dict[str, Tensor]) -> None:  # noqa: ARG002 - the contract's argument
         super().__init__()
         self.item_embedding = parameters["item_embedding"]
         self.position_embedding = parameters["position_embedding"]

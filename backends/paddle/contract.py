@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from paddle import Tensor, nn
 
 from backends.contract import Arrays, UnavailableError
 from backends.paddle import optimizers
+
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam, DifferentiableSpec
 
 Batch: TypeAlias = dict[str, Tensor]
 
@@ -27,7 +30,9 @@ class State:
     device: str
 
 
-def initialise(model_class: type[nn.Layer], spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+def initialise(
+    model_class: type[nn.Layer], spec: DifferentiableSpec, parameters: Arrays, device: str, mode: str
+) -> State:
     if device == "gpu" and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count()):
         raise UnavailableError("PaddlePaddle is a CPU build, or sees no CUDA device")
     paddle.set_device(device)
@@ -54,7 +59,9 @@ def _loss_and_carried(outcome: Any) -> tuple[Tensor, dict[str, Tensor]]:
     return outcome if isinstance(outcome, tuple) else (outcome, {})
 
 
-def _step(model: nn.Layer, optimizer: Any, parameters: dict[str, Tensor], mode: str) -> Callable[[Batch], Tensor]:
+def _step(
+    model: nn.Layer, optimizer: Adam | SGD, parameters: dict[str, Tensor], mode: str
+) -> Callable[[Batch], Tensor]:
     update = optimizers.eager(optimizer, list(_learnt(parameters).values()))
     loss_of = paddle.jit.to_static(model, full_graph=True) if mode == "compiled" else model
     # The static graph's operators one after the other: a tenth faster on one thread than its thread pool.

@@ -1,7 +1,9 @@
 """Matrix factorisation with the log loss in PaddlePaddle; the spec is benchmarks/specs/mf_logloss.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import paddle
 import paddle.nn.functional as F
@@ -9,11 +11,14 @@ from paddle import Tensor, nn
 
 from backends.paddle.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mf_logloss import MFLogLoss
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Layer):
-    def __init__(self, spec: Any, parameters: dict[str, Tensor]) -> None:
+    def __init__(self, spec: MFLogLoss, parameters: dict[str, Tensor]) -> None:
         super().__init__()
         self.l2 = spec.l2
         self.user_factors = parameters["user_factors"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paddle
 from paddle import Tensor
 
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam
 
-def eager(optimizer: Any, parameters: list[Tensor]) -> Callable[[], None]:
+
+def eager(optimizer: Adam | SGD, parameters: list[Tensor]) -> Callable[[], None]:
     """A step that updates the parameters by their `.grad`, which it clears."""
     if optimizer.name == "adam":
         native: Any = paddle.optimizer.Adam(

@@ -1,7 +1,9 @@
 """DSSM and YouTubeDNN in PaddlePaddle; the spec is benchmarks/specs/two_tower.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import paddle
 import paddle.nn.functional as F
@@ -10,11 +12,14 @@ from paddle import Tensor, nn
 from backends.paddle import layers
 from backends.paddle.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.two_tower import TwoTower
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Layer):
-    def __init__(self, spec: Any, parameters: dict[str, Tensor]) -> None:
+    def __init__(self, spec: TwoTower, parameters: dict[str, Tensor]) -> None:
         super().__init__()
         self.spec = spec
         self.p = parameters

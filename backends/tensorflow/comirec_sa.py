@@ -1,18 +1,23 @@
 """ComiRec-SA in TensorFlow; the spec is benchmarks/specs/comirec_sa.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from backends.tensorflow import layers
 from backends.tensorflow.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.comirec_sa import ComiRecSA
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(tf.Module):
-    def __init__(self, spec: Any, parameters: dict[str, tf.Variable]) -> None:  # noqa: ARG002 - the contract's argument
+    def __init__(self, spec: ComiRecSA, parameters: dict[str, tf.Variable]) -> None:  # noqa: ARG002 - the contract's argument
         super().__init__()
         self.item_embedding = parameters["item_embedding"]
         self.position_embedding = parameters["position_embedding"]

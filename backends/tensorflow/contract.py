@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from backends.contract import Arrays, UnavailableError
 from backends.tensorflow import optimizers
+
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam, DifferentiableSpec
 
 tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 products stay float32 on a GPU too
 
@@ -25,12 +28,14 @@ class State:
     model: tf.Module
     parameters: dict[str, tf.Variable]
     train_steps: Callable[[Batch, tf.Tensor, tf.Tensor], tf.Tensor]
-    optimizer: Any
+    optimizer: Adam | SGD
     done: int
     device: str
 
 
-def initialise(model_class: type[tf.Module], spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+def initialise(
+    model_class: type[tf.Module], spec: DifferentiableSpec, parameters: Arrays, device: str, mode: str
+) -> State:
     if device == "gpu" and not tf.config.list_physical_devices("GPU"):
         raise UnavailableError("TensorFlow sees no GPU device")
     target = f"/device:{device.upper()}:0"
@@ -55,7 +60,7 @@ def _loss_and_carried(outcome: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
 
 
 def _step(
-    model: tf.Module, optimizer: Any, parameters: dict[str, tf.Variable]
+    model: tf.Module, optimizer: Adam | SGD, parameters: dict[str, tf.Variable]
 ) -> Callable[[Batch, tf.Tensor, tf.Tensor], tf.Tensor]:
     variables = list(_learnt(parameters).values())
     update = optimizers.update(optimizer, variables)

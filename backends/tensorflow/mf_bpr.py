@@ -1,17 +1,22 @@
 """BPR matrix factorisation in TensorFlow; the spec is benchmarks/specs/mf_bpr.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from backends.tensorflow.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mf_bpr import MFBPR
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(tf.Module):
-    def __init__(self, spec: Any, parameters: dict[str, tf.Variable]) -> None:
+    def __init__(self, spec: MFBPR, parameters: dict[str, tf.Variable]) -> None:
         super().__init__()
         self.l2 = spec.l2
         self.user_factors = parameters["user_factors"]

@@ -7,20 +7,29 @@ factor of ten in agreement over 200 steps.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam
 
-def update(optimizer: Any, variables: list[tf.Variable]) -> Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor], None]:
+
+def update(
+    optimizer: Adam | SGD, variables: list[tf.Variable]
+) -> Callable[[list[tf.Tensor], tf.Tensor, tf.Tensor], None]:
     """An update of the variables, given their dense gradients, a step size and an epsilon."""
     moments = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in variables]
 
-    def adam(gradients: list[tf.Tensor], step_size: tf.Tensor, epsilon: tf.Tensor) -> None:
-        for variable, (m, v), gradient in zip(variables, moments, gradients, strict=True):
-            m.assign_add((1 - optimizer.beta1) * (gradient - m))
-            v.assign_add((1 - optimizer.beta2) * (gradient * gradient - v))
-            variable.assign_sub(step_size * m / (tf.sqrt(v) + epsilon))
+    if optimizer.name == "adam":
+
+        def adam(gradients: list[tf.Tensor], step_size: tf.Tensor, epsilon: tf.Tensor) -> None:
+            for variable, (m, v), gradient in zip(variables, moments, gradients, strict=True):
+                m.assign_add((1 - optimizer.beta1) * (gradient - m))
+                v.assign_add((1 - optimizer.beta2) * (gradient * gradient - v))
+                variable.assign_sub(step_size * m / (tf.sqrt(v) + epsilon))
+
+        return adam
 
     def sgd(gradients: list[tf.Tensor], step_size: tf.Tensor, epsilon: tf.Tensor) -> None:  # noqa: ARG001
         norm = tf.sqrt(tf.add_n([tf.reduce_sum(gradient**2) for gradient in gradients]))
@@ -28,4 +37,4 @@ def update(optimizer: Any, variables: list[tf.Variable]) -> Callable[[list[tf.Te
         for variable, gradient in zip(variables, gradients, strict=True):
             variable.assign_sub(step_size * factor * gradient)
 
-    return {"adam": adam, "sgd": sgd}[optimizer.name]
+    return sgd

@@ -1,18 +1,23 @@
 """SASRec in TensorFlow; the spec is benchmarks/specs/sasrec.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from backends.tensorflow import layers
 from backends.tensorflow.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.sasrec import SASRec
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(tf.Module):
-    def __init__(self, spec: Any, parameters: dict[str, tf.Variable]) -> None:
+    def __init__(self, spec: SASRec, parameters: dict[str, tf.Variable]) -> None:
         super().__init__()
         self.spec = spec
         self.weights = parameters

@@ -1,7 +1,9 @@
 """ComiRec-DR in PyTorch; the spec is benchmarks/specs/comirec_dr.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +12,14 @@ from torch import Tensor, nn
 from backends.torch import layers
 from backends.torch.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.comirec_dr import ComiRecDR
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nn.Parameter]) -> None:
+    def __init__(self, spec: ComiRecDR, parameters: dict[str, nn.Parameter]) -> None:
         super().__init__()
         self.spec = spec
         self.item_embedding = parameters["item_embedding"]

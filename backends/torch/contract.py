@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from backends.contract import Arrays, UnavailableError
 from backends.torch import optimizers
+
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam, DifferentiableSpec
 
 Batch: TypeAlias = dict[str, Tensor]
 
@@ -28,7 +31,9 @@ class State:
     device: torch.device
 
 
-def initialise(model_class: type[nn.Module], spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+def initialise(
+    model_class: type[nn.Module], spec: DifferentiableSpec, parameters: Arrays, device: str, mode: str
+) -> State:
     if device == "gpu" and not torch.cuda.is_available():
         raise UnavailableError("PyTorch sees no CUDA device")
     target = torch.device("cuda" if device == "gpu" else "cpu")
@@ -60,7 +65,9 @@ def _carry(parameters: dict[str, nn.Parameter], carried: dict[str, Tensor]) -> N
         parameters[name].data.copy_(value)
 
 
-def _eager_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Parameter]) -> Callable[[Batch], Tensor]:
+def _eager_step(
+    model: nn.Module, optimizer: Adam | SGD, parameters: dict[str, nn.Parameter]
+) -> Callable[[Batch], Tensor]:
     """The loop that every tutorial writes, with the optimizer as `torch.optim` gives it."""
     update = optimizers.eager(optimizer, list(_learnt(parameters).values()))
 
@@ -74,7 +81,9 @@ def _eager_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Param
     return step
 
 
-def _one_graph_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Parameter]) -> Callable[[Batch], Tensor]:
+def _one_graph_step(
+    model: nn.Module, optimizer: Adam | SGD, parameters: dict[str, nn.Parameter]
+) -> Callable[[Batch], Tensor]:
     """Gradient and update as one graph: for factorisations twice as fast as a graph for each."""
     native: dict[str, Tensor] = {name: value for name, value in model.named_parameters() if value.requires_grad}
     apply = optimizers.compiled(optimizer, native)
@@ -99,7 +108,9 @@ def _one_graph_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.P
     return step
 
 
-def _two_graph_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.Parameter]) -> Callable[[Batch], Tensor]:
+def _two_graph_step(
+    model: nn.Module, optimizer: Adam | SGD, parameters: dict[str, nn.Parameter]
+) -> Callable[[Batch], Tensor]:
     """One graph for loss and gradient, one for the update: a loop over time has no gradient inside a graph."""
     learnt = _learnt(parameters)
     loss_of = torch.compile(model, dynamic=False, fullgraph=True)
@@ -117,7 +128,7 @@ def _two_graph_step(model: nn.Module, optimizer: Any, parameters: dict[str, nn.P
     return step
 
 
-def _schedule(optimizer: Any) -> Iterator[tuple[Tensor, Tensor]]:
+def _schedule(optimizer: Adam | SGD) -> Iterator[tuple[Tensor, Tensor]]:
     """Step size and epsilon of one step after the other."""
     for done in itertools.count():
         step_size, epsilon = (torch.from_numpy(value)[0] for value in optimizer.schedule(done, 1))

@@ -1,7 +1,9 @@
 """MIND in PyTorch; the spec is benchmarks/specs/mind.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,11 +11,14 @@ from torch import Tensor, nn
 from backends.torch import layers
 from backends.torch.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mind import MIND
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nn.Parameter]) -> None:
+    def __init__(self, spec: MIND, parameters: dict[str, nn.Parameter]) -> None:
         super().__init__()
         self.spec = spec
         self.item_embedding = parameters["item_embedding"]

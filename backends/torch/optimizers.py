@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam
 
-def eager(optimizer: Any, parameters: list[Tensor]) -> Callable[[], None]:
+
+def eager(optimizer: Adam | SGD, parameters: list[Tensor]) -> Callable[[], None]:
     """A step that updates the parameters by their `.grad`, which it clears."""
     if optimizer.name == "adam":
         betas = (optimizer.beta1, optimizer.beta2)
@@ -28,24 +31,28 @@ def eager(optimizer: Any, parameters: list[Tensor]) -> Callable[[], None]:
 
 
 def compiled(
-    optimizer: Any, parameters: Mapping[str, Tensor]
+    optimizer: Adam | SGD, parameters: Mapping[str, Tensor]
 ) -> Callable[[Mapping[str, Tensor], Tensor, Tensor], None]:
     """An update in place, given the gradients, a step size and an epsilon; to be compiled with what surrounds it."""
     first_moment = {name: torch.zeros_like(value) for name, value in parameters.items()}
     second_moment = {name: torch.zeros_like(value) for name, value in parameters.items()}
 
-    def adam(gradients: Mapping[str, Tensor], step_size: Tensor, epsilon: Tensor) -> None:
-        for name, gradient in gradients.items():
-            m = first_moment[name].lerp_(gradient, 1 - optimizer.beta1)
-            v = second_moment[name].lerp_(gradient * gradient, 1 - optimizer.beta2)
-            parameters[name].sub_(step_size * m / (v.sqrt() + epsilon))
+    if optimizer.name == "adam":
+
+        def adam(gradients: Mapping[str, Tensor], step_size: Tensor, epsilon: Tensor) -> None:
+            for name, gradient in gradients.items():
+                m = first_moment[name].lerp_(gradient, 1 - optimizer.beta1)
+                v = second_moment[name].lerp_(gradient * gradient, 1 - optimizer.beta2)
+                parameters[name].sub_(step_size * m / (v.sqrt() + epsilon))
+
+        return adam
 
     def sgd(gradients: Mapping[str, Tensor], step_size: Tensor, epsilon: Tensor) -> None:  # noqa: ARG001
         factor = _factor(list(gradients.values()), optimizer.clip_norm)
         for name, gradient in gradients.items():
             parameters[name].sub_(step_size * factor * gradient)
 
-    return {"adam": adam, "sgd": sgd}[optimizer.name]
+    return sgd
 
 
 def _factor(gradients: list[Any], clip_norm: float) -> Tensor:

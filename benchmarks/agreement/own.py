@@ -20,7 +20,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from backends.contract import Adapter
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import specs
 from benchmarks.agreement import ladder, mutants
 from benchmarks.agreement.tolerances import LADDER
@@ -79,15 +79,14 @@ def agree(options: argparse.Namespace) -> int:
 
 
 def _model(options: argparse.Namespace) -> str:
-    families = [name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)]
     if options.backends or options.mutants:
         option = "--backends" if options.backends else "--mutants"
         raise InputError(f"{option} is about the adapters of this repository; leave it out where --adapter is given.")
-    if len(options.models) != 1 or options.models[0] not in families:
+    if len(options.models) != 1 or options.models[0] not in TRAINABLE:
         given = f"--models {' '.join(options.models)}" if options.models else "no --models"
         raise InputError(
             f"--adapter is given with {given}, expected the one model that the file ports; "
-            f"give one of {', '.join(families)}."
+            f"give one of {', '.join(TRAINABLE)}."
         )
     return str(options.models[0])
 

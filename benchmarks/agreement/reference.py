@@ -123,7 +123,7 @@ def asked(data: Problem, users: npt.NDArray[np.int32]) -> Asked:
 def initial_parameters(spec: DifferentiableSpec, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
     """The float32 (or int32) arrays that a climb starts from; a seed has as many draws of them as are asked for."""
     data = problem(seed)
-    table = spec.parameters(Sizes(data.n_users, data.n_items, data.user_features, data.item_features))
+    table = spec.parameters(Sizes.of(data))
     return sampling.initial_parameters(table, (*_key(seed), spec.model, *([draw] if draw else [])))
 
 

@@ -37,7 +37,20 @@ from benchmarks.cli import (
 from benchmarks.cli.options import Parser
 from benchmarks.harness import environment
 
-COMMANDS = (listing, prepare, run, agree, audit, report, show, compare, recommend, advise, doctor, completion)
+COMMANDS = (
+    listing,
+    prepare,
+    run,
+    agree,
+    audit,
+    report,
+    show,
+    compare,
+    recommend,
+    advise,
+    doctor,
+    completion,
+)
 """In the order in which the help lists them."""
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from backends import stretches
 from backends.ann import exact, interests
 from benchmarks.metrics import Evaluation, evaluate
-from benchmarks.protocols import grouping
 from benchmarks.protocols.base import Protocol, Queries, Split
 from benchmarks.specs.base import Arrays, Questions
 
@@ -67,7 +67,7 @@ class Asked:
     @property
     def seen(self) -> Exclusions:
         """What may be left out of the answers: the histories, in the form of `exact.top_k`'s exclusions."""
-        return grouping.stretches(self.history, self.start, self.stop)
+        return stretches.joined(self.history, self.start, self.stop)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Job:
 
     def start_model(self, split: Split) -> tuple[Any, Any, bool]:
         """The imported adapter, its state at the initial parameters, and whether there are any parameters."""
-        table = self.spec.parameters(Sizes(split.n_users, split.n_items, split.user_features, split.item_features))
+        table = self.spec.parameters(Sizes.of(split))
         with self.clock("draw_s"):
             parameters = sampling.initial_parameters(table, self.key)
         self.hashes["parameters"] = hash_arrays(parameters)

@@ -49,15 +49,3 @@ def sort_each(values, indptr):  # type: ignore[no-untyped-def]
     """Sort values[indptr[g]:indptr[g + 1]] of every group, in place."""
     for group in range(len(indptr) - 1):
         values[indptr[group] : indptr[group + 1]].sort()
-
-
-@njit(cache=True)
-def stretches(values, start, stop):  # type: ignore[no-untyped-def]
-    """values[start[i]:stop[i]] for all i, one after the other: int64[s + 1] and int32[sum of their lengths]."""
-    indptr = np.zeros(len(start) + 1, np.int64)
-    for i in range(len(start)):
-        indptr[i + 1] = indptr[i] + stop[i] - start[i]
-    taken = np.empty(indptr[-1], np.int32)
-    for i in range(len(start)):
-        taken[indptr[i] : indptr[i + 1]] = values[start[i] : stop[i]]
-    return indptr, taken

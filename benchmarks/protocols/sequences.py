@@ -67,9 +67,9 @@ class Sequences:
     def _stretches(
         self, user: npt.NDArray[np.int32], start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]
     ) -> Sequences:
-        from benchmarks.protocols import grouping  # here, because it brings its compiler with it
+        from backends import stretches  # here, because it brings its compiler with it
 
-        return Sequences(user, *grouping.stretches(self.items, start, stop))
+        return Sequences(user, *stretches.joined(self.items, start, stop))
 
     def questions(self, data: Interactions, n: npt.NDArray[np.int64], user: npt.NDArray[np.int32]) -> Queries:
         """One query a sequence: its first n[i] rows are the history, all others the targets.

@@ -7,12 +7,25 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+
+class Known(Protocol):
+    """Whatever has users and items of which something is known: a split, or the ladder's own data."""
+
+    @property
+    def n_users(self) -> int: ...
+    @property
+    def n_items(self) -> int: ...
+    @property
+    def user_features(self) -> Arrays: ...
+    @property
+    def item_features(self) -> Arrays: ...
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,10 @@ class Sizes:
     n_items: int
     user_features: Arrays = field(default_factory=dict)
     item_features: Arrays = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, known: Known) -> Sizes:
+        return cls(known.n_users, known.n_items, known.user_features, known.item_features)
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Adam:
         epsilon: added to the root of the corrected second moment.
     """
 
-    name: ClassVar[str] = "adam"
+    name: ClassVar[Literal["adam"]] = "adam"
     learning_rate: float
     beta1: float = 0.9
     beta2: float = 0.999
@@ -93,7 +110,7 @@ class SGD:
         clip_norm: the gradient is scaled by min(1, clip_norm / its L2 norm over all parameters).
     """
 
-    name: ClassVar[str] = "sgd"
+    name: ClassVar[Literal["sgd"]] = "sgd"
     learning_rate: float
     clip_norm: float
 

@@ -27,7 +27,7 @@ FAMILY = "gru4rec"
 N_MORE = 4
 SPEC = GRU4Rec.for_ladder()[0]
 DATA = reference.problem()
-TABLE = SPEC.parameters(Sizes(DATA.n_users, DATA.n_items))
+TABLE = SPEC.parameters(Sizes.of(DATA))
 
 
 def adapter_of(backend: str) -> Any:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import adapter_checks
 import pytest
+from families import ADAPTERS
 
-from backends.registry import FAMILIES, FRAMEWORKS, interpreter
+from backends.registry import FRAMEWORKS, interpreter
 from benchmarks.harness.environment import worker_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,12 +51,7 @@ def test_adapter_keeps_the_contract(outcomes, backend, family, mode, check):
 
 
 def test_every_trainable_family_is_checked_in_every_framework():
-    registered = {
-        (backend, name)
-        for name, family in FAMILIES.items()
-        for backend, adapter in family.adapters.items()
-        if backend in FRAMEWORKS and isinstance(adapter, str)
-    }
+    registered = {(backend, family) for family, backend in ADAPTERS if backend in FRAMEWORKS}
     assert {backend for backend, _ in registered} == set(FRAMEWORKS)
     assert {(backend, family) for backend, family, _, _ in PROMISES} == registered
 

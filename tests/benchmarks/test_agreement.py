@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import sampling, specs
 from benchmarks.agreement import ladder, reference
 from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
 from benchmarks.harness.evaluation import answers
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 FAULTED = ("mf-logloss", "mf-bpr", "comirec-sa")
 """Those that faults are planted in, each in a fraction of a second: users, and several interests of a history."""
 RUNGS = list(LADDER)

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from families import WHOLE
 
 import backends
-from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
+from backends.registry import FAMILIES, TRAINABLE
 from benchmarks import specs
 from benchmarks.agreement import ladder, mutants
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.specs.mf_bpr import MFBPR
 
 ROOT = Path(__file__).resolve().parents[2]
-WHOLE = [name for name in FRAMEWORKS if not BACKENDS[name].only]  # those with an adapter of every family
-TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 BUGS = mutants.bugs()
 EDITS = [pytest.param(bug, name, id=f"{bug.model}, {name}: {bug.name}") for bug in BUGS for name in bug.edits]
 

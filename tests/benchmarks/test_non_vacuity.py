@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import sampling, specs
 from benchmarks.agreement import reference, tolerances
 from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, Tolerance
@@ -16,7 +16,6 @@ from benchmarks.harness import store
 from benchmarks.harness.evaluation import answers
 from reports.tables.records import prepare
 
-TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 CLIMBING = [spec for name in TRAINABLE for spec in type(specs.make(name, {})).for_ladder()]
 PUBLISHED = store.folders(Path("reports/published"))
 FAR = 20

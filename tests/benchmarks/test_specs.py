@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import FAMILIES, TRAINABLE
 from benchmarks import sampling, specs
 from benchmarks.agreement import reference
 from benchmarks.agreement.reference import Trajectory
@@ -237,9 +237,6 @@ class TestSGD:
 
     def test_optimizers_have_names_by_which_adapters_tell_them_apart(self):
         assert (Adam.name, SGD.name) == ("adam", "sgd")
-
-
-TRAINABLE = [name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)]
 
 
 class TestMembers:

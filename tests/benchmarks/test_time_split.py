@@ -612,7 +612,7 @@ class TestOnlineRetail:
 
     def test_popularity_has_the_published_precision(self, judge):
         spec = Popularity()
-        assert spec.parameters(Sizes(judge.split.n_users, judge.split.n_items)) == ()
+        assert spec.parameters(Sizes.of(judge.split)) == ()
         state = popularity.init(spec, {}, "cpu", "eager")
         for chunk in spec.batches(judge.split, ("unused",), 1):
             state, _ = popularity.train(state, chunk)

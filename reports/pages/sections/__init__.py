@@ -20,7 +20,18 @@ from reports.pages.sections import (
 )
 from reports.tables.leaderboard import Leaderboards
 
-_IN_ORDER = (overview, accuracy, throughput, retrieval, agreement, curves, items, published, failures, environment)
+_IN_ORDER = (
+    overview,
+    accuracy,
+    throughput,
+    retrieval,
+    agreement,
+    curves,
+    items,
+    published,
+    failures,
+    environment,
+)
 ANCHORS = tuple(part.ANCHOR for part in _IN_ORDER)
 
 

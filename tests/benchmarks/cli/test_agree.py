@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from record_lines import record
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import specs
 from benchmarks.agreement import mutants
 from benchmarks.cli import agree as command
 
 ROOT = Path(__file__).resolve().parents[3]
-TRAINABLE = sorted(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))
 
 
 def agree(folder, *options, root=ROOT):

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.registry import FAMILIES, FRAMEWORKS
+from backends.registry import TRAINABLE
 from benchmarks import cli, specs
 from benchmarks.agreement import ladder, mutants, own
 from benchmarks.agreement.tolerances import LADDER
@@ -27,7 +27,6 @@ FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 ROOT = Path(__file__).resolve().parents[3]
 SOUND = (ROOT / "examples" / "my_bpr.py").read_text(encoding="utf-8")
 RUNGS = list(LADDER)
-TRAINABLE = [name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS)]
 
 
 class Said(NamedTuple):
@@ -492,11 +491,11 @@ def without_figures(line):
     return re.sub(r"-?\d[\d.]*(e[+-]\d+)?", "#", " ".join(line.split()))
 
 
-def test_the_examples_do_what_the_readme_shows(agree, monkeypatch):
+def test_the_examples_do_what_the_page_shows(agree, monkeypatch):
     """Names of rungs and of parameters; figures of rounding differ from machine to machine."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command = COMMAND.search(readme)
-    shown = readme[command.end() :].partition("```")[0].strip().splitlines()
+    page = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
+    command = COMMAND.search(page)
+    shown = page[command.end() :].partition("```")[0].strip().splitlines()
     monkeypatch.chdir(ROOT)
     _, _, _, adapter, *options = shlex.split(command[1])
     wrong = agree(adapter, *options)

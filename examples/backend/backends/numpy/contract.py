@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from autograd import value_and_grad
 
 from backends.contract import Arrays, UnavailableError
 from backends.numpy import optimizers
+
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam, DifferentiableSpec
 
 Batch: TypeAlias = Arrays
 Values: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -24,12 +27,12 @@ class State:
     model: Callable[[Values], Any]
     learnt: Values
     others: Values
-    optimizer: Any
+    optimizer: Adam | SGD
     moments: optimizers.Moments
     done: int = 0
 
 
-def initialise(model_class: type, spec: Any, parameters: Arrays, device: str, mode: str) -> State:
+def initialise(model_class: type, spec: DifferentiableSpec, parameters: Arrays, device: str, mode: str) -> State:
     if (device, mode) != ("cpu", "eager"):
         raise UnavailableError(f"NumPy runs on the CPU op by op, not {mode} on a {device}")
     values = {name: np.array(value) for name, value in parameters.items()}  # copies, which are the state's own

@@ -1,17 +1,22 @@
 """BPR matrix factorisation in NumPy and autograd; the spec is benchmarks/specs/mf_bpr.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as np
 
 from backends.numpy.contract import Batch, Values, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mf_bpr import MFBPR
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model:
-    def __init__(self, spec: Any, parameters: Values) -> None:
+    def __init__(self, spec: MFBPR, parameters: Values) -> None:
         self.l2 = spec.l2
         self.user_factors = parameters["user_factors"]
         self.item_factors = parameters["item_factors"]

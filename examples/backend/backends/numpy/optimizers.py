@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from benchmarks.specs.base import SGD, Adam
 
 Values: TypeAlias = dict[str, npt.NDArray[Any]]
 Moments: TypeAlias = tuple[Values, ...]
 
 
-def moments(optimizer: Any, values: Values) -> Moments:
+def moments(optimizer: Adam | SGD, values: Values) -> Moments:
     """What the optimizer keeps beside the parameters, at its start."""
     n_moments = 2 if optimizer.name == "adam" else 0
     return tuple({name: np.zeros_like(value) for name, value in values.items()} for _ in range(n_moments))
 
 
 def update(
-    optimizer: Any, values: Values, moments: Moments, gradient: Values, scheduled: tuple[np.float32, np.float32]
+    optimizer: Adam | SGD, values: Values, moments: Moments, gradient: Values, scheduled: tuple[np.float32, np.float32]
 ) -> None:
     """Moves parameters and moments by one step; its step size and epsilon are as `optimizer.schedule` has them."""
     step_size, epsilon = scheduled

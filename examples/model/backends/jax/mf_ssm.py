@@ -1,7 +1,9 @@
 """Matrix factorisation with a sampled softmax in JAX/Flax; the spec is benchmarks/specs/mf_ssm.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +12,14 @@ from jax import Array
 
 from backends.jax.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mf_ssm import MFSSM
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nnx.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nnx.Param]) -> None:
+    def __init__(self, spec: MFSSM, parameters: dict[str, nnx.Param]) -> None:
         self.l2 = spec.l2
         self.user_factors = parameters["user_factors"]
         self.item_factors = parameters["item_factors"]

@@ -1,18 +1,23 @@
 """Matrix factorisation with a sampled softmax in PaddlePaddle; the spec is benchmarks/specs/mf_ssm.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from backends.paddle.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mf_ssm import MFSSM
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Layer):
-    def __init__(self, spec: Any, parameters: dict[str, Tensor]) -> None:
+    def __init__(self, spec: MFSSM, parameters: dict[str, Tensor]) -> None:
         super().__init__()
         self.l2 = spec.l2
         self.user_factors = parameters["user_factors"]

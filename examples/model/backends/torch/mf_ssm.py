@@ -1,18 +1,23 @@
 """Matrix factorisation with a sampled softmax in PyTorch; the spec is benchmarks/specs/mf_ssm.py."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.torch.contract import Batch, embed_items, embed_users, export, gradients, initialise, sync, train
 
+if TYPE_CHECKING:
+    from benchmarks.specs.mf_ssm import MFSSM
+
 __all__ = ["embed_items", "embed_users", "export", "gradients", "init", "sync", "train"]
 
 
 class Model(nn.Module):
-    def __init__(self, spec: Any, parameters: dict[str, nn.Parameter]) -> None:
+    def __init__(self, spec: MFSSM, parameters: dict[str, nn.Parameter]) -> None:
         super().__init__()
         self.l2 = spec.l2
         self.user_factors = parameters["user_factors"]
