@@ -121,7 +121,7 @@ def test_items_without_categories_have_one_colour_and_no_legend():
     record = mapped(metrics={}, map={**mapped()["map"], "category": None, "categories": None})
     chart = picture(record)
     assert list(dots(chart).values()) == [30]
-    assert chart.svg.count("<text") == len(texts(chart)) == 2  # the two lines of the title
+    assert chart.svg.count("<text") == len(texts(chart)) == 3  # the lines of the title
     assert "category" not in chart.description
     assert "| 30 | 4,059 | – | – |" in markdown(build([record], []), [chart])
 
