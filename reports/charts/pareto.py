@@ -15,6 +15,7 @@ from reports.tables.retrieval import IndexRow, IndexTable
 from reports.tables.spread import Spread, spread_of
 
 _MIB = 2**20
+_MANY_SIZES = 12  # of fewer the tables say enough
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def draw(table: IndexTable, named: Callable[[str], str]) -> list[Chart]:
     place = (table.dataset, table.protocol, *source, str(table.seed), table.device, str(table.threads))
     name = named(text.slug("retrieval", *place))
     sizes = {row.index_bytes for row in table.rows if row.recall is not None} - {None}
-    measures = {name: _RATE} | ({f"{name}-size": _SIZE} if len(sizes) > 2 else {})
+    measures = {name: _RATE} | ({f"{name}-size": _SIZE} if len(sizes) > _MANY_SIZES else {})
     return [_chart(table, name, measure) for name, measure in measures.items() if _drawn(table, measure)]
 
 

@@ -87,6 +87,10 @@ def rate(value: float) -> str:
     return significant(value)
 
 
+def count(value: int | None) -> str:
+    return MISSING if value is None else f"{value:,}"
+
+
 def tick(value: float) -> str:
     """A number on an axis, without noughts behind the point: 0.5, 200, 1k, 2.5k, 10M."""
     for scale, suffix in ((1e6, "M"), (1e3, "k")):
