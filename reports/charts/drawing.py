@@ -85,6 +85,7 @@ STYLE: dict[str, Any] = {
 }
 _WIDE = 500  # points
 _LETTER, _HANDLE = 4.9, 36  # points that a letter and a mark of a legend take
+_HEAVY = 32_000  # characters
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -127,6 +128,11 @@ class Chart:
     def is_wide(self) -> bool:
         """Whether it has so much in it that it needs the whole width of a page."""
         return float(self.svg.partition('viewBox="0 0 ')[2].split()[0]) > _WIDE
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it has so many points that the site alone shows it: a copy in a file says nothing more."""
+        return len(self.svg) > _HEAVY
 
     def inside(self, page: str) -> str:
         """The drawing for a page on which others of the same name may stand; `page` tells them apart."""

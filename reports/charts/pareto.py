@@ -90,7 +90,7 @@ def _chart(table: IndexTable, name: str, measure: _Measure) -> Chart:
     labelled = "25" if high > 30 * low else "2345678"
     axes.yaxis.set_major_formatter(lambda value, _: text.tick(value))
     axes.yaxis.set_minor_formatter(lambda value, _: text.tick(value) if f"{value:e}"[0] in labelled else "")
-    words = f"Index recall against {measure.words}, vectors of {text.drawn(table.source)}"
+    words = f"Index recall against {measure.words}, {text.drawn(text.vectors(table.source))}"
     title(axes, words)
     legend(figure, *axes.get_legend_handles_labels())
     best = (f"{_name(row)} {text.metric(row.recall)} at {_figure(row, measure)}" for row in front)

@@ -66,8 +66,22 @@ def _rounded(attribute: re.Match[str]) -> str:
         return ""
     value = _DECIMALS.sub(lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), value)
     if name == "d":
-        value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value)
+        value = "".join(_short(re.sub(r"\s*([A-Za-z])\s*", r"\1", value)))
     return f' {name}="{value.strip()}"'
+
+
+def _short(path: str) -> Iterator[str]:
+    """Lines along an axis, and those of no length, by the one number that changes."""
+    x = y = ""
+    for letter, numbers in re.findall(r"([A-Za-z])([^A-Za-z]*)", path):
+        left, top = ["", "", *str(numbers).split()][-2:]
+        if letter == "L":
+            yield (
+                "h0" if (left, top) == (x, y) else f"V{top}" if left == x else f"H{left}" if top == y else f"L{numbers}"
+            )
+        else:
+            yield letter + numbers
+        x, y = (left, top) if numbers else ("", "")
 
 
 def _ungrouped(lines: Iterable[str]) -> Iterator[str]:

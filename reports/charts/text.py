@@ -87,6 +87,12 @@ def rate(value: float) -> str:
     return significant(value)
 
 
+def vectors(source: str) -> str:
+    """Where vectors come from; those that no model made are not called by what a record calls them."""
+    made = source.removeprefix("made-up-vectors")
+    return source if made == source else f"synthetic vectors{made.removesuffix(', classic eager')}"
+
+
 def count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}"
 

@@ -76,8 +76,7 @@ def _duel_at(answered: TableAnswers, recall: float) -> Duel | None:
 
 def source(table: IndexTable) -> str:
     """Where the vectors come from, in words."""
-    made = f"made-up-vectors {table.dim or ''}"
-    return f"synthetic vectors, {text.count(table.dim)}-d" if table.source.startswith(made) else table.source
+    return text.vectors(table.source)
 
 
 def overview(rows: Sequence[WinsRow], tables: Sequence[IndexTable]) -> list[Block]:

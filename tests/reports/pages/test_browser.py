@@ -156,11 +156,11 @@ def test_searching_and_selecting_keep_what_fits(visit):
     assert page.locator("h2:visible").all_inner_texts() == ["everything"]
     assert page.url.endswith("#?words=ALS+everything")
     page.get_by_role("searchbox").fill("")
-    page.get_by_label("Framework").select_option("jax")
+    page.locator(".filter [name=framework]").select_option("jax")
     assert page.url.endswith("#?framework=jax")
     assert shown_rows(page) > 1
     assert all("jax" in row.inner_html() for row in page.locator("tbody tr:visible").all())
-    page.get_by_label("Model").select_option("als")
+    page.locator(".filter [name=model]").select_option("als")
     assert shown_rows(page) == 0
     assert page.get_by_text("Nothing on this page fits.").is_visible()
     page.get_by_role("button", name="Clear").click()
@@ -170,7 +170,7 @@ def test_searching_and_selecting_keep_what_fits(visit):
 def test_charts_are_filtered_with_their_models(visit):
     page = visit("curves.html")
     assert page.locator(".filter output").inner_text() == "4 charts"
-    page.get_by_label("Model").select_option("mf-logloss")
+    page.locator(".filter [name=model]").select_option("mf-logloss")
     assert page.locator("figure:visible").count() == 1
     assert page.locator(".filter output").inner_text() == "1 of 4 charts"
 

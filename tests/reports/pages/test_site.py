@@ -215,7 +215,7 @@ def test_charts_carry_the_places_of_their_values(run, site):
 def test_a_value_is_read_where_it_is_drawn(run):
     """The first bar ends where its value is; bars are drawn as rectangles of their own."""
     (chart,) = (c for c in run.charts if c.name.startswith("throughput") and "mf-bpr" in c.name)
-    bars = re.findall(r'd="M([\d.]+) ([\d.]+)L([\d.]+) \2L\3 ([\d.]+)L\1 \4z"', chart.svg)
+    bars = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H\1z", chart.svg)
     ends = {(round(float(right), 1), round((float(top) + float(bottom)) / 2, 1)) for _, top, right, bottom in bars}
     assert len(chart.points) == 4
     for label, (x, y) in chart.points:
@@ -272,7 +272,7 @@ def test_sets_of_vectors_are_closed_and_say_their_answer():
     page = files([run_of(suite(), suite_verdicts(), "a"), run_of(large, (), "b")])["retrieval.html"]
     names = re.findall(r'<summary><span class="name">([^<]+)</span> <span class="answer">([^<]+)', page)
     assert names == [
-        ("synthetic vectors, 64-d on vectors-1m",
+        ("synthetic vectors 64-d, 1,000,000 items on vectors-1m",
          "1,000,000 items × 64, 1 thread; fastest at recall ≥ 0.95: faiss-hnsw, 900 queries/s; Faiss is 10.00× Annoy"),
         ("mf-bpr as_published, torch compiled on online-retail", names[1][1]),
     ]  # fmt: skip
