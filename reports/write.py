@@ -129,4 +129,4 @@ def _files(run: site.Run) -> dict[str, bytes]:
         "leaderboard.md": markdown(run.leaderboards, run.charts).encode(),
         "leaderboard.csv": frame.to_csv(run.leaderboards.cells),
         "leaderboard.parquet": frame.to_parquet(run.leaderboards.cells),
-    } | {f"charts/{chart.name}.svg": chart.file_text.encode() for chart in run.charts}
+    } | {f"charts/{chart.name}.svg": chart.file_text.encode() for chart in run.charts if not chart.is_heavy}

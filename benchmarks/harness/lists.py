@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from backends import stretches
 from benchmarks import checkpoints
 from benchmarks.harness.evaluation import DivergedError, answers, exact_lists
-from benchmarks.protocols import grouping
 from benchmarks.protocols.base import Split
 from benchmarks.specs.base import Sizes
 
@@ -47,7 +47,7 @@ def answer(job: Job) -> None:
     spec, split = job.spec, Split.load(Path(job.asked["split"]))
     with np.load(job.folder / QUESTIONS) as saved:
         asked = Asked(**saved)
-    table = spec.parameters(Sizes(split.n_users, split.n_items, split.user_features, split.item_features))
+    table = spec.parameters(Sizes.of(split))
     parameters = checkpoints.load(Path(job.asked["checkpoint"]), table)
     adapter = importlib.import_module(job.asked["adapter"])
     state = adapter.init(spec, parameters, job.asked["device"], job.asked["mode"])
@@ -55,7 +55,7 @@ def answer(job: Job) -> None:
     users = answers(spec, partial(adapter.embed_users, state), asked)
     if not (np.isfinite(items).all() and np.isfinite(users).all()):
         raise DivergedError("a vector is not finite, so its items cannot be ranked; train with a lower learning rate")
-    seen = None if job.asked["keep_seen"] else grouping.stretches(asked.history, asked.start, asked.stop)
+    seen = None if job.asked["keep_seen"] else stretches.joined(asked.history, asked.start, asked.stop)
     listed = exact_lists(users, items, job.asked["n"], seen)
     np.savez(job.folder / LISTS, items=listed, scores=_scores(users, items, listed))
     job.finish(status="ok")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
+from collections.abc import Callable
 from itertools import groupby
 
 import matplotlib.style
@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 
 from benchmarks.agreement.verdict import said
 from reports.charts import ladder, maps, pareto, text
-from reports.charts.drawing import COLOURS, GREY, MARKERS, STYLE, Chart, Place, chart_of, figure_of
+from reports.charts.drawing import COLOURS, GREY, MARKERS, STYLE, Chart, Place, chart_of, figure_of, legend, title
 from reports.charts.svg import INK
 from reports.tables.accuracy import AccuracyRow, AccuracyTable
 from reports.tables.leaderboard import Leaderboards
+from reports.tables.spread import Spread
 from reports.tables.throughput import ThroughputRow, ThroughputTable
 
 SECTIONS = ("curve", "ladder", "throughput", "retrieval", "items")  # the first word of a picture's name
@@ -44,10 +45,10 @@ def _learning_curves(table: AccuracyTable) -> list[Chart]:
         if curves[0].published and curves[0].published.by_epoch:
             places += _line(axes, "published", list(enumerate(curves[0].published.by_epoch, 1)))
         axes.set(xlabel="epoch", ylabel=text.drawn(table.metric))
-        axes.set_title(textwrap.fill(text.drawn(f"{model} {variant}"), 64), loc="left")
-        figure.legend(loc="outside lower center", ncols=4, fontsize="small")
+        title(axes, text.drawn(f"{model} {variant}"))
+        legend(figure, *axes.get_legend_handles_labels())
         name = text.slug("curve", table.dataset, table.protocol, model, variant)
-        title = f"Learning curves of {text.plain(model)} {text.plain(variant)}"
+        words = f"Learning curves of {text.plain(model)} {text.plain(variant)}"
         last = (f"{_label(row)} {text.metric(row.curve[-1].mean)}" for row in curves)
         description = (
             f"{text.plain(table.metric)} by epoch on {text.plain(table.dataset)}; last epoch: {', '.join(last)}."
@@ -55,7 +56,7 @@ def _learning_curves(table: AccuracyTable) -> list[Chart]:
         absent = [r for r in table.rows if (r.model, r.variant) == (model, variant) and r.status != "ok"]
         if absent:
             description += f" Without figures: {', '.join(f'{_label(row)} {said(row.status)}' for row in absent)}."
-        charts.append(chart_of(figure, name, table, title, description, model=model, places=places))
+        charts.append(chart_of(figure, name, table, words, description, model=model, places=places))
     return charts
 
 
@@ -91,10 +92,11 @@ def _curve(axes: Axes, row: AccuracyRow, turn: int, n_curves: int) -> list[Place
 
 def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
     rows = [row for row in table.rows if row.to_slowest]
-    figure, axes = figure_of(1.3 + 0.38 * len(rows))
+    of, ratio_of = ratios(table)
+    figure, axes = figure_of(1.3 + 0.34 * len(rows))
     places = []
     for line, row in enumerate(rows):
-        spread = row.to_slowest
+        spread = ratio_of(row)
         assert spread is not None  # noqa: S101 - chosen above; the type checker cannot see it
         colour = COLOURS.get(row.backend, GREY)
         axes.barh(line, spread.median, color=colour, height=0.62, alpha=0.85 if row.mode == "compiled" else 0.55)
@@ -105,16 +107,23 @@ def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.margins(x=0.12)
+    axes.margins(x=0.16)
     axes.set_xlim(left=0)
-    axes.set(xlabel="samples/s as a ratio to the slowest: median, smallest and largest window")
-    title = f"Training throughput of {text.drawn(f'{table.model} {table.variant}')}"
-    axes.set_title(textwrap.fill(title, 64), loc="left")
-    parts = (f"{_label(row)} {text.both(row.to_slowest, text.ratio)}" for row in rows)
-    words = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
-    name = _numbered(text.slug("throughput", *words), taken)
-    description = f"Ratio to {table.slowest}: {', '.join(parts)}."
-    return chart_of(figure, name, table, title, description, model=table.model, places=places)
+    axes.set(xlabel=f"{of}\nmedian, smallest and largest window")
+    words = f"Training throughput of {text.drawn(f'{table.model} {table.variant}')}"
+    title(axes, words)
+    parts = (f"{_label(row)} {text.both(ratio_of(row), text.ratio)}" for row in rows)
+    names = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
+    name = _numbered(text.slug("throughput", *names), taken)
+    description = f"{of[0].upper()}{of[1:]}: {', '.join(parts)}."
+    return chart_of(figure, name, table, words, description, model=table.model, places=places)
+
+
+def ratios(table: ThroughputTable) -> tuple[str, Callable[[ThroughputRow], Spread | None]]:
+    """What the rates of a table are divided by, in words: those of PyTorch eager, or the lowest where it has none."""
+    if any(row.to_torch_eager for row in table.rows):
+        return "speed-up over PyTorch eager", lambda row: row.to_torch_eager
+    return f"speed-up over {text.drawn(table.slowest)}", lambda row: row.to_slowest
 
 
 def _numbered(name: str, taken: Counter[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,10 +76,16 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.color": INK,
     "text.parse_math": False,  # a dataset may have a dollar in its name
+    "xtick.bottom": False,  # the grid says where a tick is
     "xtick.color": INK,
+    "xtick.minor.bottom": False,
     "ytick.color": INK,
+    "ytick.left": False,
+    "ytick.minor.size": 0,  # its labels are wanted
 }
-_WIDE = 600  # points
+_WIDE = 500  # points
+_LETTER, _HANDLE = 4.9, 36  # points that a letter and a mark of a legend take
+_HEAVY = 32_000  # characters
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -122,14 +129,32 @@ class Chart:
         """Whether it has so much in it that it needs the whole width of a page."""
         return float(self.svg.partition('viewBox="0 0 ')[2].split()[0]) > _WIDE
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it has so many points that the site alone shows it: a copy in a file says nothing more."""
+        return len(self.svg) > _HEAVY
+
     def inside(self, page: str) -> str:
         """The drawing for a page on which others of the same name may stand; `page` tells them apart."""
         return self.svg.replace(key_of(self.name), key_of(f"{page}/{self.name}"))
 
 
 def figure_of(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.4, height), layout="constrained")
+    figure = Figure(figsize=(5.6, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def title(axes: Axes, words: str) -> None:
+    """A picture's head, in as many lines as it needs."""
+    axes.set_title(textwrap.fill(words, 50), loc="left")
+
+
+def legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """Below the axes, in as many columns as there is room for."""
+    if handles:
+        room = 72 * figure.get_figwidth() / (_LETTER * max(map(len, names)) + _HANDLE)
+        columns = max(1, min(int(room), len(names)))
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize="small")
 
 
 def chart_of(

@@ -13,11 +13,11 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from reports.charts import text
-from reports.charts.drawing import COLOURS, GREY, Chart, Place, chart_of
+from reports.charts.drawing import COLOURS, GREY, Chart, Place, chart_of, legend
 from reports.charts.svg import INK
 from reports.tables.agreement import LadderRow, RungRow, count
 
-_STEPS = 60  # of a training's divergence are drawn
+_STEPS = 40  # of a training's divergence are drawn
 _READINGS = 4  # of them can be read off
 _COLUMNS = 4
 _LEVELS = (  # how much of its tolerance a rung takes up, and its colour
@@ -63,8 +63,8 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
     axes.xaxis.tick_top()
     for side in axes.spines.values():
         side.set_visible(False)
-    handles = [Patch(color=colour, label=name) for _, name, colour in _LEVELS]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize="small")
+    handles = [Patch(color=colour) for _, _, colour in _LEVELS]
+    legend(figure, handles, [name for _, name, _ in _LEVELS])
     columns = ", ".join(_adapter(*adapter) for adapter in adapters)
     title = "How much of its tolerance each rung of the ladder takes up"
     description = f"Columns within a rung: {columns}. "
@@ -111,11 +111,9 @@ def _divergences(rows: Sequence[LadderRow], tolerance: float | None) -> Chart:
     for axes in panels[len(families) :]:
         axes.set_visible(False)
     adapters = sorted({(row.backend, row.mode, row.device) for row in drawn})
-    handles = [
-        Line2D([], [], **_line(backend, mode), label=_adapter(backend, mode, d)) for backend, mode, d in adapters
-    ]
-    handles.append(Line2D([], [], color=INK, linestyle=":", label="tolerance"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize="small")
+    handles = [Line2D([], [], **_line(backend, mode)) for backend, mode, _ in adapters]
+    handles.append(Line2D([], [], color=INK, linestyle=":"))
+    legend(figure, handles, [*(_adapter(*adapter) for adapter in adapters), "tolerance"])
     title = "Divergence from the float64 reference: the largest relative difference of the losses, by step"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     worst = (f"{' '.join(family)} {text.small(largest)}" for family, largest in _largest(drawn))
@@ -136,7 +134,7 @@ def _panel(axes: Axes, family: tuple[str, str], rows: Sequence[LadderRow]) -> li
             words = f"{name}, step {step + 1}: {text.small(row.divergence[step])}"
             readings.append(Place(axes, text.plain(words), [step + 1], [row.divergence[step]]))
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0e}")
+    axes.yaxis.set_major_formatter(lambda value, _: text.power(value))
     axes.set_title(text.drawn(" ".join(family)), fontsize="small")
     axes.tick_params(labelsize="x-small")
     return readings

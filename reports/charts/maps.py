@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from reports.charts import text
-from reports.charts.drawing import GREY, Chart, Place, chart_of, figure_of
+from reports.charts.drawing import GREY, Chart, Place, chart_of, figure_of, legend, title
 from reports.tables.maps import ItemMap, ItemMapTable
 
 _CATEGORY_COLOURS = (
@@ -21,7 +21,7 @@ _CATEGORY_COLOURS = (
 
 def draw(table: ItemMapTable, row: ItemMap) -> Chart:
     """The map of one model; what can be asked of a dot is its category."""
-    figure, axes = figure_of(7.4)
+    figure, axes = figure_of(5.8)
     axes.set_axis_off()  # neither t-SNE's axes nor their units mean anything
     axes.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.03), aspect="equal")
     groups = _groups(row)
@@ -30,19 +30,19 @@ def draw(table: ItemMapTable, row: ItemMap) -> Chart:
     if row.categories:
         handles = [Line2D([], [], linestyle="", marker="o", color=colour) for _, colour, _ in groups]
         names = [textwrap.shorten(text.plain(name), 28, placeholder=" …") for name, _, _ in groups]
-        figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize="small")
+        legend(figure, handles, names)
     source = text.drawn(f"{row.model} {row.variant}, {row.backend} {row.mode}")
     n_shown = f"{len(row.x):,}" + (f" of {row.n_items:,}" if row.n_items else "")
-    title = f"Item vectors of {source} on {text.drawn(table.dataset)}: {row.method} of {n_shown} items"
-    axes.set_title(textwrap.fill(title, 64), loc="left")
-    description = f"{title}."
+    words = f"Item vectors of {source} on {text.drawn(table.dataset)}: {row.method} of {n_shown} items"
+    title(axes, words)
+    description = f"{words}."
     if row.share is not None:
         description += f" The nearest neighbour is of the same category for {text.percent(row.share)} of them, "
         description += f"by chance for {text.percent(row.chance)}."
-    words = (row.model, row.variant, row.backend, row.mode, str(row.seed), row.device)
-    name = text.slug("items", table.dataset, table.protocol, *words)
+    of = (row.model, row.variant, row.backend, row.mode, str(row.seed), row.device)
+    name = text.slug("items", table.dataset, table.protocol, *of)
     places = [Place(axes, label, *zip(*at, strict=True)) for label, at in _places(row).items()]
-    return chart_of(figure, name, table, title, description, model=row.model, places=places)
+    return chart_of(figure, name, table, words, description, model=row.model, places=places)
 
 
 def _places(row: ItemMap) -> dict[str, list[tuple[float, float]]]:
@@ -75,4 +75,4 @@ def _dots(axes: Axes, places: Sequence[tuple[float, float]], colour: str) -> Non
     """
     path = Path([place for place in places for _ in range(2)], [Path.MOVETO, Path.LINETO] * len(places))
     path.should_simplify = False  # which would leave out lines of no length
-    axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=4, capstyle="round", alpha=0.8))
+    axes.add_patch(PathPatch(path, fill=False, edgecolor=colour, linewidth=3.4, capstyle="round", alpha=0.8))

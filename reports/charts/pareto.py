@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,12 +9,13 @@ from itertools import groupby
 from matplotlib.axes import Axes
 
 from reports.charts import text
-from reports.charts.drawing import COLOURS, GREY, MARKERS, Chart, Place, chart_of, figure_of
+from reports.charts.drawing import COLOURS, GREY, MARKERS, Chart, Place, chart_of, figure_of, legend, title
 from reports.charts.svg import INK
 from reports.tables.retrieval import IndexRow, IndexTable
 from reports.tables.spread import Spread, spread_of
 
 _MIB = 2**20
+_MANY_SIZES = 12  # of fewer the tables say enough
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def draw(table: IndexTable, named: Callable[[str], str]) -> list[Chart]:
     place = (table.dataset, table.protocol, *source, str(table.seed), table.device, str(table.threads))
     name = named(text.slug("retrieval", *place))
     sizes = {row.index_bytes for row in table.rows if row.recall is not None} - {None}
-    measures = {name: _RATE} | ({f"{name}-size": _SIZE} if len(sizes) > 2 else {})
+    measures = {name: _RATE} | ({f"{name}-size": _SIZE} if len(sizes) > _MANY_SIZES else {})
     return [_chart(table, name, measure) for name, measure in measures.items() if _drawn(table, measure)]
 
 
@@ -88,15 +88,15 @@ def _chart(table: IndexTable, name: str, measure: _Measure) -> Chart:
     axes.margins(x=0.06, y=0.12)
     low, high = axes.get_ylim()
     labelled = "25" if high > 30 * low else "2345678"
-    axes.yaxis.set_major_formatter(lambda value, _: measure.form(value))
-    axes.yaxis.set_minor_formatter(lambda value, _: measure.form(value) if f"{value:e}"[0] in labelled else "")
-    title = f"Index recall against {measure.words}, vectors of {text.drawn(table.source)}"
-    axes.set_title(textwrap.fill(title, 64), loc="left")
-    figure.legend(loc="outside lower center", ncols=5, fontsize="small")
+    axes.yaxis.set_major_formatter(lambda value, _: text.tick(value))
+    axes.yaxis.set_minor_formatter(lambda value, _: text.tick(value) if f"{value:e}"[0] in labelled else "")
+    words = f"Index recall against {measure.words}, {text.drawn(text.vectors(table.source))}"
+    title(axes, words)
+    legend(figure, *axes.get_legend_handles_labels())
     best = (f"{_name(row)} {text.metric(row.recall)} at {_figure(row, measure)}" for row in front)
     places = [_place(axes, row, measure) for row in rows]
     description = f"Pareto front: {'; '.join(best)}."
-    return chart_of(figure, name, table, title, description, model=table.model, places=places)
+    return chart_of(figure, name, table, words, description, model=table.model, places=places)
 
 
 def _point(row: IndexRow, measure: _Measure) -> tuple[float, float]:
@@ -122,7 +122,7 @@ def _family(axes: Axes, name: str, rows: Sequence[IndexRow], measure: _Measure) 
                   [spread.high - spread.median for _, spread in spreads]]  # fmt: skip
         axes.errorbar(
             [recall for recall, _ in spreads], medians, yerr=errors, color=colour, marker=marker, linewidth=1.4,
-            capsize=2.5, elinewidth=1, markeredgewidth=0.8, label=name if place == 0 else None,
+            elinewidth=1, markeredgewidth=0.8, label=name if place == 0 else None,
         )  # fmt: skip
 
 

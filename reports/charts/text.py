@@ -12,6 +12,7 @@ from reports.tables.spread import Spread
 
 MISSING = "–"
 _LONGEST_DRAWN = 64
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _MARKDOWN_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*|\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -84,6 +85,30 @@ def rate(value: float) -> str:
         if value >= 0.9995 * scale:
             return significant(value / scale) + suffix
     return significant(value)
+
+
+def vectors(source: str) -> str:
+    """Where vectors come from; those that no model made are not called by what a record calls them."""
+    made = source.removeprefix("made-up-vectors")
+    return source if made == source else f"synthetic vectors{made.removesuffix(', classic eager')}"
+
+
+def count(value: int | None) -> str:
+    return MISSING if value is None else f"{value:,}"
+
+
+def tick(value: float) -> str:
+    """A number on an axis, without noughts behind the point: 0.5, 200, 1k, 2.5k, 10M."""
+    for scale, suffix in ((1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{value / scale:.6g}{suffix}"
+    return f"{value:.6g}"
+
+
+def power(value: float) -> str:
+    """A power of ten on an axis."""
+    exponent = f"{math.log10(value):.0f}" if value > 0 else ""
+    return "10" + exponent.translate(_RAISED) if exponent else ""
 
 
 def ratio(value: float) -> str:

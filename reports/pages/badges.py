@@ -55,9 +55,9 @@ def badges(runs: Sequence[Leaderboards]) -> tuple[Badge, ...]:
     n_finished = n_cells - sum(of.headline.n_failed for of in runs)
     made = (
         _agreement([verdict for of in runs for verdict in of.verdicts]),
-        _badge("ladder", "adapters that hold", n_held, n_climbing, missing=fell, otherwise="differs"),
+        _badge("ladder", "adapters that match the reference", n_held, n_climbing, missing=fell, otherwise="differs"),
         _injected({(row.model, row.backend): row for row in kills}.values()),
-        _badge("cells", "cells with figures", n_finished, n_cells, otherwise="undecided"),
+        _badge("runs", "runs completed", n_finished, n_cells, otherwise="undecided"),
     )
     return tuple(badge for badge in made if badge)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from reports.charts import text
 from reports.charts.drawing import Chart
@@ -11,11 +13,12 @@ from reports.charts.drawing import Chart
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell's text; `title` is what a reader sees on pointing at it, `mark` how it is coloured."""
+    """One cell's text; `title` is shown on pointing at it, `mark` is how it is coloured, `to` what it leads to."""
 
     text: str
     title: str = ""
     mark: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A table row; `role` sets reference rows and failed rows apart, `command` measures it anew."""
+    """A table row.
+
+    Attributes:
+        role: sets reference rows and failed rows apart.
+        command: measures it again; "" where it was a suite of somebody's own, None where that makes no sense.
+        members: the rows that this one stands for, because they differ in framework and mode alone.
+    """
 
     cells: tuple[Cell, ...]
     role: str = ""
     command: str | None = None
+    members: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,10 @@ class Table:
     """A caption, columns and rows; the first column heads its row.
 
     Attributes:
-        key: what the table is, in words that stay when it is measured anew; the links to its rows begin with it.
+        key: what the table is, in words that stay when it is measured again; the links to its rows begin with it.
         n_names: the columns, from the first, that say what a row is.
         about: what all rows are about, where a column does not say it: "model" -> a name.
+        is_detail: whether it is shown only to who asks for it.
     """
 
     caption: str
@@ -51,16 +62,31 @@ class Table:
     key: tuple[str, ...] = ()
     n_names: int = 1
     about: tuple[tuple[str, str], ...] = ()
+    is_detail: bool = False
 
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a section."""
+    """One part of a section.
+
+    Attributes:
+        dataset: the one data set that it is about, "" where it is of several.
+        answer: what it says in a sentence: the block is closed, and this stands on it. "" for an open block.
+        group: closed blocks of a page that one chooses from are grouped by this.
+        is_detail: whether it belongs at the end of a page, below all that matters more.
+        is_first: whether it opens the page, as one with those of other runs.
+    """
 
     title: str
     tables: tuple[Table, ...]
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
+    dataset: str = ""
+    answer: str = ""
+    group: str = ""
+    anchor: str = ""
+    is_detail: bool = False
+    is_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +124,10 @@ def mode(of: str, device: str) -> str:
     return of if device == "cpu" else f"{of}, {device}"
 
 
+def threads(n: int) -> str:
+    return f"{n} thread{'s' * (n != 1)}"
+
+
 def without_empty_columns(table: Table, kept: int) -> Table:
     """The table without columns, after the first `kept`, in which nothing was measured."""
     shown = [
@@ -105,12 +135,39 @@ def without_empty_columns(table: Table, kept: int) -> Table:
         for place in range(len(table.columns))
         if place < kept or any(row.cells[place].text != text.MISSING for row in table.rows)
     ]
-    rows = tuple(Row(tuple(row.cells[i] for i in shown), row.role, row.command) for row in table.rows)
-    columns = tuple(table.columns[i] for i in shown)
-    return Table(table.caption, columns, rows, table.key, table.n_names, table.about)
+    rows = tuple(replace(row, cells=tuple(row.cells[i] for i in shown)) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in shown), rows=rows)
+
+
+def folded(table: Table) -> Table:
+    """The table with one row in place of those that differ in backend and mode alone: all say the same."""
+    names = [column.name for column in table.columns]
+    backend, how = names.index("backend"), names.index("mode")
+    alike: dict[tuple[object, ...], list[Row]] = {}
+    for row in table.rows:
+        rest = tuple(cell for place, cell in enumerate(row.cells) if place not in {backend, how})
+        alike.setdefault((row.role, rest), []).append(row)
+    n_of = Counter(row.cells[:backend] for row in table.rows)
+    rows = []
+    for group in alike.values():
+        n, first = n_of[group[0].cells[:backend]], group[0]
+        said = list(first.cells)
+        by_backend = groupby(group, key=lambda row: row.cells[backend].text)
+        who = ", ".join(f"{name} {' and '.join(row.cells[how].text for row in of)}" for name, of in by_backend)
+        modes = ", ".join(sorted({row.cells[how].text for row in group}))
+        said[backend] = Cell(f"identical in {f'all {n}' if len(group) == n else f'{len(group)} of {n}'}")
+        said[how] = Cell(modes if len(group) == n else who)
+        rows.append(first if len(group) == 1 else replace(first, cells=tuple(said), members=tuple(group)))
+    return replace(table, rows=tuple(rows))
+
+
+def name_of(row: Row, columns: Sequence[Column]) -> str:
+    """The framework and mode of a row that others say the same as."""
+    return " ".join(cell.text for column, cell in zip(columns, row.cells, strict=True)
+                    if column.name in {"backend", "mode"})  # fmt: skip
 
 
 def pairs(caption: str, names: Sequence[str], rows: Sequence[Sequence[str]], key: tuple[str, ...]) -> Table:
     """A plain table of words, and of counts of cells."""
-    columns = tuple(Column(name, numeric=name == "cells") for name in names)
+    columns = tuple(Column(name, numeric=name == "runs") for name in names)
     return Table(caption, columns, tuple(Row(cells(*row)) for row in rows), key)

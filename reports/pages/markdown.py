@@ -52,7 +52,7 @@ def summary(leaderboards: Leaderboards) -> str:
     retrieval = [line for answered in leaderboards.answers for line in _retrieval_lines(answered)]
     parts = [
         ("Accuracy: range over frameworks, agreement", accuracy),
-        ("Training throughput: ratio to the slowest, smallest and largest window", throughput),
+        ("Training throughput: the fastest over the slowest, smallest and largest window", throughput),
         (f"Retrieval: queries a second at index recall of {_SUMMARY_RECALL} and more", retrieval),
     ]
     lines = [_counts(leaderboards)]
@@ -64,7 +64,7 @@ def summary(leaderboards: Leaderboards) -> str:
 def _counts(leaderboards: Leaderboards) -> str:
     headline = leaderboards.headline
     verdicts = ", ".join(f"{n} {verdict}" for verdict, n in headline.verdicts)
-    return f"{headline.n_cells} cells, {headline.n_failed} without figures; agreement: {verdicts}"
+    return f"{headline.n_cells - headline.n_failed} of {headline.n_cells} runs completed; agreement: {verdicts}"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -7,8 +7,8 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jinja2
@@ -16,14 +16,18 @@ from markupsafe import Markup, escape
 
 from reports.charts import text
 from reports.charts.drawing import Chart
+from reports.pages import glossary
 from reports.pages.badges import Badge, badges
-from reports.pages.blocks import Block, Cell, Column, Row, Table
-from reports.pages.sections import ANCHORS, overview, sections
+from reports.pages.blocks import Block, Row, Section, Table, name_of
+from reports.pages.order import is_aside, rank
+from reports.pages.sections import ANCHORS, environment, overview, retrieval, sections
 from reports.tables.leaderboard import Leaderboards
 
 _HERE = Path(__file__).parent
-_FACETS = {"model": "model", "backend": "framework", "index": "index"}  # the head of a column -> what can be selected
+_FACETS = {"model": "model", "backend": "framework", "index": "index", "dataset": "dataset", "data set": "dataset"}
 _FRONT = "Leaderboards of candidate-retrieval recommenders"
+_FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.parquet")
+_LONGEST_ID = 72
 
 
 @dataclass(frozen=True)
@@ -42,44 +46,47 @@ class Run:
 
 @dataclass(frozen=True)
 class _ShownRow:
+    """A row with its id, the place of its command among those of its table, and what it stands for."""
+
     id: str
-    role: str
-    cells: tuple[Cell, ...]
-    command: str | None
-    facets: tuple[tuple[str, str], ...]
+    row: Row
+    how: int
+    members: tuple[tuple[str, str, int], ...]  # id, name, command
+    frameworks: str
+    run: str
 
 
 @dataclass(frozen=True)
 class _ShownTable:
-    caption: str
-    columns: tuple[Column, ...]
+    of: Table
+    id: str
     rows: tuple[_ShownRow, ...]
+    commands: tuple[str, ...]
 
     @property
-    def has_commands(self) -> bool:
-        return any(row.command is not None for row in self.rows)
+    def heads(self) -> tuple[tuple[str, bool, str], ...]:
+        """Name, whether it is of figures, and what can be selected by it."""
+        return tuple((column.name, column.numeric, _FACETS.get(column.name, "")) for column in self.of.columns)
 
 
 @dataclass(frozen=True)
 class _ShownBlock:
+    of: Block
     anchor: str
-    title: str
+    run: str
     tables: tuple[_ShownTable, ...]
-    charts: tuple[Chart, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What one run has to say on a page."""
+    """What one run has to say on a page; `facts` and `files` are empty where they stand elsewhere."""
 
     anchor: str
     name: str
     title: str
-    home: str
-    records: str
-    facts: tuple[tuple[str, str], ...]
     blocks: tuple[_ShownBlock, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass
@@ -88,7 +95,11 @@ class _Page:
     title: str
     lead: str
     badges: tuple[Badge, ...] = ()
+    first: list[_ShownBlock] = field(default_factory=list)
     parts: list[_Part] = field(default_factory=list)
+    details: list[_Part] = field(default_factory=list)
+    quiet: dict[str, list[str]] = field(default_factory=dict)  # a sentence -> the runs that have no more to say
+    terms: dict[str, tuple[glossary.Term, ...]] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -99,68 +110,143 @@ class _Page:
     @property
     def contents(self) -> list[tuple[str, str]]:
         """Where the page leads to, if it leads to several places."""
-        found = []
+        found = [(block.anchor, block.of.title) for block in self.first]
         for part in self.parts:
             found += [(part.anchor, part.name)] if part.name else []
-            found += [(block.anchor, block.title) for block in part.blocks if block.title]
+            found += [(block.anchor, block.of.title) for block in part.blocks if block.of.title and not block.of.group]
         return found if len(found) > 1 else []
 
     @property
-    def facets(self) -> list[tuple[str, list[str]]]:
-        """What rows can be selected by, with its values."""
-        values: dict[str, set[str]] = {name: set() for name in _FACETS.values()}
-        for row in (
-            row for part in self.parts for block in part.blocks for table in block.tables for row in table.rows
-        ):
-            for name, value in row.facets:
-                values[name].add(value)
-        values["model"] |= {chart.model for part in self.parts for block in part.blocks for chart in block.charts}
-        values["model"] -= {""}
-        return [(name, sorted(seen)) for name, seen in values.items() if len(seen) > 1]
+    def below(self) -> list[str]:
+        """What stands under the details: runs that are beside the point, and parts of the others."""
+        found = []
+        for part in self.details:
+            is_aside = part.anchor.startswith("run-")
+            found += [part.title] if is_aside else [block.of.title.lower() for block in part.blocks]
+        return list(dict.fromkeys(found))
 
 
 def files(runs: Sequence[Run]) -> dict[str, str]:
     """The files of the site, by their paths inside of its folder."""
+    runs = sorted(runs, key=lambda run: rank(run.leaderboards))
     front = _Page("index.html", _FRONT, overview.LEAD, badges([run.leaderboards for run in runs]))
     pages = {overview.ANCHOR: front}
     for run in runs:
         made = {section.anchor: section for section in sections(run.leaderboards, run.charts)}
         first = made.pop(overview.ANCHOR, None)  # a run without trainings has no lines there
-        front.parts.append(_part(front, run, overview.TITLE, first.blocks if first else (), _facts(run.leaderboards)))
+        blocks = [_block(front, run, block) for block in (first.blocks if first else ())]
+        front.parts.append(_part(run, overview.TITLE, blocks, facts=_facts(run.leaderboards), files=_files(run)))
         for anchor, section in made.items():
             page = pages.setdefault(anchor, _Page(f"{anchor}.html", section.title, section.lead))
-            page.parts.append(_part(page, run, section.title, section.blocks))
-    n_compared = {run.name: _n_compared(run.leaderboards) for run in runs}
-    front.parts.sort(key=lambda part: (not part.blocks, -n_compared[part.name]))
+            if anchor != retrieval.ANCHOR:
+                _add(page, run, section, aside=is_aside(run.leaderboards))
+    if retrieval.ANCHOR in pages:
+        _add_sets(pages[retrieval.ANCHOR], runs)
+    front.parts.sort(key=lambda part: not part.blocks)
+    for page in pages.values():
+        if not page.parts and not page.first:  # what is beside the point is all that there is
+            page.parts, page.details = page.details, []
     ordered = [pages[anchor] for anchor in ANCHORS if anchor in pages]
+    ordered.append(_Page(glossary.FILE, "Glossary", glossary.LEAD, terms=glossary.terms()))
     shown = {page.file: _render(page, ordered) for page in ordered}
     return shown | {f"badges/{badge.name}.svg": badge.svg for badge in front.badges}
 
 
-def _n_compared(boards: Leaderboards) -> int:
-    """How many verdicts there are over frameworks: what this is all about comes first."""
-    return sum(verdict.verdict != "not compared" for verdict in boards.verdicts)
+def _add(page: _Page, run: Run, section: Section, *, aside: bool) -> None:
+    """A run's part of a page: what matters, what is of interest to few, and what is said in a sentence."""
+    for block in section.blocks:
+        if not block.tables and not block.charts:
+            page.quiet.setdefault(" ".join(block.notes).removesuffix("."), []).append(run.name)
+    shown = [_block(page, run, block) for block in section.blocks if block.tables or block.charts]
+    first = [block for block in shown if block.of.is_first and not aside]
+    main = [block for block in shown if not block.of.is_detail and not aside and block not in first]
+    below = [block for block in shown if block not in main and block not in first]
+    for opening in first:
+        _open_with(page, opening)
+    own = _files(run) if section.anchor == environment.ANCHOR else ()
+    page.parts += [_part(run, section.title, main, files=own)] if main else []
+    page.details += [_part(run, section.title, below, kind="more" if main else "run")] if below else []
 
 
-def _part(page: _Page, run: Run, title: str, blocks: Sequence[Block], facts: tuple[tuple[str, str], ...] = ()) -> _Part:
-    shown = tuple(_block(page, run, block) for block in blocks)
-    anchor = text.slug("run", run.name or "all")
-    return _Part(anchor, run.name, run.name or title, run.home, run.records, facts, shown)
+def _open_with(page: _Page, block: _ShownBlock) -> None:
+    """What several runs open a page with is one table of them all."""
+    same = next((n for n, other in enumerate(page.first) if other.of.title == block.of.title), None)
+    if same is None:
+        page.first.append(block)
+        return
+    (table,), (more,) = page.first[same].tables, block.tables
+    page.first[same] = replace(page.first[same], run="", tables=(replace(table, rows=table.rows + more.rows),))
+
+
+def _add_sets(page: _Page, runs: Sequence[Run]) -> None:
+    """All sets of vectors as one view, whichever run they are of."""
+    of_name = {run.name: run for run in runs}
+    everything = Run("", "", runs[0].leaderboards, ())
+    shown = []
+    for name, block in retrieval.blocks_of([(run.name, run.leaderboards, run.charts) for run in runs]):
+        shown.append(_block(page, of_name[name] if block.group else everything, block))
+    page.first = [block for block in shown if block.of.is_first]
+    sets = tuple(block for block in shown if block.of.group)
+    page.parts = [_Part("sets", "", "One set of vectors" if len(sets) == 1 else "Each set of vectors", sets)]
+    below = tuple(block for block in shown if block.of.is_detail)
+    page.details = [_Part("more-sets", "", "Over all sets of vectors", below)] if below else []
+
+
+def _part(
+    run: Run,
+    title: str,
+    blocks: Iterable[_ShownBlock],
+    *,
+    facts: tuple[tuple[str, str], ...] = (),
+    files: tuple[str, ...] = (),
+    kind: str = "run",
+) -> _Part:
+    return _Part(text.slug(kind, run.name or "all"), run.name, run.name or title, tuple(blocks), facts, files)
+
+
+def _files(run: Run) -> tuple[str, ...]:
+    """The way to each file of a run."""
+    return tuple(f"{run.home}/{name}" for name in (*_FILES, run.records))
 
 
 def _block(page: _Page, run: Run, block: Block) -> _ShownBlock:
-    tables = tuple(_ShownTable(table.caption, table.columns, tuple(_rows(page, run, table))) for table in block.tables)
-    anchor = _unique(page, text.slug(*filter(None, ("part", run.name, block.title))))
-    return _ShownBlock(anchor, block.title, tables, block.charts, block.notes)
+    anchor = block.anchor or _unique(page, text.slug(*filter(None, ("part", run.name, block.title))))
+    return _ShownBlock(block, anchor, run.name, tuple(_table(page, run, table) for table in block.tables))
 
 
-def _rows(page: _Page, run: Run, table: Table) -> Iterator[_ShownRow]:
-    """Rows with ids that are made of what they are: a link to one leads there however often it is measured anew."""
+def _table(page: _Page, run: Run, table: Table) -> _ShownTable:
+    """With each command once, whichever rows it measures."""
+    every = [member for row in table.rows for member in row.members or (row,)]
+    commands = tuple(dict.fromkeys(row.command for row in every if row.command is not None))
+    table_id = _unique(page, "t" + _digest(run.name, *table.key, table.caption.partition(":")[0]))
+    return _ShownTable(table, table_id, tuple(_rows(page, run, table, commands)), commands)
+
+
+def _rows(page: _Page, run: Run, table: Table, commands: Sequence[str]) -> Iterator[_ShownRow]:
+    """Rows with ids that are made of what they are: a link to one leads there however often it is measured again."""
+
+    def how(row: Row) -> int:
+        return 0 if row.command is None else commands.index(row.command) + 1
+
     for row in table.rows:
-        # A mark behind a name is a judgement, and may go.
-        names = (cell.text.removesuffix(" ●") for cell in row.cells[: table.n_names])
-        row_id = _unique(page, text.slug(*filter(None, (run.name, *table.key, *names))))
-        yield _ShownRow(row_id, row.role, row.cells, row.command, tuple(_facets(table, row).items()))
+        of = row.members or (row,)
+        ids = [_row_id(page, run, table, member) for member in of]
+        members = tuple((i, name_of(m, table.columns), how(m)) for i, m in zip(ids, row.members, strict=False))
+        heads = [column.name for column in table.columns]
+        frameworks = dict.fromkeys(m.cells[heads.index("backend")].text for m in row.members)
+        yield _ShownRow(ids[0], row, how(row), members, " ".join(frameworks), run.name)
+
+
+def _row_id(page: _Page, run: Run, table: Table, row: Row) -> str:
+    # A mark behind a name is a judgement, and may go.
+    names = (cell.text.removesuffix(" ●") for cell in row.cells[: table.n_names])
+    words = tuple(filter(None, (run.name, *table.key, *names)))
+    slug = text.slug(*words)
+    return _unique(page, slug if len(slug) <= _LONGEST_ID else "r" + _digest(*words))
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256(repr(words).encode("utf-8", "replace")).hexdigest()[:10]
 
 
 def _unique(page: _Page, slug: str) -> str:
@@ -169,31 +255,19 @@ def _unique(page: _Page, slug: str) -> str:
     return slug if page.taken[slug] == 1 else f"{slug}-{page.taken[slug]}"
 
 
-def _facets(table: Table, row: Row) -> dict[str, str]:
-    """What the row can be selected by: the first word of a name, since what follows it in a cell explains it."""
-    named = {
-        _FACETS[column.name]: cell.text.split(" ")[0]
-        for column, cell in zip(table.columns, row.cells, strict=True)
-        if column.name in _FACETS and cell.text != text.MISSING
-    }
-    return {**dict(table.about), **named}
-
-
 def _facts(boards: Leaderboards) -> tuple[tuple[str, str], ...]:
     headline, machine = boards.headline, boards.environment.machine
     commits = (
         f"{(commit or 'unknown')[:12]}{' with local changes' * bool(dirty)}"
         for commit, dirty, _ in boards.environment.commits
     )
-    failed = f", {headline.n_failed} without figures" if headline.n_failed else ""
+    failed = f", {headline.n_failed} of them without figures" if headline.n_failed else ""
     verdicts = ", ".join(f"{n} {verdict}" for verdict, n in headline.verdicts if n)
     return (
-        *(() if boards.overview else (("Models", ", ".join(headline.models)),)),
-        ("Frameworks", ", ".join(headline.frameworks) or "none"),
         ("Data", ", ".join(headline.datasets)),
-        ("Cells", f"{headline.n_cells}{failed}"),
+        ("Runs", f"{headline.n_cells:,}{failed}"),
         *(("Left out", sentence) for sentence in boards.left_out),
-        ("Agreement", verdicts or text.MISSING),
+        *((("Agreement", verdicts),) if verdicts else ()),
         ("Machine", f"{machine.cpu}, {machine.cores} cores" + (f", {machine.gpu}" if machine.gpu else "")),
         ("Code", ", ".join(commits)),
     )
@@ -211,6 +285,8 @@ def _render(page: _Page, pages: Sequence[_Page]) -> str:
         script_hash=_hash(script),
         svg=lambda chart, run: Markup(chart.inside(run)),  # noqa: S704
         points=_points,
+        linked=glossary.Linked(),
+        coded=glossary.coded,
         lines=lambda command: Markup("\n").join(escape(text.plain(line)) for line in command.split("\n")),
     )
 

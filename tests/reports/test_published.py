@@ -54,6 +54,10 @@ def test_every_published_page_is_within_three_megabytes(made):
     assert {str(path): len(content) for path, content in made.items() if len(content) > 3e6} == {}
 
 
+def test_pages_pictures_and_tables_take_less_than_seven_megabytes(made):
+    assert sum(map(len, made.values())) < 7e6
+
+
 def test_every_published_figure_can_be_measured_anew(made):
     for folder in FOLDERS:
         rows = made[Path(folder.name) / "leaderboard.csv"].decode().splitlines()

@@ -69,55 +69,177 @@ function startSorting(table) {
   });
 }
 
-// Filtering: a row or a chart stays where it has every word and what is selected.
-function startFilter(form) {
-  const rows = [...document.querySelectorAll("tbody tr")];
-  const figures = [...document.querySelectorAll("figure")];
-  const text = new Map();
-  const wordsOf = (item) => {
-    if (!text.has(item)) {
-      const about = [item.closest(".run").querySelector("h2"), item.closest(".block").querySelector("h3")];
-      const own = item.cells
-        ? [item.closest("table").caption, ...[...item.cells].filter((cell) => !cell.classList.contains("how"))]
-        : [item.querySelector("title"), item.querySelector("figcaption")];
-      text.set(item, [...about, ...own].map((part) => part ? part.textContent : "").join(" ").toLowerCase());
-    }
-    return text.get(item);
-  };
-  const apply = () => {
-    const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const chosen = [...form.querySelectorAll("select")].filter((select) => select.value);
-    const active = words.length > 0 || chosen.length > 0;
-    // A chart is of several frameworks: what it does not name does not hide it.
-  const has = (item, select) => item.dataset[select.name] === select.value || (!item.cells && !(select.name in item.dataset));
-  const fits = (item) => chosen.every((select) => has(item, select))
-      && words.every((word) => wordsOf(item).includes(word));
-    for (const item of [...rows, ...figures]) item.hidden = active && !fits(item);
-    const shown = (box, inside) => [...box.querySelectorAll(inside)].some((item) => !item.hidden);
-    for (const [box, inside] of [[".scroll", "tbody tr"], [".block", "tbody tr, figure"], [".run", "tbody tr, figure"]]) {
-      for (const found of document.querySelectorAll(box)) found.hidden = active && !shown(found, inside);
-    }
-    const n = rows.filter((row) => !row.hidden).length;
-    form.querySelector("output").textContent = active ? `${n} of ${rows.length} rows` : "";
-    document.querySelector(".nothing").hidden = !active || [...rows, ...figures].some((item) => !item.hidden);
-  };
-  const clear = () => { form.reset(); apply(); };
-  form.addEventListener("input", apply);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.querySelector(".clear").addEventListener("click", clear);
-  form.hidden = rows.length + figures.length === 0;
-  return clear;
+// What a reader chose stands in the address, behind "#?": a link restores it, and the back button takes it back.
+function chosen() {
+  return new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
 }
 
-// A permanent link shows its row whatever was filtered away.
-function showTarget(clear) {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!target) return;
-  if (target.closest("[hidden]")) clear();
-  if (target.tagName === "TR") {
-    target.tabIndex = -1;
-    target.focus({ preventScroll: true });
-    target.scrollIntoView({ block: "center" });
+function choose(state, isTyped) {
+  const address = `#?${state}`;
+  if (isTyped) location.replace(address); else location.hash = address;
+}
+
+// What an item may be selected by: its own word, its column's, or that of what it stands in.
+const FACETS = { run: "Run", dataset: "Data set", metric: "Metric", model: "Model", framework: "Framework", index: "Index" };
+
+function facetOf(item, name) {
+  if (name in item.dataset) return item.dataset[name].split(name === "framework" ? " " : "\n");
+  if (item.cells) {
+    const head = item.closest("table").querySelector(`thead [data-facet="${name}"]`);
+    // The first word of a name: what follows it in a cell explains it.
+    if (head) return [item.cells[head.cellIndex].firstChild.textContent.trim().replace(/ (?:●|\(.*)$/, "")];
+  }
+  const around = item.closest(`[data-${name}]`);
+  return around ? [around.dataset[name]] : [];
+}
+
+function startFilter(form) {
+  const items = [...document.querySelectorAll("main tbody tr, main figure")];
+  const sets = [...document.querySelectorAll(".set[data-group]")];
+  const fields = [], kind = items.some((item) => item.cells) ? "rows" : "charts";
+  const facets = new Map(items.map((item) => [item, {}]));
+  for (const [name, label] of Object.entries(FACETS)) {
+    if (sets.length > 1 && name !== "index") continue;  // a set is chosen as a whole
+    const values = new Set();
+    for (const item of items) {
+      facets.get(item)[name] = facetOf(item, name).filter((value) => value && value !== "\u2013");
+      facets.get(item)[name].forEach((value) => values.add(value));
+    }
+    if (values.size > 1) fields.push(addField(form, name, label, [["", "all"], ...[...values].sort().map((value) => [value, value])]));
+  }
+  if (sets.length > 1) {
+    fields.unshift(addField(form, "set", "Vectors", sets.map((set) => [set.id, set.querySelector(".name").textContent, set.dataset.group])));
+    form.querySelector("[name=set]").closest("label").after(document.createElement("br"));
+  }
+  const texts = new Map();
+  const textOf = (item) => {
+    if (!texts.has(item)) {
+      const about = [item.closest(".run").querySelector("h2"), item.closest(".block").querySelector("h2, h3, .name")];
+      const own = item.cells ? [item.closest("table").caption, ...[...item.cells].filter((cell) => !cell.classList.contains("how"))]
+        : [item.querySelector("title"), item.querySelector("figcaption")];
+      texts.set(item, [...about, ...own].map((part) => part ? part.textContent : "").join(" ").toLowerCase());
+    }
+    return texts.get(item);
+  };
+  const apply = () => {
+    const state = chosen();
+    if (form.elements.words.value !== (state.get("words") || "")) form.elements.words.value = state.get("words") || "";
+    for (const field of fields) {
+      const value = state.get(field.name);
+      field.value = [...field.options].some((option) => option.value === value) ? value : field.options[0].value;
+    }
+    const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = fields.filter((field) => field.name !== "set" && field.value);
+    const shownSet = sets.length > 1 ? form.elements.set.value : "";
+    const isActive = words.length + wanted.length > 0;
+    // A chart is of several frameworks, some tables are of all models: what they do not name does not hide them.
+    const fits = (item) => wanted.every(({ name, value }) => {
+      const own = facets.get(item)[name];
+      return own.includes(value) || own.length === 0;
+    }) && words.every((word) => textOf(item).includes(word));
+    for (const item of items) item.hidden = isActive && !fits(item);
+    const isShown = (box) => [...box.querySelectorAll("tbody tr, figure")].some((item) => !item.hidden);
+    for (const box of document.querySelectorAll("main .box:has(table), main .block, main .run, main .details, main .more")) {
+      box.hidden = isActive && !isShown(box);
+    }
+    for (const set of sets) {
+      set.hidden = set.hidden || (shownSet && set.id !== shownSet);
+      if (set.id === shownSet) set.open = true;
+    }
+    for (const details of document.querySelectorAll(".details, .more")) if (isActive && !details.hidden) details.open = true;
+    const counted = items.filter((item) => Boolean(item.cells) === (kind === "rows") && !item.closest(".set[hidden]"));
+    const n = counted.filter((row) => !row.hidden).length;
+    form.querySelector("output").textContent = isActive ? `${n} of ${counted.length} ${kind}` : `${counted.length} ${kind}`;
+    document.querySelector(".nothing").hidden = !isActive || items.some((item) => !item.hidden);
+    measure();
+  };
+  const read = (isTyped) => {
+    const state = new URLSearchParams();
+    for (const field of [...fields, form.elements.words]) {
+      const first = field.options && field.name === "set" ? field.options[0].value : "";
+      if (field.value !== first) state.set(field.name, field.value);
+    }
+    choose(state, isTyped);
+  };
+  form.addEventListener("change", (event) => { if (event.target !== form.elements.words) read(false); });
+  form.elements.words.addEventListener("input", () => read(true));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.querySelector(".clear").addEventListener("click", () => {
+    const state = chosen();
+    choose(state.has("set") ? new URLSearchParams({ set: state.get("set") }) : "", false);
+  });
+  form.hidden = items.length === 0;
+  const bar = () => root.style.setProperty("--bar", getComputedStyle(form).position === "sticky" ? `${form.offsetHeight}px` : "0px");
+  new ResizeObserver(bar).observe(form);
+  bar();
+  // A permanent link shows what it leads to, whatever was filtered away or closed.
+  const reveal = (target) => {
+    for (let box = target; box; box = box.parentElement) {
+      if (box.tagName === "DETAILS") box.open = true;
+      if (box.matches(".set[data-group]") && sets.length > 1) {
+        form.elements.set.value = box.id;
+        for (const set of sets) set.hidden = set !== box;
+      }
+    }
+    if (target.closest("[hidden]")) {
+      for (const item of document.querySelectorAll("main [hidden]:not(.set, .tip, .nothing, .mark)")) item.hidden = false;
+      for (const field of [...fields, form.elements.words]) if (field.name !== "set") field.value = "";
+      form.querySelector("output").textContent = "";
+    }
+    if (target.tagName === "TR") {
+      target.tabIndex = -1;
+      target.focus({ preventScroll: true });
+    }
+    measure();
+    target.scrollIntoView({ block: ["TR", "LI"].includes(target.tagName) ? "center" : "start", inline: "nearest" });
+  };
+  const go = () => {
+    const target = location.hash.startsWith("#?") ? null : document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.closest("main") && target.id !== "main") reveal(target);
+    else if (location.hash.startsWith("#?") || location.hash === "") apply();
+  };
+  addEventListener("hashchange", go);
+  apply();
+  go();
+}
+
+function addField(form, name, title, options) {
+  const label = document.createElement("label"), select = document.createElement("select");
+  select.name = name;
+  const groups = new Map();
+  for (const [value, text, group] of options) {
+    if (group && !groups.has(group)) {
+      groups.set(group, document.createElement("optgroup"));
+      groups.get(group).label = group;
+      select.append(groups.get(group));
+    }
+    (groups.get(group) || select).append(new Option(text, value));
+  }
+  label.append(`${title} `, select);
+  if (name === "set") form.prepend(label); else form.insertBefore(label, form.querySelector(".clear"));
+  return select;
+}
+
+// A shade at the edge of a box says that there is more; the first column stays before it.
+function measure() {
+  for (const scroll of document.querySelectorAll(".scroll")) cue(scroll);
+}
+
+function cue(scroll) {
+  const box = scroll.parentElement, first = scroll.querySelector("tbody th");
+  box.classList.toggle("after", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 2);
+  box.classList.toggle("before", scroll.scrollLeft > 2);
+  if (first && scroll.scrollLeft > 2) box.style.setProperty("--first", `${first.offsetWidth}px`);
+}
+
+function startRows() {
+  for (const row of document.querySelectorAll("tbody tr[id]")) {
+    const link = document.createElement("a");
+    link.className = "link";
+    link.href = `#${row.id}`;
+    link.textContent = "#";
+    link.setAttribute("aria-label", "Link to this row");
+    row.cells[0].append(" ", link);
   }
 }
 
@@ -186,6 +308,7 @@ function startValues(figure) {
   values.addEventListener("toggle", () => {
     if (values.querySelector("ol")) return;
     const list = document.createElement("ol");
+    list.tabIndex = 0;
     for (const [label, at] of JSON.parse(figure.dataset.points)) {
       const line = document.createElement("li");
       line.textContent = at.length > 2 ? `${label}: ${at.length / 2} points` : label;
@@ -195,24 +318,35 @@ function startValues(figure) {
   });
 }
 
-// A command that is opened can be copied.
-function startCommand(details) {
-  details.addEventListener("toggle", () => {
-    if (!details.open || details.querySelector("button")) return;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "copy";
-    button.addEventListener("click", async () => {
-      const code = details.querySelector("code");
-      try {
-        await navigator.clipboard.writeText(code.textContent);
-        button.textContent = "copied";
-      } catch {
-        getSelection().selectAllChildren(code);
-      }
-    });
-    details.append(button);
+// A row's command stands below its table, once for all rows that it measures; it is shown in the row, and copied.
+function copyButton(code) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "copy";
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = "copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+    }
   });
+  return button;
+}
+
+function showCommand(event) {
+  const link = event.target.closest("a.how");
+  const code = link && document.getElementById(link.hash.slice(1)).querySelector("code");
+  if (!code) return;
+  event.preventDefault();
+  const shown = link.parentElement.querySelector(".command");
+  if (shown) { shown.remove(); return; }
+  const box = document.createElement("div");
+  box.className = "command";
+  box.append(code.cloneNode(true));
+  box.append(copyButton(box.firstChild));
+  link.after(box);
 }
 
 if (keptTheme() !== "auto") setTheme(keptTheme());
@@ -223,8 +357,11 @@ document.addEventListener("DOMContentLoaded", () => {
   line.scrollLeft = shown.offsetLeft - line.offsetLeft - 16;
   document.querySelectorAll("table").forEach(startSorting);
   document.querySelectorAll("figure").forEach(startChart);
-  document.querySelectorAll(".how details").forEach(startCommand);
-  const clear = startFilter(document.querySelector(".filter"));
-  addEventListener("hashchange", () => showTarget(clear));
-  showTarget(clear);
+  startRows();
+  document.addEventListener("click", showCommand);
+  document.querySelectorAll(".commands code").forEach((code) => code.after(copyButton(code)));
+  document.querySelectorAll(".scroll").forEach((scroll) => scroll.addEventListener("scroll", () => cue(scroll), { passive: true }));
+  document.addEventListener("toggle", measure, true);
+  addEventListener("resize", measure);
+  startFilter(document.querySelector(".filter"));
 });

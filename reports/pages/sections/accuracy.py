@@ -13,12 +13,14 @@ from reports.pages.blocks import (
     Table,
     cells,
     figures,
+    folded,
     mode,
     status,
     verdict,
     without_empty_columns,
     words,
 )
+from reports.pages.order import real_first
 from reports.tables.accuracy import AccuracyRow, AccuracyTable
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.paired import PairedRow, PairedTable
@@ -26,33 +28,37 @@ from reports.tables.paired import PairedRow, PairedTable
 ANCHOR = "accuracy"
 TITLE = "Accuracy"
 LEAD = (
-    "Means over seeds with a 95 % interval: Student's t over seeds that differ, else the bootstrap over queries. Both "
-    "popularity rows are the lines that a model has to beat; the oracle is the most that the protocol allows. A badge "
-    "says whether the frameworks agree on a model from the same initial parameters and batches."
+    "Which model recommends best, on each data set. Figures are means over seeds with a 95 % interval. A model has to "
+    "beat both popularity rows; no model can beat the oracle, which synthetic data have. Frameworks and modes that "
+    "give the same figures share a row, which can be opened. The agreement column says whether the frameworks agree "
+    "on a model from the same initial parameters and batches."
 )
 _NAMES = ("model", "variant", "backend", "mode")
 
 
 def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
-    return [_block(table, leaderboards.paired, commands) for table in leaderboards.accuracy]
+    return [_block(table, leaderboards.paired, commands) for table in real_first(leaderboards.accuracy)]
 
 
 def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mapping[str, str]) -> Block:
     columns = (*words(*_NAMES), *figures(table.metric or "primary metric"), *words("95 % interval"))
-    columns += (*figures("% of oracle"), *words("agreement"), *figures("published", "ours − published"))
+    columns += (*figures("% of oracle"), *words("agreement"), *figures("published", "measured − published"))
     columns += (*figures(*table.further), *words("seeds"))
     rows = tuple(Row(_cells(row), row.role if row.primary else "failed", _command(row, commands)) for row in table.rows)
     sources = sorted({row.published.source for row in table.rows if row.published})
     notes = [f"Published figures: {'; '.join(sources)}."] if sources else []
-    notes += [f"Fault of {model} {variant}: {fault}." for model, variant, fault in table.faults]
+    notes += [
+        f"Known fault of the publication of {model} {variant}: {fault}." for model, variant, fault in table.faults
+    ]
     unfinished = [row for row in table.rows if row.primary is None]
     notes += [f"{row.model} {row.variant} {row.backend} {row.mode}: {row.status}. {row.reason}" for row in unfinished]
-    caption = f"{table.dataset}, {table.protocol}: by {table.metric or 'primary metric'}"
-    everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(_NAMES))
-    tables = [without_empty_columns(everything, kept=len(_NAMES) + 2)]
+    caption = f"Models on {table.dataset}, {table.protocol}, best {table.metric or 'primary metric'} first"
+    about = (("dataset", table.dataset), ("metric", table.metric or ""))
+    everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(_NAMES), about)
+    tables = [folded(without_empty_columns(everything, kept=len(_NAMES) + 2))]
     tables += [_paired(p) for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
-    return Block(f"{table.dataset} / {table.protocol}", tuple(tables), notes=tuple(notes))
+    return Block(f"{table.dataset} / {table.protocol}", tuple(tables), notes=tuple(notes), dataset=table.dataset)
 
 
 def _command(row: AccuracyRow, commands: Mapping[str, str]) -> str:
@@ -92,10 +98,12 @@ def _cells(row: AccuracyRow) -> tuple[Cell, ...]:
 def _paired(table: PairedTable) -> Table:
     columns = (*words(*_NAMES), *figures("seeds"))
     columns += figures(*(f"− {model} {variant}" for model, variant in table.baselines))
-    caption = f"Against the baselines: {table.metric} less theirs on the same {table.n_queries:,} queries, "
+    caption = f"Difference from the baselines in {table.metric}, on the same {table.n_queries:,} queries, "
     caption += "with the 95 % interval of a paired bootstrap"
     rows = tuple(Row(_paired_cells(row)) for row in table.rows)
-    return Table(caption, columns, rows, (table.dataset, table.protocol, "against"), len(_NAMES))
+    about = (("dataset", table.dataset), ("metric", table.metric))
+    key = (table.dataset, table.protocol, "against")
+    return folded(Table(caption, columns, rows, key, len(_NAMES), about, is_detail=True))
 
 
 def _paired_cells(row: PairedRow) -> tuple[Cell, ...]:

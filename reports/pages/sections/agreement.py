@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks.agreement.verdict import EXCUSED
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Column, Row, Table, cells, figures, mode, verdict, words
+from reports.pages.blocks import Block, Cell, Column, Row, Table, cells, figures, folded, mode, verdict, words
 from reports.tables import reproduce
 from reports.tables.agreement import BitRow, BugRow, KillRow, LadderRow, RungRow
 from reports.tables.leaderboard import Leaderboards
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 ANCHOR = "agreement"
 TITLE = "Agreement"
 LEAD = (
-    "The spread is the largest difference of the primary metric between frameworks of one seed. Where it is above the "
-    "tolerance, two one-sided tests over seeds say whether the frameworks are the same on average, within a margin. "
-    "Neither counts where popularity or untrained vectors would pass. The ladder compares frameworks with a float64 "
-    "reference rung by rung, from the round trip of parameters to the final metrics; bugs that real ports have had are "
-    "injected into the adapters to see that it notices."
+    "Whether the frameworks compute the same model. A verdict compares final metrics: the spread is the largest "
+    "difference between frameworks of one seed; where it is above the tolerance, two one-sided tests over seeds say "
+    "whether the frameworks are the same on average. No verdict counts where popularity or untrained vectors would "
+    "pass too. The agreement ladder compares each framework with a float64 reference, rung by rung. Injected bugs "
+    "show that the ladder notices mistakes."
 )
 
 _VERDICT_COLUMNS = (
@@ -33,32 +34,32 @@ _VERDICT_COLUMNS = (
 )
 _LADDER_COLUMNS = (
     *words("model", "variant", "backend", "mode"),
-    *figures("climbs", "rungs held"),
-    *words("up to", "first that breaks"),
+    *figures("climbs", "rungs passed"),
+    *words("up to", "first rung that fails"),
     *figures("difference", "tolerance"),
     *words("where"),
 )
 _RUNG_COLUMNS = (*words("rung"), *figures("climbs", "median", "95 %", "largest", "tolerance", "margin"))
-_BIT_COLUMNS = (*words("backend", "mode"), *figures("repeated", "the same again"))
-_BIT_COLUMNS += figures("with other threads", "the same with them")
+_BIT_COLUMNS = (*words("backend", "mode"), *figures("repeated", "bitwise the same"))
+_BIT_COLUMNS += figures("with other numbers of threads", "bitwise the same with them")
 _KILL_COLUMNS = (*words("model", "backend"), *figures("injected bugs", "caught"), *words("not caught"))
-_BUG_COLUMNS = words("model", "bug", "due by", "caught at", "seen in public")
+_BUG_COLUMNS = words("model", "bug", "must be caught by", "caught at", "seen in public")
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     of = leaderboards
     verdicts = [_table("Verdicts", _VERDICT_COLUMNS, map(_verdict_row, of.verdicts), "verdict", 5)]
     ladder = [
-        _table("How far each adapter climbs", _LADDER_COLUMNS, map(_ladder_row, of.ladder), "ladder", 4),
+        folded(_table("Which adapters match the reference", _LADDER_COLUMNS, map(_ladder_row, of.ladder), "ladder", 4)),
         _table("Differences from the reference, rung by rung", _RUNG_COLUMNS, map(_rung_row, of.rungs), "rung", 1),
-        _table("Trainings that come out the same, bit for bit", _BIT_COLUMNS, map(_bit_row, of.bits), "bits", 2),
+        _table("Bitwise reproducibility of trainings", _BIT_COLUMNS, map(_bit_row, of.bits), "bits", 2),
     ]
     injected = [
         _table(_kill_caption(of.kills), _KILL_COLUMNS, map(_kill_row, of.kills), "injected", 2),
-        _table("Injected bugs, one by one", _BUG_COLUMNS, map(_bug_row, of.bugs), "bug", 2),
+        replace(_table("Injected bugs, one by one", _BUG_COLUMNS, map(_bug_row, of.bugs), "bug", 2), is_detail=True),
     ]
     made = (
-        _block("Verdicts", verdicts),
+        replace(_block("Verdicts", verdicts), is_first=True),
         _block("The agreement ladder", ladder, tuple(chart for chart in charts if chart.table is of.ladder)),
         _block("Injected bugs", injected),
     )

@@ -7,35 +7,36 @@ from collections.abc import Mapping, Sequence
 from reports.charts import text
 from reports.charts.drawing import Chart
 from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, mode, status, words
+from reports.pages.order import real_first
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.maps import ItemMap, ItemMapTable
 
 ANCHOR = "items"
 TITLE = "Item vectors"
 LEAD = (
-    "Each dot is one of the most popular items; dots lie near each other where the model's vectors of them point the "
-    "same way. t-SNE keeps neighbours together, but distances between groups and the sizes of groups mean nothing; of "
-    "a catalogue too large for it the first two principal components are shown. Where items have categories, the "
-    "table says of how many shown items the nearest neighbour, among the vectors and not in the picture, is of the "
-    "same category, and of how many it would be by chance."
+    "What a model thinks is alike. Each dot is one of the most popular items; dots lie near each other where the "
+    "model's vectors of them point the same way. t-SNE keeps neighbours together, but distances between clusters and "
+    "their sizes mean nothing; of a catalogue too large for it the first two principal components are shown. Where "
+    "items have categories, the table gives the share of items whose nearest neighbour among the vectors is of the "
+    "same category, and what it would be by chance."
 )
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
-    return [_block(table, charts, commands) for table in leaderboards.item_maps]
+    return [_block(table, charts, commands) for table in real_first(leaderboards.item_maps)]
 
 
 def _block(table: ItemMapTable, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
     columns = (*words("model", "variant", "backend", "mode"), *figures("seed"), *words("method"))
     columns += figures("items shown", "of", "neighbour of the same category", "by chance")
     rows = tuple(Row(_cells(row), "" if row.status == "ok" else "failed", commands[row.cell]) for row in table.rows)
-    caption = f"{table.dataset}, {table.protocol}: maps of item vectors"
+    caption = f"Maps of item vectors, {table.dataset}, {table.protocol}"
     failed = [row for row in table.rows if row.status != "ok"]
     notes = (f"{row.model} {row.variant} {row.backend} {row.mode}: {row.status}. {row.reason}" for row in failed)
-    shown = Table(caption, columns, rows, (table.dataset, table.protocol), 5)
+    shown = Table(caption, columns, rows, (table.dataset, table.protocol), 5, (("dataset", table.dataset),))
     own = tuple(chart for chart in charts if chart.table is table)
-    return Block(f"{table.dataset} / {table.protocol}", (shown,), own, tuple(notes))
+    return Block(f"{table.dataset} / {table.protocol}", (shown,), own, tuple(notes), table.dataset)
 
 
 def _cells(row: ItemMap) -> tuple[Cell, ...]:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Row, Table, cells, figures, mode, words
+from reports.pages.blocks import Block, Row, Table, cells, figures, folded, mode, words
+from reports.pages.order import real_first
 from reports.tables.accuracy import AccuracyRow, AccuracyTable
 from reports.tables.leaderboard import Leaderboards
 
 ANCHOR = "published"
 TITLE = "Published against measured"
 LEAD = (
-    "Figures stand beside each other only where model, settings, data, protocol and metric are those of the "
-    "publication. “within” says that the published figure lies in the 95 % interval of ours. What we know to be wrong "
-    "with a publication is said below its table."
+    "How our figures compare with those that others published. They stand side by side only where model, settings, "
+    "data, protocol and metric are those of the publication. “Within” means that the published figure lies in our "
+    "95 % interval. Known faults of a publication are listed below its table."
 )
 _COLUMNS = (
     *words("model", "variant", "backend", "mode", "metric"),
@@ -29,7 +30,7 @@ _COLUMNS = (
 def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
     return [
         _block(table, leaderboards)
-        for table in leaderboards.accuracy
+        for table in real_first(leaderboards.accuracy)
         if any(row.published and row.primary for row in table.rows)
     ]
 
@@ -38,10 +39,13 @@ def _block(table: AccuracyTable, leaderboards: Leaderboards) -> Block:
     commands = leaderboards.commands.of_cell
     held = [row for row in table.rows if row.published and row.primary]
     rows = tuple(_row(row, table.metric or "", commands[row.cells[0]]) for row in held)
-    notes = tuple(f"Fault of {model} {variant}: {fault}." for model, variant, fault in table.faults)
+    notes = tuple(
+        f"Known fault of the publication of {model} {variant}: {fault}." for model, variant, fault in table.faults
+    )
     title = f"{table.dataset} / {table.protocol}"
-    shown = Table(f"{title}: published and measured", _COLUMNS, rows, (table.dataset, table.protocol), 4)
-    return Block(title, (shown,), notes=notes)
+    about = (("dataset", table.dataset), ("metric", table.metric or ""))
+    shown = Table(f"Published and measured on {title}", _COLUMNS, rows, (table.dataset, table.protocol), 4, about)
+    return Block(title, (folded(shown),), notes=notes, dataset=table.dataset)
 
 
 def _row(row: AccuracyRow, metric: str, command: str) -> Row:

@@ -2,63 +2,96 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from reports.charts import text
 from reports.charts.drawing import Chart
 from reports.pages import answer_blocks
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, status, without_empty_columns, words
-from reports.tables.answers import TableAnswers
+from reports.pages.answer_blocks import name_of, source
+from reports.pages.blocks import (
+    Block,
+    Cell,
+    Column,
+    Row,
+    Table,
+    cells,
+    figures,
+    status,
+    threads,
+    without_empty_columns,
+    words,
+)
+from reports.tables.answers import TableAnswers, wins_rows
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.retrieval import IndexRow, IndexTable
 
 ANCHOR = "retrieval"
 TITLE = "Retrieval"
 LEAD = (
-    "Index recall is the share of the exact top K that an index returns. What exact search misses of the task is the "
-    "model's own error; what is lost beside it is the index's, with the 95 % interval of a paired bootstrap over "
-    "queries. Rates are medians over repetitions with the smallest and the largest. Rows with a ● are on the Pareto "
-    "front: no other has more of both recall and rate."
+    "Which index answers fastest at the recall that one needs. Index recall is the share of the exact top K that an "
+    "index returns; task-metric loss is what that costs in the model's own metric, with the 95 % interval of a paired "
+    "bootstrap over queries. Rates are medians over windows, with the smallest and the largest. A ● marks the Pareto "
+    "front: no other setting has more of both recall and rate."
 )
 _N_ALWAYS = 6  # columns that are shown in any case
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
-    commands = leaderboards.commands.of_cell
-    overview = answer_blocks.overview(leaderboards.wins, leaderboards.retrieval)
-    return [*overview, *(_block(answered, charts, commands) for answered in leaderboards.answers)]
+    return [block for _, block in blocks_of([("", leaderboards, charts)])]
 
 
-def _block(answered: TableAnswers, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
+def blocks_of(runs: Sequence[tuple[str, Leaderboards, Sequence[Chart]]]) -> list[tuple[str, Block]]:
+    """The sets of vectors of several runs, the largest catalogue first, each with the name of its run."""
+    found = [(name, answered, charts, boards.commands.of_cell) for name, boards, charts in runs
+             for answered in boards.answers]  # fmt: skip
+    found.sort(key=lambda one: -(one[1].table.n_items or 0))
+    answered = [one[1] for one in found]
+    blocks, taken = [], Counter[str]()
+    for block in (_block(*one) for one in found):  # several groups of one run are told apart by a number
+        taken[block.anchor] += 1
+        n = taken[block.anchor]
+        blocks.append(replace(block, anchor=f"{block.anchor}-{n}") if n > 1 else block)
+    short = answer_blocks.summary([(a, block.anchor) for a, block in zip(answered, blocks, strict=True)])
+    sets = [(name, block) for (name, *_), block in zip(found, blocks, strict=True)]
+    over_all = answer_blocks.overview(wins_rows(answered), [a.table for a in answered])
+    return [*(("", block) for block in short), *sets, *(("", block) for block in over_all)]
+
+
+def _block(run: str, answered: TableAnswers, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
     table = answered.table
     rows = tuple(Row(_cells(row), "" if row.status == "ok" else "failed", commands[row.cell]) for row in table.rows)
     key = (table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads))
-    about = (("model", table.model),)
-    everything = Table(_caption(table), _columns(table), rows, key, 3, about)
-    tables = (*answer_blocks.of_table(answered), without_empty_columns(everything, _N_ALWAYS))
-    notes = (f"{_name(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok")
-    own = tuple(chart for chart in charts if chart.table is table)
-    return Block(f"{table.source} on {table.dataset}", tables, own, tuple(notes))
+    about = (("model", table.model), ("dataset", table.dataset))
+    everything = Table(_caption(table), _columns(table), rows, key, 3, about, is_detail=True)
+    return Block(
+        f"{source(table)} on {table.dataset}",
+        (*answer_blocks.of_table(answered), without_empty_columns(everything, _N_ALWAYS)),
+        tuple(chart for chart in charts if chart.table is table),
+        tuple(f"{name_of(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok"),
+        table.dataset,
+        answer_blocks.in_short(answered),
+        f"{text.count(table.n_items)} items, {table.dataset}",
+        text.slug(*filter(None, ("set", run, *key))),
+    )
 
 
 def _caption(table: IndexTable) -> str:
-    size = f"{table.n_items or text.MISSING} items × {table.dim or text.MISSING}"
+    size = f"{text.count(table.n_items)} items × {text.count(table.dim)}"
     size += f", {table.n_queries:,} queries" if table.n_queries else ""
     size += f" of {table.n_interests} interests" if (table.n_interests or 1) > 1 else ""
-    where = f"vectors of {table.source}, seed {table.seed}, on {table.dataset}, {table.protocol}; {size}"
-    threads = f"{table.threads} thread{'s' if table.threads > 1 else ''}"
-    group = f"group {table.group}" if table.group else "no group, so no ratios"
-    return f"All indexes: {where}; {table.device}, {threads}; {group}"
+    where = f"vectors of {source(table)}, seed {table.seed}, on {table.dataset}, {table.protocol}; {size}"
+    together = "interleaved in one session" if table.group else "not interleaved, so without ratios"
+    return f"All settings: {where}; {table.device}, {threads(table.threads)}; {together}"
 
 
-def _columns(table: IndexTable) -> tuple:
+def _columns(table: IndexTable) -> tuple[Column, ...]:
     task = table.task_metric or "task metric"
-    one = f"{table.search_threads} thread{'s' if table.search_threads > 1 else ''}"
     heads = (*words("index", "build", "query"), *figures(table.recall_metric or "index recall"))
-    heads += figures(
-        f"queries/s, {one}", "min – max", "ratio to exact", f"queries/s, {table.threads_all or 'all'} threads"
-    )
-    heads += figures(f"{task}, exact", f"{task}, index", "lost (95 %)", "p50, ms", "p95, ms", "p99, ms")
+    heads += figures(f"queries/s, {threads(table.search_threads)}", "min – max", "ratio to exact")
+    heads += figures(f"queries/s, {threads(table.threads_all) if table.threads_all else 'all threads'}")
+    heads += figures(f"{task}, exact", f"{task}, index", "loss (95 %)", "p50, ms", "p95, ms", "p99, ms")
     return heads + figures("build, s", "load, s", "index, MiB", "resident, MiB", "call overhead")
 
 
@@ -84,7 +117,3 @@ def _cells(row: IndexRow) -> tuple[Cell, ...]:
         text.mebibytes(row.resident_bytes),
         text.both(row.call_overhead, text.percent),
     )
-
-
-def _name(row: IndexRow) -> str:
-    return " ".join(part for part in (row.name, row.build, row.query) if part)

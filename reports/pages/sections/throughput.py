@@ -1,57 +1,90 @@
-"""Training throughput, and where the time of a cell goes."""
+"""Training throughput, and where the time of a training run goes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from reports.charts import text
+from reports.charts.draw import ratios
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, status, words
+from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, status, threads, words
+from reports.pages.order import real_first
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.throughput import OverheadRow, ThroughputRow, ThroughputTable
 
 ANCHOR = "throughput"
 TITLE = "Training throughput"
 LEAD = (
-    "Medians over windows with the smallest and the largest. Ratios are formed window by window between cells that "
-    "were timed by turns in one run, and nowhere else. The first step includes compilation; both are apart from "
-    "the windows."
+    "Which framework trains fastest. Figures are medians over windows, with the smallest and the largest window. "
+    "Ratios are formed window by window, only between runs that were interleaved in the same session. The first step "
+    "includes compilation; both are apart from the windows."
 )
 _OVERHEAD_NOTE = (
-    "Seconds of a train cell: median over cells with the smallest and the largest. The overhead is the whole cell less "
-    "the framework's own import, initialisation and training."
+    "Seconds of a training run: median over runs, with the smallest and the largest. The overhead is the whole run "
+    "less the framework's own import, initialisation and training."
 )
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
-    timed = [_block(table, charts, commands) for table in leaderboards.throughput]
-    return [*timed, *_overhead(leaderboards.overhead)]
+    tables = real_first(leaderboards.throughput)
+    timed = [_block(table, charts, commands) for table in tables]
+    return [*_summary(tables), *timed, *_overhead(leaderboards.overhead)]
+
+
+def _summary(tables: Sequence[ThroughputTable]) -> list[Block]:
+    """One row per model: every framework and mode over PyTorch eager, where that was timed."""
+    compared = [table for table in tables if any(row.to_torch_eager for row in table.rows)]
+    ways = sorted({(row.backend, row.mode) for table in compared for row in table.rows},
+                  key=lambda way: (way[0] != "torch", way[1] != "eager", way))  # fmt: skip
+    rows = []
+    for table in compared:
+        of = {(row.backend, row.mode): row for row in table.rows}
+        best = max((row for row in table.rows if row.to_torch_eager), key=lambda row: _speed_up(row)[0])
+        figures_of = (_speed_up_cell(of.get(way), best) for way in ways)
+        rows.append(Row(cells(table.model, table.variant, table.dataset, *figures_of)))
+    columns = (*words("model", "variant", "data set"), *figures(*(f"{backend} {mode}" for backend, mode in ways)))
+    shown = Table("Speed-up over PyTorch eager, one row per model", columns, tuple(rows), ("speed-up",), 3)
+    return [Block("Speed-up over PyTorch eager", (shown,), is_first=True)] if rows else []
+
+
+def _speed_up(row: ThroughputRow) -> tuple[float, str]:
+    return (row.to_torch_eager.median if row.to_torch_eager else 0.0), row.backend
+
+
+def _speed_up_cell(row: ThroughputRow | None, best: ThroughputRow) -> str | Cell:
+    if row is None or row.to_torch_eager is None:
+        return Cell(row.status, row.reason) if row and row.status != "ok" else ""
+    figure = text.ratio(row.to_torch_eager.median)
+    return Cell(figure, "the fastest", "agrees") if row is best else figure
 
 
 def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
-    columns = (*words("backend", "mode"), *figures("samples/s", "min – max", "ratio to slowest"))
-    columns += figures("ratio to torch eager", "first step, s", "compile, s", "peak memory, MiB", "windows")
-    threads = f"{table.threads} thread{'s' if table.threads > 1 else ''}"
-    caption = f"{table.model} {table.variant} on {table.dataset}, {table.protocol}; {table.device}, {threads}"
-    caption += f"; group {table.group}" if table.group else "; no group, so no ratios"
-    rows = tuple(Row(_cells(row), "" if row.status == "ok" else "failed", commands[row.cell]) for row in table.rows)
+    columns = (*words("backend", "mode"), *figures("samples/s", "min – max", ratios(table)[0]))
+    columns += figures("first step, s", "compile, s", "peak memory, MiB", "windows")
+    caption = f"{table.model} {table.variant} on {table.dataset}, {table.protocol}; {table.device}, "
+    caption += threads(table.threads) + ("; interleaved in one session" if table.group else "; not interleaved")
+    rows = tuple(Row(_cells(row, table), _role(row), commands[row.cell])
+                 for row in table.rows)  # fmt: skip
     notes = (f"{row.backend} {row.mode}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok")
     key = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
-    shown = Table(caption, columns, rows, key, 2, (("model", table.model),))
+    shown = Table(caption, columns, rows, key, 2, (("model", table.model), ("dataset", table.dataset)))
     own = tuple(chart for chart in charts if chart.table is table)
-    return Block(f"{table.model} {table.variant} on {table.dataset}", (shown,), own, tuple(notes))
+    return Block(f"{table.model} {table.variant} on {table.dataset}", (shown,), own, tuple(notes), table.dataset)
 
 
-def _cells(row: ThroughputRow) -> tuple[Cell, ...]:
+def _role(row: ThroughputRow) -> str:
+    return "" if row.status == "ok" else "failed"
+
+
+def _cells(row: ThroughputRow, table: ThroughputTable) -> tuple[Cell, ...]:
     rate = Cell(text.median(row.samples_per_s, text.rate))
     return cells(
         row.backend,
         row.mode,
         rate if row.status == "ok" else status(row.status, row.reason),
         text.extent(row.samples_per_s, text.rate),
-        text.both(row.to_slowest, text.ratio),
-        text.both(row.to_torch_eager, text.ratio),
+        text.both(ratios(table)[1](row), text.ratio),
         text.number(row.first_step_s),
         text.number(row.compile_s),
         text.mebibytes(row.peak_rss_bytes),
@@ -60,12 +93,12 @@ def _cells(row: ThroughputRow) -> tuple[Cell, ...]:
 
 
 def _overhead(rows: Sequence[OverheadRow]) -> list[Block]:
-    columns = (*words("backend"), *figures("cells", "whole cell", "framework import", "initialisation", "training"))
-    columns += figures("overhead", "of it evaluation", "of it batches")
+    columns = (*words("backend"), *figures("runs", "whole run", "framework import", "initialisation", "training"))
+    columns += figures("overhead", "of which evaluation", "of which batches")
     body = []
     for row in rows:
         spreads = (row.wall_s, row.import_s, row.init_s, row.train_s, row.overhead_s, row.evaluate_s, row.batches_s)
         parts = [text.both(spread, text.significant) for spread in spreads]
         body.append(Row(cells(row.backend, str(row.n_cells), *parts)))
-    table = Table("Seconds a train cell", columns, tuple(body), ("overhead",))
-    return [Block("Overhead of the harness", (table,), notes=(_OVERHEAD_NOTE,))] if rows else []
+    table = Table("Seconds per training run", columns, tuple(body), ("overhead",))
+    return [Block("Overhead of the harness", (table,), notes=(_OVERHEAD_NOTE,), is_detail=True)] if rows else []

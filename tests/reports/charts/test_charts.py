@@ -11,6 +11,7 @@ from made_records import indexed, suite, suite_verdicts, timed, trained
 
 from backends.ann import INDEXES
 from backends.registry import FRAMEWORKS
+from reports.charts import text
 from reports.charts.draw import draw
 from reports.charts.drawing import COLOURS, MARKERS
 from reports.tables.leaderboard import build
@@ -94,7 +95,7 @@ def test_a_users_own_style_does_not_show(charts):
 
 def test_pictures_tell_what_the_tables_tell(charts):
     throughput, retrieval = charts[5], charts[6]
-    assert "Ratio to paddle eager: torch compiled 20.87× (20.32× – 21.31×)" in throughput.description
+    assert "Speed-up over PyTorch eager: torch compiled 4.80× (4.67× – 4.90×)" in throughput.description
     assert "faiss-ivf nlist=64 nprobe=16 0.9960 at 21.0k/s" in retrieval.description
     for name in ("annoy", "exact", "faiss-flat", "faiss-hnsw", "faiss-ivf", "Pareto front"):
         assert f">{name}<" in retrieval.svg
@@ -122,3 +123,35 @@ def test_names_from_outside_are_text_and_nothing_else():
     (chart,) = draw(build([timed("torch", "eager", [1.0, 2.0], model=name)], []))
     texts = [element.text for element in ET.fromstring(chart.svg).iter(SVG + "text")]  # noqa: S314
     assert any("<b>&$x^2$" in (text or "") for text in texts)
+
+
+def test_nothing_written_in_a_picture_is_cut_off(charts):
+    """By the width of an average letter: names of indexes are as long as names get."""
+    long = [indexed(name, 0.9 + n / 100, [900.0 + n]) for n, name in enumerate(sorted(INDEXES))]
+    for chart in (*charts, *draw(build([*long, indexed("exact", 1.0, [100.0])], []))):
+        root = ET.fromstring(chart.svg)  # noqa: S314
+        width = float(root.get("viewBox").split()[2])
+        for element in root.iter(SVG + "text"):
+            size = float(element.get("font-size").removesuffix("px")) * 0.5 * len(element.text)
+            start = float(element.get("x") or re.search(r"translate\(([\d.]+)", element.get("transform"))[1])
+            left = start - {"middle": size / 2, "end": size}.get(element.get("text-anchor"), 0)
+            if "rotate" not in element.get("transform", ""):
+                assert left > -3, element.text
+                assert left + size < width + 3, element.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.95, "0.95"), (20, "20"), (1000, "1k"), (8300, "8.3k"), (1e4, "10k"), (2e6, "2M")]
+)
+def test_ticks_are_whole(value, expected):
+    assert text.tick(value) == expected
+
+
+def test_powers_of_ten_are_raised():
+    assert [text.power(value) for value in (1e-8, 1.0, 1e12, 0.0)] == ["10⁻⁸", "10⁰", "10¹²", ""]
+
+
+def test_a_picture_of_a_hundred_points_is_small():
+    points = [indexed("annoy", 0.9 + n / 1200, [900.0 + n, 950.0 + n], {"search_k": n}) for n in range(100)]
+    (chart,) = draw(build([*points, indexed("exact", 1.0, [100.0])], []))
+    assert len(chart.svg) < 16_000

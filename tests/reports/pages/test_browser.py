@@ -6,7 +6,7 @@ import os
 import shutil
 
 import pytest
-from made_records import suite, suite_verdicts, trained
+from made_records import searched, suite, suite_verdicts, trained
 
 from reports.tables.leaderboard import build
 from reports.write import publish
@@ -22,9 +22,13 @@ MEGABYTES = 3e6
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
+    large = [searched("exact", 1.0, [9.0, 8.0]), searched("annoy", 0.96, [90.0, 91.0])]
+    alike = [trained("mf-bpr", 0.15, variant="alike", backend=backend, mode=mode)
+             for backend in ("torch", "jax") for mode in ("eager", "compiled")]  # fmt: skip
     publish({
-        folder / "everything": build(suite(), suite_verdicts()),
+        folder / "everything": build([*suite(), *large, *alike], suite_verdicts()),
         folder / "little": build([trained("als", 0.12, variant="a long name " * 9, backend="classic")], []),
+        folder / "search": build([trained("mf-bpr", 0.12, variant="tuned", backend="jax")], []),
     })  # fmt: skip
     return folder / "site"
 
@@ -80,7 +84,7 @@ def shown_rows(page):
 
 
 def test_every_page_opens_quietly_and_is_within_three_megabytes(visit, site, record_property):
-    assert len(names(site)) == 10
+    assert len(names(site)) == 11
     for name in names(site):
         page = visit(name)
         assert (site / name).stat().st_size <= MEGABYTES
@@ -98,7 +102,7 @@ def test_no_page_scrolls_sideways(visit, site, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         # What cannot be scrolled to must not be cut off either.
         edges = "all => all.map(each => each.getBoundingClientRect().right)"
-        assert max(page.locator("main :is(.scroll, figure, p, h2, h3, li)").evaluate_all(edges)) <= width, name
+        assert max(page.locator("main :is(.scroll, figure, p, h2, h3, .notes li)").evaluate_all(edges)) <= width, name
 
 
 def test_the_first_column_stays_while_a_table_is_scrolled(visit):
@@ -112,7 +116,7 @@ def test_the_first_column_stays_while_a_table_is_scrolled(visit):
 
 def test_a_column_of_figures_sorts_by_value_with_a_click(visit):
     page = visit("throughput.html")
-    table = page.locator("table").first
+    table = page.locator("table").nth(1)
     first = column(table, 3)
     head = table.locator("thead th").nth(2)
     for state, reverse in (("descending", True), ("ascending", False)):
@@ -145,41 +149,45 @@ def test_words_sort_with_the_keyboard_and_what_is_missing_stays_last(visit):
 
 def test_searching_and_selecting_keep_what_fits(visit):
     page = visit("accuracy.html")
-    everything = shown_rows(page)
-    page.get_by_label("Search").fill("JAX mf-bpr")
+    everything = page.locator("tbody tr").count()
+    page.get_by_role("searchbox").fill("ALS everything")
     assert shown_rows(page) == 1
     assert page.locator(".filter output").inner_text() == f"1 of {everything} rows"
     assert page.locator("h2:visible").all_inner_texts() == ["everything"]
-    page.get_by_label("Search").fill("")
-    page.get_by_label("Framework").select_option("jax")
-    assert {row.get_attribute("data-framework") for row in page.locator("tbody tr:visible").all()} == {"jax"}
-    page.get_by_label("Model").select_option("als")
+    assert page.url.endswith("#?words=ALS+everything")
+    page.get_by_role("searchbox").fill("")
+    page.locator(".filter [name=framework]").select_option("jax")
+    assert page.url.endswith("#?framework=jax")
+    assert shown_rows(page) > 1
+    assert all("jax" in row.inner_html() for row in page.locator("tbody tr:visible").all())
+    page.locator(".filter [name=model]").select_option("als")
     assert shown_rows(page) == 0
     assert page.get_by_text("Nothing on this page fits.").is_visible()
     page.get_by_role("button", name="Clear").click()
-    assert shown_rows(page) == everything
+    assert page.locator("tbody tr[hidden]").count() == 0
 
 
 def test_charts_are_filtered_with_their_models(visit):
     page = visit("curves.html")
-    assert page.locator("figure:visible").count() == 2
-    page.get_by_label("Model").select_option("mf-bpr")
+    assert page.locator(".filter output").inner_text() == "4 charts"
+    page.locator(".filter [name=model]").select_option("mf-logloss")
     assert page.locator("figure:visible").count() == 1
+    assert page.locator(".filter output").inner_text() == "1 of 4 charts"
 
 
 def test_a_permanent_link_leads_to_its_row_whatever_was_filtered_away(visit):
     page = visit("accuracy.html")
-    row = page.locator("tr[data-model='mf-bpr'][data-framework='torch']").first
+    row = page.locator("[id='everything-online-retail-time-split-als-as_published-classic-eager']")
     row.hover()
     row.get_by_role("link", name="Link to this row").click()
     link = page.url
-    assert link.endswith("#everything-online-retail-time-split-mf-bpr-as_published-torch-eager")
+    assert link.endswith("#everything-online-retail-time-split-als-as_published-classic-eager")
     page.evaluate("location.hash = ''")
-    page.get_by_label("Search").fill("als")
+    page.get_by_role("searchbox").fill("mf-bpr")
     assert not row.is_visible()
     page.evaluate(f"location.href = {link!r}")
     row.wait_for(state="visible")
-    assert page.get_by_label("Search").input_value() == ""
+    assert page.get_by_role("searchbox").input_value() == ""
     assert page.evaluate("document.activeElement.id") == link.partition("#")[2]
     colour = "el => getComputedStyle(el.firstElementChild).backgroundColor"
     assert row.evaluate(colour) != page.locator("tbody tr").last.evaluate(colour)
@@ -230,7 +238,8 @@ def test_a_charts_values_are_read_with_the_keyboard_and_spoken(visit):
 
 def test_all_values_of_a_chart_can_be_listed(visit):
     page = visit("retrieval.html")
-    figure = page.locator("figure").first
+    page.locator(".filter [name=set]").select_option(index=1)
+    figure = page.locator("figure:visible").first
     figure.get_by_text("Values of this chart").click()
     lines = figure.locator(".values li").all_inner_texts()
     assert len(lines) == len(figure.evaluate("figure => JSON.parse(figure.dataset.points)"))
@@ -262,13 +271,119 @@ def test_a_chosen_theme_is_kept_from_page_to_page(visit):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
 
 
-def test_a_rows_command_opens(visit):
+def test_a_rows_command_opens_in_its_row_and_closes(visit):
     page = visit("agreement.html")
-    details = page.locator(".how details").first
-    assert not details.locator("code").is_visible()
-    details.locator("summary").click()
-    assert details.locator("code").inner_text().startswith("python -m benchmarks agree --models")
-    assert details.get_by_role("button", name="copy").is_visible()
+    cell = page.locator("td.how").first
+    cell.get_by_role("link", name="command").click()
+    assert cell.locator("code").inner_text().startswith("python -m benchmarks agree --models")
+    assert cell.get_by_role("button", name="copy").is_visible()
+    cell.get_by_role("link", name="command").click()
+    assert cell.locator("code").count() == 0
+
+
+CHOICES = {
+    "run": "everything",
+    "dataset": "online-retail",
+    "metric": "precision@5",
+    "model": "mf-bpr",
+    "framework": "jax",
+}
+
+
+def test_what_is_selected_stands_in_the_address_and_a_link_and_the_back_button_restore_it(visit):
+    page = visit("accuracy.html")
+    counts = [shown_rows(page)]
+    for name, value in CHOICES.items():
+        if name not in {"dataset", "metric"}:  # of which there is one
+            page.locator(f".filter [name={name}]").select_option(value)
+            counts.append(shown_rows(page))
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] >= 1
+    link = page.url
+    other = visit("accuracy.html")
+    other.goto(link)
+    other.reload()
+    assert shown_rows(other) == counts[-1]
+    assert other.locator(".filter [name=model]").input_value() == "mf-bpr"
+    page.go_back()
+    page.wait_for_function("document.querySelector('.filter [name=framework]').value === ''")
+    assert shown_rows(page) == counts[-2]
+
+
+def test_one_set_of_vectors_is_shown_at_a_time(visit):
+    page = visit("retrieval.html")
+    sets = page.locator(".set[data-group]")
+    assert [box.is_visible() for box in sets.all()] == [True, False]
+    assert "1,000,000 items" in sets.first.inner_text()
+    assert sets.first.locator("table:visible").count() == 2
+    page.locator(".filter [name=set]").select_option(label="mf-bpr as_published, torch compiled on online-retail")
+    assert [box.is_visible() for box in sets.all()] == [False, True]
+    assert sets.last.locator("figure").is_visible()
+    sets.last.get_by_text("All settings (").click()
+    assert sets.last.locator("table:visible").count() == 3
+    page.go_back()
+    page.wait_for_function("!document.querySelector('.set').hidden")
+    page.locator(".first a:has-text('mf-bpr')").click()
+    assert [box.is_visible() for box in sets.all()] == [False, True]
+
+
+def test_a_row_that_stands_for_others_opens(visit):
+    page = visit("accuracy.html")
+    fold = page.locator(".fold", has_text="identical in all 4").first
+    assert fold.locator("li:visible").count() == 0
+    fold.locator("summary").click()
+    assert [text.split(" command")[0] for text in fold.locator("li").all_inner_texts()] == [
+        "jax compiled", "jax eager", "torch compiled", "torch eager",
+    ]  # fmt: skip
+
+
+def test_a_table_that_is_wider_than_its_box_says_so(visit):
+    page = visit("retrieval.html", viewport={"width": 390, "height": 800})
+    box = page.locator(".box:has(table)").first
+    shade = "box => ['::before', '::after'].map(side => getComputedStyle(box, side).opacity)"
+    page.wait_for_timeout(300)
+    assert box.evaluate(shade) == ["0", "1"]
+    box.locator(".scroll").evaluate("scroll => scroll.scrollLeft = 1e6")
+    page.wait_for_timeout(300)
+    assert box.evaluate(shade) == ["1", "0"]
+
+
+LANDED = """id => {
+  const target = document.getElementById(id), box = target.getBoundingClientRect();
+  const at = [Math.max(box.left, 0) + Math.min(box.width, 60) / 2, box.top + Math.min(3, box.height / 2)];
+  return target.contains(document.elementFromPoint(...at));
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_every_link_lands_where_its_target_is_seen(visit, site, width):
+    missed = []
+    for name in names(site):
+        page = visit(name, viewport={"width": width, "height": 900})
+        targets = page.locator("main [id]").evaluate_all(
+            "all => all.filter(each => /^(TR|LI|H2|H3|DETAILS)$/.test(each.tagName)).map(each => each.id)"
+        )
+        for target in targets[:: max(1, len(targets) // 25)]:
+            page.evaluate("id => { location.hash = id; }", target)
+            page.wait_for_timeout(30)
+            if not page.evaluate(LANDED, target):
+                missed.append(f"{name}#{target}")
+        page.goto(f"{(site / name).as_uri()}?again#{targets[-1]}" if targets else page.url)
+        if targets and not page.evaluate(LANDED, targets[-1]):
+            missed.append(f"{name}?again#{targets[-1]}")
+    assert missed == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit, site, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = {}
+    for name in names(site):
+        page = visit(name, color_scheme=scheme)
+        page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+        for violation in axe.run(page).response["violations"]:
+            found[name, violation["id"]] = [node["html"][:200] for node in violation["nodes"][:3]]
+    assert found == {}
 
 
 def test_the_keyboard_reaches_the_content_first(visit):
@@ -281,7 +396,14 @@ def test_the_keyboard_reaches_the_content_first(visit):
 
 def test_pages_are_whole_without_scripts_and_on_paper(visit):
     page = visit("accuracy.html", java_script_enabled=False)
-    assert page.locator("tbody tr:visible").count() == page.locator("tbody tr").count() > 5
+    in_main = page.locator("main > .run tbody tr")
+    assert (
+        page.locator("main > .run tbody tr:visible").count() + page.locator("main .more tbody tr").count()
+        >= in_main.count()
+        > 5
+    )
+    page.locator(".details > summary").click()
+    assert page.locator(".details tbody tr").first.is_visible()
     assert not page.locator(".filter").is_visible()
     page.emulate_media(media="print")
     assert not page.locator(".top nav").is_visible()

@@ -39,6 +39,7 @@ def test_every_section_and_what_it_promises_is_shown(rendered):
         "Training throughput",
         "Retrieval",
         "Overhead",
+        "Model summary",
         "Learning curves",
         "Published against measured",
         "Failures",
@@ -54,7 +55,7 @@ def test_every_section_and_what_it_promises_is_shown(rendered):
         "0.152",
         "differs",
         "first step, s",
-        "ratio to slowest",
+        "speed-up over PyTorch eager",
         "peak memory, MiB",
         "faiss-hnsw",
         "annoy",
@@ -101,7 +102,7 @@ def test_processes_with_other_hash_seeds_write_the_same_bytes(tmp_path):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], check=True, env=environment, timeout=300)
         found.append({p.relative_to(tmp_path / seed): p.read_bytes() for p in (tmp_path / seed).rglob("*.*")})
     assert found[0] == found[1]
-    assert len(found[0]) == 26
+    assert len(found[0]) == 27
     assert {path.suffix for path in found[0]} == {".md", ".html", ".svg", ".csv", ".parquet", ".json"}
 
 

@@ -10,9 +10,21 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
-from made_records import changed, failed, hostile_suite, indexed, shuffle, suite, suite_verdicts, timed, trained
+from made_records import (
+    changed,
+    failed,
+    hostile_suite,
+    indexed,
+    searched,
+    shuffle,
+    suite,
+    suite_verdicts,
+    timed,
+    trained,
+)
 
 from reports.charts.draw import draw
+from reports.pages import glossary
 from reports.pages.badges import badges
 from reports.pages.site import Run, files
 from reports.tables.leaderboard import build
@@ -21,7 +33,7 @@ from reports.write import publish
 VOID = {"meta", "link", "br", "path", "use", "image", "rect", "input"}
 PAGES = {
     "index.html", "accuracy.html", "throughput.html", "retrieval.html", "agreement.html", "curves.html", "items.html",
-    "published.html", "failures.html", "environment.html",
+    "published.html", "failures.html", "environment.html", "glossary.html",
 }  # fmt: skip
 
 
@@ -91,7 +103,7 @@ def test_one_page_a_section(site):
 
 def test_a_section_without_anything_to_show_has_no_page():
     assert set(html(files([run_of([trained("als", 0.1, variant="mine", backend="classic")])]))) == {
-        *("index.html", "accuracy.html", "throughput.html", "failures.html", "environment.html")
+        *("index.html", "accuracy.html", "throughput.html", "failures.html", "environment.html", "glossary.html")
     }
 
 
@@ -105,7 +117,9 @@ def test_pages_are_well_formed_with_scoped_heads_and_live_links(site, name):
     assert inside <= set(page.ids)
     outside = {link for link in page.links if not link.startswith("#")}
     records = {f"../{file}" for file in ("leaderboard.md", "leaderboard.csv", "leaderboard.parquet", "records.jsonl")}
-    assert outside <= PAGES | records
+    assert {link.partition("#")[0] for link in outside} <= PAGES | records
+    anchors = set(Page(site["glossary.html"]).ids)
+    assert {link.partition("#")[2] for link in outside if "#" in link} <= anchors
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -142,13 +156,21 @@ def test_order_of_records_leaves_no_trace(site):
     assert files([run_of(records, verdicts)]) == site
 
 
-def test_every_row_has_a_link_that_is_made_of_what_it_is(site):
+def test_every_row_has_an_id_that_is_made_of_what_it_is(site):
     for name, page in html(site).items():
-        for row_id, row in rows(page).items():
-            assert f'href="#{row_id}"' in row, name
+        bodies = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
+        assert sum(body.count("<tr") for body in bodies) == len(rows(page)), name
     assert "online-retail-time-split-mf-bpr-as_published-jax-compiled" in rows(site["accuracy.html"])
-    # Settings are written with an equals sign, which no address has: a hash of them follows.
-    assert any("faiss-ivf-nlist-64-nprobe-4" in row_id for row_id in rows(site["retrieval.html"]))
+    # What is too long for an address is a hash of it.
+    assert all(len(row_id) < 80 for row_id in rows(site["retrieval.html"]))
+
+
+def test_a_command_stands_once_below_its_table(site):
+    page = site["agreement.html"]
+    command = "python -m benchmarks agree --models mf-logloss --backends torch --mode eager"
+    assert page.count(f"<code>{command}</code>") == 1
+    (item,) = re.findall(rf'<li id="([^"]+)"><code>{command}</code>', page)
+    assert page.count(f'class="how" href="#{item}"') == 1
 
 
 def test_links_stay_when_figures_and_neighbours_change(site):
@@ -161,25 +183,23 @@ def test_links_stay_when_figures_and_neighbours_change(site):
     others += [trained("als", 0.2, variant="tuned", backend="classic"), indexed("annoy", 0.3, [9e4], {"search_k": 7})]
     again = files([run_of(others, suite_verdicts())])
     for name in PAGES - {"environment.html"}:
-        assert set(rows(site[name])) <= set(rows(again[name])), name
+        # A row may stand for others, or no longer: what is linked to is there either way.
+        assert set(rows(site[name])) <= set(Page(again[name]).ids), name
 
 
 def test_rows_can_be_selected_by_model_framework_and_index(site):
-    row = rows(site["accuracy.html"])["online-retail-time-split-mf-bpr-as_published-jax-compiled"]
-    assert 'data-model="mf-bpr" data-framework="jax"' in row
-    throughput = rows(site["throughput.html"])
-    row = throughput["online-retail-time-split-mf-logloss-as_published-cpu-1-torch-eager"]
-    assert 'data-model="mf-logloss" data-framework="torch"' in row
-    assert 'data-index="faiss-ivf"' in site["retrieval.html"]
-    assert "<option>faiss-hnsw</option>" in site["retrieval.html"]
+    assert '<th scope="col" data-facet="model">model</th>' in site["accuracy.html"]
+    assert '<th scope="col" data-facet="framework">backend</th>' in site["accuracy.html"]
+    assert 'data-dataset="online-retail" data-metric="precision@5">' in site["accuracy.html"]
+    assert 'data-model="mf-logloss" data-dataset="online-retail">' in site["throughput.html"]
+    assert '<th scope="col" data-facet="index">index</th>' in site["retrieval.html"]
 
 
 def test_rows_say_the_command_that_measures_them(site):
     command = "python -m benchmarks run --suite online-retail"
     records = [trained("als", 0.14, settings=als_settings(), backend="classic")]
-    (row,) = (row for row in rows(files([run_of(records)])["accuracy.html"]).values() if 'data-model="als"' in row)
-    assert f"<code>{command} --models als</code>" in row
-    assert "a suite of one's own" in site["accuracy.html"]  # made-up settings are in no suite
+    assert f"<code>{command} --models als</code>" in files([run_of(records)])["accuracy.html"]
+    assert "with a suite of one's own" in site["accuracy.html"]  # made-up settings are in no suite
     assert "agree --models mf-logloss --backends torch --mode eager" in site["agreement.html"]
 
 
@@ -206,7 +226,7 @@ def test_charts_carry_the_places_of_their_values(run, site):
 def test_a_value_is_read_where_it_is_drawn(run):
     """The first bar ends where its value is; bars are drawn as rectangles of their own."""
     (chart,) = (c for c in run.charts if c.name.startswith("throughput") and "mf-bpr" in c.name)
-    bars = re.findall(r'd="M([\d.]+) ([\d.]+)L([\d.]+) \2L\3 ([\d.]+)L\1 \4z"', chart.svg)
+    bars = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)V([\d.]+)H\1z", chart.svg)
     ends = {(round(float(right), 1), round((float(top) + float(bottom)) / 2, 1)) for _, top, right, bottom in bars}
     assert len(chart.points) == 4
     for label, (x, y) in chart.points:
@@ -227,10 +247,82 @@ def test_several_runs_are_told_apart_on_one_page():
     assert '<a href="../second/leaderboard.csv">' in site["index.html"]
 
 
+def parts(page):
+    """Names of the runs on a page, those under its details behind them."""
+    shown, _, below = page.partition('<details class="details">')
+    return [re.findall(r'id="(?:run|more)-(\w+)"', part) for part in (shown, below)]
+
+
 def test_runs_that_compare_frameworks_come_first():
     runs = [run_of(suite(), (), "a"), run_of(suite(), suite_verdicts(), "b")]
-    parts = re.findall(r'id="run-(\w+)"', files(runs)["index.html"])
-    assert parts == ["b", "a"]
+    assert parts(files(runs)["accuracy.html"]) == [["b", "a"], []]
+
+
+def test_real_data_come_before_made_data_and_many_frameworks_before_one():
+    def made(name, backends, dataset):
+        return run_of([trained("mf-bpr", 0.1, backend=b, dataset=dataset) for b in backends], (), name)
+
+    four, one = ("jax", "torch", "paddle", "tensorflow"), ("jax",)
+    runs = [made("a", one, "ml-1m"), made("b", four, "synthetic-small"), made("c", four[:2], "ml-1m"),
+            made("d", four, "ml-1m")]  # fmt: skip
+    assert parts(files(runs)["accuracy.html"]) == [["d", "c", "b"], ["a"]]
+    assert parts(files(runs[:1])["accuracy.html"]) == [["a"], []]  # a search alone is what there is
+
+
+def test_what_all_runs_open_a_page_with_is_one_table():
+    runs = [run_of(suite(), suite_verdicts(), name, f"../{name}") for name in ("first", "second")]
+    page = files(runs)["agreement.html"]
+    assert page.count("<span>Verdicts</span>") == 1
+    assert page.index("<span>Verdicts</span>") < page.index('id="run-first"')
+    assert {'data-run="first"', 'data-run="second"'} <= set(re.findall(r'data-run="\w+"', page))
+
+
+def test_sets_of_vectors_are_closed_and_say_their_answer():
+    large = [searched("exact", 1.0, [9.0, 8.0]), searched("faiss-hnsw", 0.97, [900.0, 901.0]),
+             searched("annoy", 0.96, [90.0, 90.1])]  # fmt: skip
+    page = files([run_of(suite(), suite_verdicts(), "a"), run_of(large, (), "b")])["retrieval.html"]
+    names = re.findall(r'<summary><span class="name">([^<]+)</span> <span class="answer">([^<]+)', page)
+    assert names == [
+        ("synthetic vectors 64-d, 1,000,000 items on vectors-1m",
+         "1,000,000 items × 64, 1 thread; fastest at recall ≥ 0.95: faiss-hnsw, 900 queries/s; Faiss is 10.00× Annoy"),
+        ("mf-bpr as_published, torch compiled on online-retail", names[1][1]),
+    ]  # fmt: skip
+    assert 'data-group="1,000,000 items, vectors-1m"' in page
+    anchors = re.findall(r'<details class="block set" id="([^"]+)"', page)
+    assert [page.count(f'<a href="#{anchor}">') for anchor in anchors] == [1, 1]
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_rows_that_say_the_same_are_one_row_that_can_be_opened(n):
+    names = ("torch", "paddle", "tensorflow", "jax")
+    records = [trained("mf-bpr", 0.15 if place < n else 0.16 + place / 100, backend=b) for place, b in enumerate(names)]
+    page = files([run_of(records)])["accuracy.html"]
+    found = rows(page)
+    assert len([row for row in found.values() if "mf-bpr" in row]) == 5 - n
+    (one,) = (row for row in found.values() if 'class="fold"' in row)
+    assert f"<summary>identical in {'all 4' if n == 4 else '2 of 4'}</summary>" in one
+    assert set(re.findall(r'data-framework="([^"]+)"', one)[0].split()) == set(names[:n])
+    # Each can still be linked to.
+    for name in names:
+        assert page.count(f'id="online-retail-time-split-mf-bpr-as_published-{name}-eager"') == 1
+
+
+def test_text_between_backticks_is_code_and_nothing_else_is():
+    assert glossary.coded("run `a <b>` now") == "run <code>a &lt;b&gt;</code> now"
+
+
+def test_the_first_use_of_a_term_leads_to_the_glossary(site):
+    for name, page in html(site).items():
+        links = re.findall(r'class="term" href="glossary.html#([^"]+)"', page)
+        assert len(links) == len(set(links)), name
+    assert 'href="glossary.html#term-agreement-ladder">agreement ladder</a>' in site["agreement.html"]
+    for term in (term for of_kind in glossary.terms().values() for term in of_kind):
+        assert f'<div id="{term.anchor}"><dt>{term.term}</dt>' in site["glossary.html"]
+
+
+def test_what_has_no_more_to_say_is_said_in_one_line():
+    runs = [run_of([trained("als", 0.1, backend="classic")], (), name) for name in ("a", "b")]
+    assert '<p class="quiet">Every run completed: a, b.</p>' in files(runs)["failures.html"]
 
 
 def test_publishing_several_folders_makes_one_site_of_them(tmp_path):
@@ -248,7 +340,7 @@ def test_badges_count_and_parse(run):
     assert {name: (badge.value, badge.mark) for name, badge in made.items()} == {
         "agreement": ("1 of 2", "differs"),
         "ladder": ("3 of 4", "differs"),
-        "cells": (f"{len(suite()) - 2} of {len(suite())}", "undecided"),
+        "runs": (f"{len(suite()) - 2} of {len(suite())}", "undecided"),
     }
     for badge in made.values():
         root = ET.fromstring(badge.svg)  # noqa: S314 - our own picture
