@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from reports.charts import text
 from reports.charts.drawing import Chart
+from reports.pages import front
 from reports.pages.badges import Badge, badges
 from reports.pages.blocks import Block, Cell, Column, Row, Table
 from reports.pages.sections import ANCHORS, overview, sections
@@ -116,25 +117,18 @@ class _Page:
 
 def files(runs: Sequence[Run]) -> dict[str, str]:
     """The files of the site, by their paths inside of its folder."""
-    front = _Page("index.html", _FRONT, overview.LEAD, badges([run.leaderboards for run in runs]))
-    pages = {overview.ANCHOR: front}
+    home = _Page("index.html", _FRONT, "")
+    pages = {overview.ANCHOR: home}
     for run in runs:
         made = {section.anchor: section for section in sections(run.leaderboards, run.charts)}
-        first = made.pop(overview.ANCHOR, None)  # a run without trainings has no lines there
-        front.parts.append(_part(front, run, overview.TITLE, first.blocks if first else (), _facts(run.leaderboards)))
+        made.pop(overview.ANCHOR, None)  # it is for a page of one run; the front page tells it of all of them
         for anchor, section in made.items():
             page = pages.setdefault(anchor, _Page(f"{anchor}.html", section.title, section.lead))
             page.parts.append(_part(page, run, section.title, section.blocks))
-    n_compared = {run.name: _n_compared(run.leaderboards) for run in runs}
-    front.parts.sort(key=lambda part: (not part.blocks, -n_compared[part.name]))
     ordered = [pages[anchor] for anchor in ANCHORS if anchor in pages]
-    shown = {page.file: _render(page, ordered) for page in ordered}
-    return shown | {f"badges/{badge.name}.svg": badge.svg for badge in front.badges}
-
-
-def _n_compared(boards: Leaderboards) -> int:
-    """How many verdicts there are over frameworks: what this is all about comes first."""
-    return sum(verdict.verdict != "not compared" for verdict in boards.verdicts)
+    shown = {page.file: _render(page, ordered) for page in ordered if page is not home}
+    pictures = badges([run.leaderboards for run in runs])
+    return front.files(runs, ordered) | shown | {f"badges/{badge.name}.svg": badge.svg for badge in pictures}
 
 
 def _part(page: _Page, run: Run, title: str, blocks: Sequence[Block], facts: tuple[tuple[str, str], ...] = ()) -> _Part:

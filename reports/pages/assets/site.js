@@ -224,7 +224,8 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("table").forEach(startSorting);
   document.querySelectorAll("figure").forEach(startChart);
   document.querySelectorAll(".how details").forEach(startCommand);
-  const clear = startFilter(document.querySelector(".filter"));
+  const form = document.querySelector(".filter");
+  const clear = form ? startFilter(form) : () => {};  // the front page has none
   addEventListener("hashchange", () => showTarget(clear));
   showTarget(clear);
 });

@@ -103,7 +103,7 @@ def test_pages_are_well_formed_with_scoped_heads_and_live_links(site, name):
     assert len(page.ids) == len(set(page.ids))
     inside = {link.removeprefix("#") for link in page.links if link.startswith("#")}
     assert inside <= set(page.ids)
-    outside = {link for link in page.links if not link.startswith("#")}
+    outside = {link.partition("#")[0] for link in page.links if not link.startswith("#")}
     records = {f"../{file}" for file in ("leaderboard.md", "leaderboard.csv", "leaderboard.parquet", "records.jsonl")}
     assert outside <= PAGES | records
 
@@ -224,13 +224,13 @@ def test_several_runs_are_told_apart_on_one_page():
     assert "second-online-retail-time-split-als-as_published-classic-eager" in rows(site["accuracy.html"])
     assert "· run second</span></caption>" in site["accuracy.html"]
     assert "Run second.</figcaption>" in site["curves.html"]
-    assert '<a href="../second/leaderboard.csv">' in site["index.html"]
+    assert 'href="../second/leaderboard.csv"' in site["index.html"]
 
 
 def test_runs_that_compare_frameworks_come_first():
     runs = [run_of(suite(), (), "a"), run_of(suite(), suite_verdicts(), "b")]
-    parts = re.findall(r'id="run-(\w+)"', files(runs)["index.html"])
-    assert parts == ["b", "a"]
+    listed = re.findall(r"<li><strong>(\w+)</strong>", files(runs)["index.html"])
+    assert listed == ["b", "a"]
 
 
 def test_publishing_several_folders_makes_one_site_of_them(tmp_path):
