@@ -11,6 +11,7 @@ function startPicker(picker) {
     show(name);
     document.getElementById(name).scrollIntoView();
   };
+  picker.querySelector("fieldset").hidden = false;
   show(radios.find((radio) => radio.checked).value);
   picker.addEventListener("change", (event) => {
     show(event.target.value);
