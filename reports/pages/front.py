@@ -29,7 +29,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _STEEPEST = 6  # shades to each side of no difference: half a power of two each
 _FILES = (("CSV", "leaderboard.csv"), ("Parquet", "leaderboard.parquet"), ("records", "records.jsonl"))
 _COUNTED = {  # a badge -> its words on the trust strip, and the block of the agreement page with its parts
-    "agreement": ("frameworks agree", "Verdicts"),
+    "agreement": ("models whose frameworks agree", "Verdicts"),
     "ladder": ("adapters match the reference", "The agreement ladder"),
     "injected-bugs": ("injected bugs caught", "Injected bugs"),
 }
@@ -239,7 +239,7 @@ def _trust(runs: Sequence[Run], there: set[str]) -> list[_Count]:
     if vain:
         why = "; ".join(f"{v.model} {v.variant}: {v.reason}" for v in vain)
         href = _where("agreement", runs, there)
-        counts.insert(1, _Count("not comparable", f"{len(vain)} of {len(several)}", "not-compared", href, why))
+        counts.insert(1, _Count("models not comparable", f"{len(vain)} of {len(several)}", "not-compared", href, why))
     return counts
 
 

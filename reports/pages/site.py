@@ -167,26 +167,6 @@ def _facets(table: Table, row: Row) -> dict[str, str]:
     return {**dict(table.about), **named}
 
 
-def _facts(boards: Leaderboards) -> tuple[tuple[str, str], ...]:
-    headline, machine = boards.headline, boards.environment.machine
-    commits = (
-        f"{(commit or 'unknown')[:12]}{' with local changes' * bool(dirty)}"
-        for commit, dirty, _ in boards.environment.commits
-    )
-    failed = f", {headline.n_failed} without figures" if headline.n_failed else ""
-    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in headline.verdicts if n)
-    return (
-        *(() if boards.overview else (("Models", ", ".join(headline.models)),)),
-        ("Frameworks", ", ".join(headline.frameworks) or "none"),
-        ("Data", ", ".join(headline.datasets)),
-        ("Cells", f"{headline.n_cells}{failed}"),
-        *(("Left out", sentence) for sentence in boards.left_out),
-        ("Agreement", verdicts or text.MISSING),
-        ("Machine", f"{machine.cpu}, {machine.cores} cores" + (f", {machine.gpu}" if machine.gpu else "")),
-        ("Code", ", ".join(commits)),
-    )
-
-
 def _render(page: _Page, pages: Sequence[_Page]) -> str:
     style, script = ((_HERE / "assets" / name).read_text(encoding="utf-8") for name in ("site.css", "site.js"))
     return _template().render(
