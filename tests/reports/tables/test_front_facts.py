@@ -54,6 +54,12 @@ def test_without_pytorch_eager_there_is_no_speed_up():
     assert [timing.has_baseline for timing in found.timings] == [True, False]
 
 
+def test_where_some_of_a_kind_were_timed_with_pytorch_eager_these_decide():
+    rates = {("tensorflow", "compiled"): 900.0, ("jax", "compiled"): 1.0}
+    (kind,) = front({"": boards(*timings("sasrec"), *timings("lstm", rates), *timings("gru4rec", rates))}).kinds
+    assert (kind.winner, kind.n_first, len(kind.compared), len(kind.others)) == (("torch", "compiled"), 1, 1, 2)
+
+
 def test_a_kind_that_was_trained_and_not_timed_is_named():
     (kind,) = front({"": boards(trained("gru4rec", 0.1))}).kinds
     assert (kind.kind, kind.winner, kind.compared, kind.others) == ("sequence", None, (), ())
@@ -144,6 +150,14 @@ def test_of_catalogues_of_one_order_the_one_with_most_settings_stands_for_all():
     second = [indexed(n, 1.0, [r, r], dataset="b", group="b") for n, r in names]
     (size,) = front({"": boards(*first, *second)}).sizes
     assert (size.answered.table.dataset, size.answer.winner.name, size.n_won, size.n_sets) == ("b", "faiss-ivf", 1, 2)
+
+
+def test_of_a_catalogue_the_set_of_vectors_with_most_settings_is_drawn():
+    names = (("exact", 1.0), ("faiss-ivf", 3.0), ("annoy", 2.0))
+    sets = {"first": names[:1], "most": names, "last": names[:2]}
+    rows = [indexed(n, 1.0, [r, r], variant=v, group=v) for v, of in sets.items() for n, r in of]
+    (catalogue,) = front({"": boards(*rows)}).catalogues
+    assert catalogue.table.source.startswith("mf-bpr most,")
 
 
 def test_the_day_is_that_of_the_newest_record_and_not_of_a_clock():
