@@ -26,6 +26,7 @@ class Backend:
         devices: where.
         trains: whether it takes gradient steps, and so has a throughput and stands on the agreement ladder.
         only: the adapters that it has, by the names of their files; () where it has those of every family that trains.
+        title: its name as its makers write it; "" where it is called as its row is.
     """
 
     packages: tuple[str, ...]
@@ -33,6 +34,7 @@ class Backend:
     devices: tuple[str, ...] = ("cpu", "gpu")
     trains: bool = True
     only: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class Family:
     Attributes:
         spec: "module:class" of the frozen dataclass.
         adapters: backend -> module that fulfils `backends.contract.Adapter`.
+        kind: what sort of model it is, in the field's words: leaderboards speak of the speed of a kind.
     """
 
     spec: str
     adapters: Mapping[str, str | Unsupported]
+    kind: str = "other"
 
 
 def _everywhere(name: str) -> Mapping[str, str | Unsupported]:
@@ -72,10 +76,10 @@ def _classic(name: str) -> Mapping[str, str | Unsupported]:
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
-        "torch": Backend(("torch",)),
-        "paddle": Backend(("paddlepaddle",)),
-        "tensorflow": Backend(("tensorflow-cpu", "tensorflow")),
-        "jax": Backend(("jax", "jaxlib", "flax", "optax")),
+        "torch": Backend(("torch",), title="PyTorch"),
+        "paddle": Backend(("paddlepaddle",), title="PaddlePaddle"),
+        "tensorflow": Backend(("tensorflow-cpu", "tensorflow"), title="TensorFlow"),
+        "jax": Backend(("jax", "jaxlib", "flax", "optax"), title="JAX"),
         "classic": Backend(("implicit", "scipy"), modes=("eager",), devices=("cpu",), trains=False),
     }
 )
@@ -83,21 +87,23 @@ FRAMEWORKS = tuple(name for name, backend in BACKENDS.items() if backend.trains)
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
-        "oracle": Family("benchmarks.specs.oracle:Oracle", _classic("oracle")),
-        "popularity": Family("benchmarks.specs.popularity:Popularity", _classic("popularity")),
-        "item-cf": Family("benchmarks.specs.item_cf:ItemCF", _classic("item_cf")),
-        "user-cf": Family("benchmarks.specs.user_cf:UserCF", _classic("user_cf")),
-        "als": Family("benchmarks.specs.als:ALS", _classic("als")),
-        "mf-logloss": Family("benchmarks.specs.mf_logloss:MFLogLoss", _everywhere("mf_logloss")),
-        "mf-bpr": Family("benchmarks.specs.mf_bpr:MFBPR", _everywhere("mf_bpr")),
-        "gru4rec": Family("benchmarks.specs.gru4rec:GRU4Rec", _everywhere("gru4rec")),
-        "lstm": Family("benchmarks.specs.lstm:LSTM", _everywhere("lstm")),
-        "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec")),
-        "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa")),
-        "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr")),
-        "dssm": Family("benchmarks.specs.dssm:DSSM", _everywhere("two_tower")),
-        "youtube-dnn": Family("benchmarks.specs.youtube_dnn:YouTubeDNN", _everywhere("two_tower")),
-        "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind")),
+        "oracle": Family("benchmarks.specs.oracle:Oracle", _classic("oracle"), "reference"),
+        "popularity": Family("benchmarks.specs.popularity:Popularity", _classic("popularity"), "reference"),
+        "item-cf": Family("benchmarks.specs.item_cf:ItemCF", _classic("item_cf"), "neighbourhood"),
+        "user-cf": Family("benchmarks.specs.user_cf:UserCF", _classic("user_cf"), "neighbourhood"),
+        "als": Family("benchmarks.specs.als:ALS", _classic("als"), "matrix factorisation"),
+        "mf-logloss": Family(
+            "benchmarks.specs.mf_logloss:MFLogLoss", _everywhere("mf_logloss"), "matrix factorisation"
+        ),
+        "mf-bpr": Family("benchmarks.specs.mf_bpr:MFBPR", _everywhere("mf_bpr"), "matrix factorisation"),
+        "gru4rec": Family("benchmarks.specs.gru4rec:GRU4Rec", _everywhere("gru4rec"), "sequence"),
+        "lstm": Family("benchmarks.specs.lstm:LSTM", _everywhere("lstm"), "sequence"),
+        "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec"), "sequence"),
+        "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa"), "multi-interest"),
+        "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr"), "multi-interest"),
+        "dssm": Family("benchmarks.specs.dssm:DSSM", _everywhere("two_tower"), "two-tower"),
+        "youtube-dnn": Family("benchmarks.specs.youtube_dnn:YouTubeDNN", _everywhere("two_tower"), "two-tower"),
+        "mind": Family("benchmarks.specs.mind:MIND", _everywhere("mind"), "multi-interest"),
     }
 )
 TRAINABLE = tuple(name for name, family in FAMILIES.items() if set(family.adapters) & set(FRAMEWORKS))

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from backends.registry import BACKENDS
 from reports.tables.spread import Spread
 
 MISSING = "–"
@@ -43,6 +44,16 @@ def slug(*parts: str) -> str:
     if len(name) <= 120 and all(_SLUG_PART.fullmatch(part) for part in parts):
         return name
     return f"{name[:120]}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
+
+
+def framework(backend: str) -> str:
+    """A backend as its makers write it: PyTorch."""
+    return (BACKENDS[backend].title or backend) if backend in BACKENDS else backend
+
+
+def times(value: float) -> str:
+    """A ratio in as many digits as a reader needs: 0.08×, 2.5×, 42×."""
+    return f"{value:.2f}×" if value < 0.995 else f"{value:.1f}×" if value < 9.95 else f"{value:,.0f}×"
 
 
 def metric(value: float | None) -> str:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-import jinja2
-from markupsafe import Markup, escape
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages import glossary
-from reports.pages.badges import Badge, badges
+from reports.pages import front, glossary, shell
+from reports.pages.badges import badges
 from reports.pages.blocks import Block, Row, Section, Table, name_of
 from reports.pages.order import is_aside, rank
 from reports.pages.sections import ANCHORS, environment, overview, retrieval, sections
 from reports.tables.leaderboard import Leaderboards
 
-_HERE = Path(__file__).parent
 _FACETS = {"model": "model", "backend": "framework", "index": "index", "dataset": "dataset", "data set": "dataset"}
-_FRONT = "Leaderboards of candidate-retrieval recommenders"
 _FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.parquet")
 _LONGEST_ID = 72
 
@@ -79,13 +70,12 @@ class _ShownBlock:
 
 @dataclass(frozen=True)
 class _Part:
-    """What one run has to say on a page; `facts` and `files` are empty where they stand elsewhere."""
+    """What one run has to say on a page; `files` is empty where they are named elsewhere."""
 
     anchor: str
     name: str
     title: str
     blocks: tuple[_ShownBlock, ...]
-    facts: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
 
 
@@ -94,7 +84,6 @@ class _Page:
     file: str
     title: str
     lead: str
-    badges: tuple[Badge, ...] = ()
     first: list[_ShownBlock] = field(default_factory=list)
     parts: list[_Part] = field(default_factory=list)
     details: list[_Part] = field(default_factory=list)
@@ -129,27 +118,24 @@ class _Page:
 def files(runs: Sequence[Run]) -> dict[str, str]:
     """The files of the site, by their paths inside of its folder."""
     runs = sorted(runs, key=lambda run: rank(run.leaderboards))
-    front = _Page("index.html", _FRONT, overview.LEAD, badges([run.leaderboards for run in runs]))
-    pages = {overview.ANCHOR: front}
+    pages = {overview.ANCHOR: _Page("index.html", "Overview", "")}
     for run in runs:
         made = {section.anchor: section for section in sections(run.leaderboards, run.charts)}
-        first = made.pop(overview.ANCHOR, None)  # a run without trainings has no lines there
-        blocks = [_block(front, run, block) for block in (first.blocks if first else ())]
-        front.parts.append(_part(run, overview.TITLE, blocks, facts=_facts(run.leaderboards), files=_files(run)))
+        made.pop(overview.ANCHOR, None)  # it is for a page of one run; the front page tells it of all of them
         for anchor, section in made.items():
             page = pages.setdefault(anchor, _Page(f"{anchor}.html", section.title, section.lead))
             if anchor != retrieval.ANCHOR:
                 _add(page, run, section, aside=is_aside(run.leaderboards))
     if retrieval.ANCHOR in pages:
         _add_sets(pages[retrieval.ANCHOR], runs)
-    front.parts.sort(key=lambda part: not part.blocks)
     for page in pages.values():
         if not page.parts and not page.first:  # what is beside the point is all that there is
             page.parts, page.details = page.details, []
     ordered = [pages[anchor] for anchor in ANCHORS if anchor in pages]
     ordered.append(_Page(glossary.FILE, "Glossary", glossary.LEAD, terms=glossary.terms()))
-    shown = {page.file: _render(page, ordered) for page in ordered}
-    return shown | {f"badges/{badge.name}.svg": badge.svg for badge in front.badges}
+    shown = {page.file: _render(page, ordered) for page in ordered[1:]}
+    pictures = badges([run.leaderboards for run in runs])
+    return front.files(runs, ordered) | shown | {f"badges/{badge.name}.svg": badge.svg for badge in pictures}
 
 
 def _add(page: _Page, run: Run, section: Section, *, aside: bool) -> None:
@@ -197,11 +183,10 @@ def _part(
     title: str,
     blocks: Iterable[_ShownBlock],
     *,
-    facts: tuple[tuple[str, str], ...] = (),
     files: tuple[str, ...] = (),
     kind: str = "run",
 ) -> _Part:
-    return _Part(text.slug(kind, run.name or "all"), run.name, run.name or title, tuple(blocks), facts, files)
+    return _Part(text.slug(kind, run.name or "all"), run.name, run.name or title, tuple(blocks), files)
 
 
 def _files(run: Run) -> tuple[str, ...]:
@@ -255,67 +240,18 @@ def _unique(page: _Page, slug: str) -> str:
     return slug if page.taken[slug] == 1 else f"{slug}-{page.taken[slug]}"
 
 
-def _facts(boards: Leaderboards) -> tuple[tuple[str, str], ...]:
-    headline, machine = boards.headline, boards.environment.machine
-    commits = (
-        f"{(commit or 'unknown')[:12]}{' with local changes' * bool(dirty)}"
-        for commit, dirty, _ in boards.environment.commits
-    )
-    failed = f", {headline.n_failed} of them without figures" if headline.n_failed else ""
-    verdicts = ", ".join(f"{n} {verdict}" for verdict, n in headline.verdicts if n)
-    return (
-        ("Data", ", ".join(headline.datasets)),
-        ("Runs", f"{headline.n_cells:,}{failed}"),
-        *(("Left out", sentence) for sentence in boards.left_out),
-        *((("Agreement", verdicts),) if verdicts else ()),
-        ("Machine", f"{machine.cpu}, {machine.cores} cores" + (f", {machine.gpu}" if machine.gpu else "")),
-        ("Code", ", ".join(commits)),
-    )
-
-
 def _render(page: _Page, pages: Sequence[_Page]) -> str:
-    style, script = ((_HERE / "assets" / name).read_text(encoding="utf-8") for name in ("site.css", "site.js"))
-    return _template().render(
+    style, script = shell.asset("site.css"), shell.asset("site.js")
+    return shell.template("page.html.j2").render(
         page=page,
         pages=pages,
-        # What follows is our own, or was escaped when it was made.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        svg=lambda chart, run: Markup(chart.inside(run)),  # noqa: S704
-        points=_points,
+        style=style,
+        script=script,
+        style_hash=shell.policy_hash(style),
+        script_hash=shell.policy_hash(script),
+        drawing=shell.drawing,
+        points=shell.points,
         linked=glossary.Linked(),
         coded=glossary.coded,
-        lines=lambda command: Markup("\n").join(escape(text.plain(line)) for line in command.split("\n")),
+        lines=shell.lines,
     )
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    """Compiled once for all pages."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        finalize=_harmless,
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
-
-
-def _harmless(value: object) -> object:
-    return value if isinstance(value, Markup) else text.plain(value)
-
-
-def _hash(content: str) -> str:
-    """What the page's policy knows its own style and script by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
-
-
-def _points(chart: Chart) -> Markup:
-    """JSON for an attribute in single quotes, whole numbers without their point."""
-    at = [[label, [int(value) if value == int(value) else value for value in place]] for label, place in chart.points]
-    shown = json.dumps(at, ensure_ascii=False, separators=(",", ":"))
-    return Markup(shown.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;"))  # noqa: S704

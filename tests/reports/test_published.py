@@ -63,3 +63,7 @@ def test_every_published_figure_can_be_measured_anew(made):
         rows = made[Path(folder.name) / "leaderboard.csv"].decode().splitlines()
         assert len(rows) > 1
         assert all(",python -m benchmarks " in row for row in rows[1:]), folder.name
+
+
+def test_the_front_page_is_within_one_and_a_half_megabytes(made):
+    assert len(made[Path("site/index.html")]) < 1.5e6

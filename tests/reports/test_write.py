@@ -62,7 +62,7 @@ def test_unrelated_runs_have_names_of_their_own_and_no_absolute_path(tmp_path, b
     folders = [tmp_path / "x" / "run", tmp_path / "y" / "run", tmp_path / "z" / "other"]
     written = write.publish(dict.fromkeys(folders, boards), folders)
     page = (folders[0] / "site" / "index.html").read_text(encoding="utf-8")
-    assert all(f">{name}</h2>" in page for name in ("x/run", "y/run", "z/other"))
+    assert all(f"<strong>{name}</strong>" in page for name in ("x/run", "y/run", "z/other"))
     assert str(tmp_path) not in page
     for path in (path for path in written if path.name == "leaderboard.md"):
         assert (folders[0] / "site" / os.path.relpath(path, folders[0] / "site")).exists()

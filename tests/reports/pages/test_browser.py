@@ -265,7 +265,7 @@ def test_light_and_dark_follow_the_system_and_then_the_reader(visit):
 def test_a_chosen_theme_is_kept_from_page_to_page(visit):
     page = visit("index.html", color_scheme="light")
     page.locator(".theme").click()
-    page.get_by_role("link", name="Accuracy").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Accuracy").click()
     assert page.url.endswith("accuracy.html")
     assert page.locator(".theme").inner_text() == "Theme: dark"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"

@@ -102,7 +102,7 @@ def test_processes_with_other_hash_seeds_write_the_same_bytes(tmp_path):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], check=True, env=environment, timeout=300)
         found.append({p.relative_to(tmp_path / seed): p.read_bytes() for p in (tmp_path / seed).rglob("*.*")})
     assert found[0] == found[1]
-    assert len(found[0]) == 27
+    assert len(found[0]) == 29
     assert {path.suffix for path in found[0]} == {".md", ".html", ".svg", ".csv", ".parquet", ".json"}
 
 
@@ -139,7 +139,7 @@ def test_write_reads_the_store_and_judges_the_records(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmarks.agreement, "verdict", judge, raising=False)
     written = write([tmp_path])
     assert asked == [tmp_path]
-    assert "1 agrees" in written[0].read_text(encoding="utf-8")
+    assert "1 of 2" in written[0].read_text(encoding="utf-8")
 
 
 def test_summary_fits_a_terminal_and_names_all_three_leaderboards():

@@ -57,7 +57,7 @@ def test_every_page_says_it(both_paddle_cells_failed):
     assert overview.count('class="badge agrees-incomplete"') >= 3
     assert 'class="badge agrees"' not in overview
     assert overview.count("agrees (3 of 4; paddle failed)") == 2
-    assert "2 agrees, incomplete" in overview
+    assert "0 of 2 (2 incomplete: paddle failed)" in overview
     page = markdown(both_paddle_cells_failed, ())
     assert page.count("agrees (3 of 4; paddle failed)") >= 4
     assert "2 agrees, incomplete" in page
@@ -151,7 +151,7 @@ def test_bugs_that_were_never_injected_are_not_all_caught():
 def test_the_fastest_is_said_together_with_who_was_not_timed():
     broken = failed("timeout", "too slow", kind="throughput", backend="paddle")
     boards = boards_of([*four("mf-logloss"), timed("torch", "eager", [100.0]), timed("jax", "eager", [300.0]), broken])
-    assert "jax eager (paddle eager timeout)" in page_of(boards)
+    assert "JAX eager (paddle eager timeout)" in page_of(boards)
     assert "of torch eager; paddle eager timeout" in summary(boards)
 
 

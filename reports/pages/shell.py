@@ -1,0 +1,63 @@
+"""What every page of the site is rendered with: its templates, its assets and the hashes that its policy allows."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from reports.charts import text
+from reports.charts.drawing import Chart
+
+_HERE = Path(__file__).parent
+
+
+@functools.cache
+def template(name: str) -> jinja2.Template:
+    """Compiled once for all pages; whatever it prints is one line of harmless, escaped text."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=_harmless,
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def asset(*names: str) -> Markup:
+    """The text of our own style sheets or scripts, one after the other."""
+    files = (_HERE / "assets" / name for name in names)
+    return Markup("\n".join(file.read_text(encoding="utf-8") for file in files))  # noqa: S704 - our own
+
+
+def lines(content: str) -> Markup:
+    """Text whose lines are kept, for what stands as it was written."""
+    return Markup("\n").join(escape(text.plain(line)) for line in content.rstrip("\n").split("\n"))
+
+
+def policy_hash(content: str) -> str:
+    """What the page's policy knows its own style and script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
+
+
+def drawing(chart: Chart, page: str) -> Markup:
+    """The picture to stand in a page; its words were escaped when it was drawn."""
+    return Markup(chart.inside(page))  # noqa: S704
+
+
+def points(chart: Chart) -> Markup:
+    """JSON for an attribute in single quotes, whole numbers without their point."""
+    at = [[label, [int(value) if value == int(value) else value for value in place]] for label, place in chart.points]
+    shown = json.dumps(at, ensure_ascii=False, separators=(",", ":"))
+    return Markup(shown.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;"))  # noqa: S704
+
+
+def _harmless(value: object) -> object:
+    return value if isinstance(value, Markup) else text.plain(value)
