@@ -131,7 +131,7 @@ def test_write_reads_the_store_and_judges_the_records(tmp_path, monkeypatch):
         return suite()
 
     store, judge = (
-        SimpleNamespace(read=read, folders=lambda folder: [folder]),
+        SimpleNamespace(read=read, folders=lambda folder: [folder], file_of=lambda folder: folder / "records.jsonl"),
         SimpleNamespace(verdicts=lambda _: suite_verdicts()),
     )
     monkeypatch.setattr(benchmarks.harness, "store", store, raising=False)

@@ -152,14 +152,14 @@ def test_every_row_has_a_link_that_is_made_of_what_it_is(site):
 
 
 def test_links_stay_when_figures_and_neighbours_change(site):
-    changed = [
+    others = [
         changed(record, metrics={name: value * 1.1 for name, value in record.metrics.items()})
         if record.kind == "train"
         else record
         for record in suite()
     ]
-    changed += [trained("als", 0.2, variant="tuned", backend="classic"), indexed("annoy", 0.3, [9e4], {"search_k": 7})]
-    again = files([run_of(changed, suite_verdicts())])
+    others += [trained("als", 0.2, variant="tuned", backend="classic"), indexed("annoy", 0.3, [9e4], {"search_k": 7})]
+    again = files([run_of(others, suite_verdicts())])
     for name in PAGES - {"environment.html"}:
         assert set(rows(site[name])) <= set(rows(again[name])), name
 
