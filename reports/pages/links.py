@@ -27,4 +27,5 @@ def throughput(run: str, table: ThroughputTable) -> str:
 
 
 def retrieval(run: str, table: IndexTable) -> str:
-    return block("retrieval", run, f"{table.source} on {table.dataset}")
+    key = (table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads))
+    return f"retrieval.html#{text.slug(*filter(None, ('set', run, *key)))}"
