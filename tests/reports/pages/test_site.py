@@ -255,7 +255,9 @@ def parts(page):
 
 def test_runs_that_compare_frameworks_come_first():
     runs = [run_of(suite(), (), "a"), run_of(suite(), suite_verdicts(), "b")]
-    assert parts(files(runs)["accuracy.html"]) == [["b", "a"], []]
+    site = files(runs)
+    assert parts(site["accuracy.html"]) == [["b", "a"], []]
+    assert re.findall(r"<li><strong>(\w+)</strong>", site["index.html"]) == ["b", "a"]
 
 
 def test_real_data_come_before_made_data_and_many_frameworks_before_one():
