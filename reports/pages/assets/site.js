@@ -363,5 +363,6 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".scroll").forEach((scroll) => scroll.addEventListener("scroll", () => cue(scroll), { passive: true }));
   document.addEventListener("toggle", measure, true);
   addEventListener("resize", measure);
-  startFilter(document.querySelector(".filter"));
+  const form = document.querySelector(".filter");
+  if (form) startFilter(form);  // the front page has none
 });
