@@ -66,6 +66,7 @@ class _ShownBlock:
     anchor: str
     run: str
     tables: tuple[_ShownTable, ...]
+    others: tuple[str, ...] = ()  # anchors of what became part of it
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,9 @@ def _open_with(page: _Page, block: _ShownBlock) -> None:
         page.first.append(block)
         return
     (table,), (more,) = page.first[same].tables, block.tables
-    page.first[same] = replace(page.first[same], run="", tables=(replace(table, rows=table.rows + more.rows),))
+    opening = page.first[same]
+    whole = (replace(table, rows=table.rows + more.rows),)
+    page.first[same] = replace(opening, run="", tables=whole, others=(*opening.others, block.anchor))
 
 
 def _add_sets(page: _Page, runs: Sequence[Run]) -> None:

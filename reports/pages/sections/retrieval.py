@@ -73,7 +73,7 @@ def _block(run: str, answered: TableAnswers, charts: Sequence[Chart], commands: 
         table.dataset,
         answer_blocks.in_short(answered),
         f"{text.count(table.n_items)} items, {table.dataset}",
-        text.slug(*filter(None, ("set", run, *key))),
+        text.slug(*filter(None, ("part", run, f"{table.source} on {table.dataset}"))),
     )
 
 

@@ -276,6 +276,8 @@ def test_what_all_runs_open_a_page_with_is_one_table():
     page = files(runs)["agreement.html"]
     assert page.count("<span>Verdicts</span>") == 1
     assert page.index("<span>Verdicts</span>") < page.index('id="run-first"')
+    for name in ("first", "second"):  # links to either last
+        assert any(found.startswith(f"part-{name}-verdicts") for found in Page(page).ids)
     assert {'data-run="first"', 'data-run="second"'} <= set(re.findall(r'data-run="\w+"', page))
 
 
