@@ -31,10 +31,10 @@ _NOTES = (
 
 def summary(found: Sequence[tuple[TableAnswers, str]]) -> list[Block]:
     """One row a set of vectors, the largest catalogue first, with the anchor of its own part."""
-    heads = (*words("vectors", "data set"), *figures("items"), *words(f"fastest at index recall ≥ {RECALL}"))
-    heads += (*figures("queries/s", "Faiss ÷ Annoy"), *words("verdict"))
+    heads = (*words("vectors", f"fastest at index recall ≥ {RECALL}"), *figures("queries/s", "Faiss ÷ Annoy"))
+    heads += (*words("verdict"), *figures("items"))
     rows = tuple(Row(_summary_cells(answered, anchor)) for answered, anchor in found)
-    table = Table("The fastest index for each set of vectors", heads, rows, ("fastest",), 2)
+    table = Table("The fastest index for each set of vectors", heads, rows, ("fastest",), 1)
     return [Block("Which index is fastest", (table,), is_first=True)] if rows else []
 
 
@@ -42,13 +42,12 @@ def _summary_cells(answered: TableAnswers, anchor: str) -> tuple[Cell, ...]:
     table, duel = answered.table, _duel_at(answered, RECALL)
     fastest = _fastest(answered)
     return cells(
-        Cell(source(table), to=anchor),
-        table.dataset,
-        text.count(table.n_items),
+        Cell(f"{source(table)} on {table.dataset}", to=anchor),
         name_of(fastest) if fastest else answers.UNREACHED,
         text.median(fastest.qps, text.rate) if fastest else "",
         text.both(duel.lead.ratio, text.ratio) if duel else "",
-        _verdict(duel.lead) if duel else "",
+        _duel_verdict(duel) if duel else "",
+        text.count(table.n_items),
     )
 
 
@@ -141,7 +140,7 @@ def _duel_row(duel: Duel, table: IndexTable) -> Row:
     for row, family in ((duel.faiss, "faiss"), (duel.annoy, "annoy")):
         absent = table.failed(family) or answers.UNREACHED
         sides += [name_of(row), text.both(row.qps, text.rate)] if row else [absent, ""]
-    return Row(cells(*sides, text.both(duel.lead.ratio, text.ratio), _verdict(duel.lead)))
+    return Row(cells(*sides, text.both(duel.lead.ratio, text.ratio), _duel_verdict(duel)))
 
 
 def _asked(answer: Answer, table: IndexTable) -> str:
@@ -163,6 +162,14 @@ def _times(ratio: Spread | None) -> str:
     if ratio is None or ratio.n > 1:
         return text.both(ratio, text.ratio)
     return text.ratio(ratio.median)
+
+
+def _duel_verdict(duel: Duel) -> Cell:
+    """Which of the two is ahead; a ratio is Faiss' to Annoy's."""
+    lead = duel.lead
+    if lead.verdict != answers.AHEAD or lead.ratio is None:
+        return _verdict(lead)
+    return Cell(f"{'Faiss' if lead.ratio.median > 1 else 'Annoy'} is ahead", _verdict(lead).title)
 
 
 def _verdict(lead: Lead) -> Cell:

@@ -146,7 +146,7 @@ function startFilter(form) {
       set.hidden = set.hidden || (shownSet && set.id !== shownSet);
       if (set.id === shownSet) set.open = true;
     }
-    for (const details of document.querySelectorAll(".details, .more")) if (isActive && !details.hidden) details.open = true;
+    for (const details of document.querySelectorAll(".details, .more, .set:not([data-group])")) if (isActive && !details.hidden) details.open = true;
     const counted = items.filter((item) => Boolean(item.cells) === (kind === "rows") && !item.closest(".set[hidden]"));
     const n = counted.filter((row) => !row.hidden).length;
     form.querySelector("output").textContent = isActive ? `${n} of ${counted.length} ${kind}` : `${counted.length} ${kind}`;

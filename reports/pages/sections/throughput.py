@@ -70,7 +70,20 @@ def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[st
     key = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
     shown = Table(caption, columns, rows, key, 2, (("model", table.model), ("dataset", table.dataset)))
     own = tuple(chart for chart in charts if chart.table is table)
-    return Block(f"{table.model} {table.variant} on {table.dataset}", (shown,), own, tuple(notes), table.dataset)
+    title = f"{table.model} {table.variant} on {table.dataset}"
+    return Block(title, (shown,), own, tuple(notes), table.dataset, _in_short(table))
+
+
+def _in_short(table: ThroughputTable) -> str:
+    """The fastest of a table, in a line."""
+    timed = [row for row in table.rows if row.samples_per_s]
+    if not timed:
+        return "nothing was timed"
+    name, ratio = ratios(table)
+    best = max(timed, key=lambda row: row.samples_per_s.median if row.samples_per_s else 0.0)
+    said = f"fastest: {best.backend} {best.mode}, {text.median(best.samples_per_s, text.rate)} samples/s"
+    of_best = ratio(best)
+    return said + (f"; {name} {text.ratio(of_best.median)}" if of_best else "")
 
 
 def _role(row: ThroughputRow) -> str:
