@@ -54,7 +54,7 @@ def draw(catalogue: Catalogue, *, titled: bool = False) -> Chart:
     items = f"{table.n_items:,} items" if table.n_items else "a catalogue of unknown size"
     title = f"Recall against queries per second, {items}, {vectors}"
     if titled:
-        axes.set_title(textwrap.fill(title, 56), loc="left")
+        axes.set_title(textwrap.fill(title, 46), loc="left", fontsize="medium")
     best = (f"{text.plain(row.name)} {text.median(row.qps, text.rate)}/s" for row, _ in catalogue.contestants)
     description = f"Fastest at recall {RECALL:g} or more: {', '.join(best) or 'none'}."
     return chart_of(figure, name, table, title, description, model=table.model, places=places)
