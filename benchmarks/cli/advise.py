@@ -13,15 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import quantities
-from benchmarks.cli.console import Console
+from benchmarks.cli.console import PUBLISHED, Console
 from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 
 if TYPE_CHECKING:
     from reports.advice.words import Line
-
-PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 
 
 def add(subcommands: Subcommands) -> None:
@@ -94,7 +92,9 @@ def _print(console: Console, lines: Sequence[str], rows: Sequence[Line], notes: 
         console.print(Text(line), soft_wrap=not console.is_terminal)  # a sentence a line, for whoever reads lines
     if rows:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-        table.add_column("index", overflow="fold")
+        # A name stands in one piece; its settings, which may be long, on further lines.
+        longest = max(len(row[0].partition(" ")[0]) for row in rows)
+        table.add_column("index", overflow="fold", min_width=longest)
         for name in ("recall", "queries/s", "p95", "memory", "build"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("")

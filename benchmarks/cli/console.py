@@ -9,7 +9,10 @@ from pathlib import Path
 
 from rich.console import Console as _RichConsole
 
+from benchmarks.harness import store
 from benchmarks.records import Index, Record
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 
 
 class Console(_RichConsole):
@@ -28,6 +31,12 @@ def say(options: argparse.Namespace, *lines: str) -> None:
 def entrances(written: Sequence[Path]) -> list[str]:
     """Of all files of the leaderboards those that a reader opens."""
     return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
+
+
+def published() -> list[Record]:
+    """The records that this repository holds, none where a copy of it was made without them."""
+    folders = store.folders(PUBLISHED) if PUBLISHED.is_dir() else []
+    return [record for folder in folders if store.file_of(folder) for record in store.read(folder)]
 
 
 def title(record: Record) -> str:

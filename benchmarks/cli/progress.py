@@ -26,10 +26,16 @@ COLOURS = {"ok": "green", "kept": "dim", "skipped": "yellow", "unsupported": "ye
 
 
 class Estimate:
-    """Seconds that cells take, by the records of those that are most like them: of the same data set first."""
+    """Seconds that cells take, by the records of those that are most like them: of the same data set first.
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    Args:
+        records: of this results folder.
+        published: what is known of others, of another machine maybe; it counts on the same data set alone.
+    """
+
+    def __init__(self, records: Iterable[Record], published: Iterable[Record] = ()) -> None:
         self._known: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self._published = Estimate(published)._known if published else {}
         together: dict[str, list[Record]] = defaultdict(list)
         for record in records:
             group = record.group if isinstance(record, Throughput | Index) else None
@@ -46,10 +52,16 @@ class Estimate:
                 self._known[like].append(longest / len(good))
 
     def seconds(self, cell: Cell) -> float:
-        for like in _likenesses(cell.key, cell.kind, cell.dataset, cell.model, cell.backend):
-            if self._known.get(like):
-                return statistics.median(self._known[like])
+        likenesses = tuple(_likenesses(cell.key, cell.kind, cell.dataset, cell.model, cell.backend))
+        for like in likenesses:
+            known = self._known.get(like) or (self._published.get(like) if like in likenesses[:_SAME_DATA] else None)
+            if known:
+                return statistics.median(known)
         return GUESSED_S[cell.kind]
+
+
+_SAME_DATA = 3
+"""Of the likenesses of a cell, those of the same data set."""
 
 
 def _likenesses(key: str, kind: str, dataset: str, model: str, backend: str) -> Iterator[tuple[str, ...]]:
@@ -73,11 +85,17 @@ def about(seconds: float) -> str:
 class Board:
     """Is told of every group that begins and of every cell that ends."""
 
-    def __init__(self, options: argparse.Namespace, planned: Sequence[Cell], records: Iterable[Record]) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        planned: Sequence[Cell],
+        records: Iterable[Record],
+        published: Sequence[Record] = (),
+    ) -> None:
         records = list(records)
         done = {record.cell for record in records if record.status == "ok"}
         self._quiet = options.quiet
-        self._estimate = Estimate(records)
+        self._estimate = Estimate(records, published)
         self._waiting = {cell.key: cell for cell in planned if options.force or cell.key not in done}
         self._left_s = self._in_all()
         self._n_cells, self._n_done = len(planned), 0

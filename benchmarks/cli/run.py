@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backends.ann import INDEXES
 from benchmarks import suites
-from benchmarks.cli.console import entrances
+from benchmarks.cli.console import entrances, published
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -83,7 +83,9 @@ def call(options: argparse.Namespace) -> int:
         if options.dry_run:
             return _dry_run(options, planned)
         session = Run(options.results, options.timeout)
-        with Board(options, [cell for _, cells in planned for cell in cells], session.records.values()) as board:
+        with Board(
+            options, [cell for _, cells in planned for cell in cells], session.records.values(), published()
+        ) as board:
             session.report = board.done
             for prepared, cells in planned:
                 for group in groups(cells):
@@ -134,7 +136,8 @@ def _code(reached: Sequence[Verdict], records: Sequence[Record]) -> int:
 
 def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
     session = Run(options.results, options.timeout)
-    estimate, shown = Estimate(session.records.values()), lines(cell for _, cells in planned for cell in cells)
+    estimate = Estimate(session.records.values(), published())
+    shown = lines(cell for _, cells in planned for cell in cells)
     total_s = 0.0
     for cell in (cell for _, cells in planned for cell in cells):
         is_finished = session.finished(cell) and not options.force

@@ -102,6 +102,15 @@ class TestEstimate:
         together = [left_by(cell, 10.0 + n, "g") for n, cell in enumerate(searched)]
         assert Estimate(together).seconds(searched[0]) == pytest.approx(12.0 / 3)
 
+    def test_what_is_published_counts_on_the_same_data_set_where_nothing_of_ones_own_is_as_near(self):
+        _, torch, jax, *_ = planned()
+        published = [left_by(jax, 70.0)]
+        assert Estimate([], published).seconds(jax) == 70.0
+        assert Estimate([left_by(jax, 50.0)], published).seconds(jax) == 50.0
+        assert Estimate([left_by(torch, 50.0)], published).seconds(jax) == 70.0
+        _, _, elsewhere, *_ = planned("elsewhere")
+        assert Estimate([], published).seconds(elsewhere) == GUESSED_S["train"]
+
     def test_failures_say_nothing(self):
         popular, *_ = planned()
         assert Estimate([left_by(popular, 1.0, status="failed")]).seconds(popular) == GUESSED_S["train"]
