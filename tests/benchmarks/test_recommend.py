@@ -120,7 +120,7 @@ class TestTrained:
             recommend.trained(left)
 
     def test_a_model_without_one_is_named_with_those_that_there_are(self, left):
-        message = r"popularity \(seen-kept\) has left no checkpoint .*give one of these; a{16}.npz \(mf-bpr\) is there"
+        message = r"popularity \(seen-kept\) has left no checkpoint .*give a{16}.npz \(mf-bpr\)\."
         with pytest.raises(InputError, match=message):
             recommend.trained(left.with_stem("b" * 16))
 

@@ -132,7 +132,12 @@ class TestWrongUse:
             (["run", "--mode", "fast"], "'fast'"),
             (["agree", "--backends", "classic"], "'classic'"),
             (["agree", "--suite", "quick"], "--suite"),
-            (["report", "here"], "here"),
+            (["report", "here"], "nothing is expected that is given as 'here'"),
+            (["run", "--suite", ""], "--suite: '' names nothing"),
+            (["run", "--datasets", " "], "--datasets: ' ' names nothing"),
+            (["run", "--results", ""], "--results: '' names nothing"),
+            (["compare", "", "."], "A: '' names nothing"),
+            (["run", "--k", "100001"], "'100001' is not a whole number from 1 to 100,000"),
             (["list", "--results"], "--results"),
         ],
     )

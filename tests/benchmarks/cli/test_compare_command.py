@@ -49,6 +49,14 @@ def test_a_folder_is_as_itself(compare):
     assert "0 of 114 figures changed beyond noise: 0 better, 0 worse; 114 are identical." in out
 
 
+def test_a_folder_without_records_is_not_compared(compare, tmp_path):
+    (tmp_path / store.FILE_NAME).touch()
+    for sides in ((tmp_path, QUICK), (QUICK, tmp_path)):
+        code, out, err = compare(*sides)
+        assert (code, out) == (WRONG_INPUT, "")
+        assert "has no records yet" in err
+
+
 def test_what_changed_is_named_and_is_no_failure_of_the_command(compare, changed, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, out, err = compare(QUICK, changed)
