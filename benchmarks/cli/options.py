@@ -37,8 +37,9 @@ class Parser(argparse.ArgumentParser):
         """Refuses what is not known, where argparse would leave that to the parser of all commands and its help."""
         parsed, unknown = super().parse_known_args(args, namespace)
         for name in unknown:
-            what = "there is no option" if name.startswith("-") else "nothing is expected that is given as"
-            self.error(f"{what} {shown(name)}{meant(name, self._option_string_actions)}")
+            if not name.startswith("-"):
+                self.error(f"unexpected argument {shown(name)}")
+            self.error(f"there is no option {shown(name)}{meant(name, self._option_string_actions)}")
         return parsed, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -67,14 +68,14 @@ def add_results(command: Parser) -> None:
 
 def add_data(command: Parser) -> None:
     named = command.add_argument(
-        "--suite", type=name, metavar="SUITE", help=f"one of {', '.join(suites.names())}, or a .toml file"
+        "--suite", type=nonempty, metavar="SUITE", help=f"one of {', '.join(suites.names())}, or a .toml file"
     )
     complete_with(named, suites.names())
     named = command.add_argument(
         "--datasets",
         nargs="+",
         default=(),
-        type=name,
+        type=nonempty,
         metavar="DATASET",
         help="data sets by their names (see `list datasets`), or file:PATH",
     )
@@ -121,10 +122,11 @@ def add_overrides(command: Parser) -> None:
     given.add_argument(
         "--k", nargs="+", default=(), type=length, metavar="K", help="lengths of the lists that are judged"
     )
-    given.add_argument(
+    named = given.add_argument(
         "--metric", type=asked.metric, metavar="METRIC@K",
         help=f"the metric by which models are ranked: {', '.join(METRICS)}",
     )  # fmt: skip
+    complete_with(named, [f"{metric}@10" for metric in METRICS])
     given.add_argument(
         "--set", nargs="+", action="extend", default=[], type=asked.setting, metavar="[MODEL.]FIELD=VALUE",
         help="a setting of a model, or of all that have it: gru4rec.learning_rate=0.001",
@@ -160,8 +162,8 @@ def _environment_path(name: str) -> Path | None:
     return Path(value) if value else None
 
 
-def name(text: str) -> str:
-    """A name, which an empty variable of a script is not."""
+def nonempty(text: str) -> str:
+    """A text that names something, as an empty variable of a script does not."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"{text[:40]!r} names nothing; give a name, or leave the option out")
     return text
@@ -169,7 +171,7 @@ def name(text: str) -> str:
 
 def path(text: str) -> Path:
     """A path: an empty text would be the folder that one stands in."""
-    return Path(name(text))
+    return Path(nonempty(text))
 
 
 def length(text: str) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from backends.registry import FRAMEWORKS
-from benchmarks.cli.options import Subcommands, add_always, add_data_dir, length, name, path, time_limit
+from benchmarks.cli.options import Subcommands, add_always, add_data_dir, length, nonempty, path, time_limit
 from benchmarks.exit_codes import FINE
 from datasets.errors import InputError, MachineError
 
@@ -34,7 +34,7 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument("--keep-seen", action="store_true", help="items that a user already has may be in the list")
     command.add_argument(
         "--dataset",
-        type=name,
+        type=nonempty,
         metavar="DATASET",
         help="the data that it was trained on, where the record cannot say: file:PATH",
     )

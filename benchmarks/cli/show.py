@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.cli.console import Console, Found, recorded, title
-from benchmarks.cli.options import Subcommands, add_always, path
+from benchmarks.cli.options import Subcommands, add_always, complete_with, path
 from benchmarks.exit_codes import FINE
 from benchmarks.harness import mixture, store
 from benchmarks.harness.run import FAILURES
@@ -34,7 +34,8 @@ UNITS = (("_samples_per_s", "samples/s"), ("_qps", "queries/s"), ("_s", "s"))
 
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("show", help="everything about one result: figures, versions, command, files")
-    command.add_argument("cell", metavar="CELL", help="its key or how that begins, `latest`, or `failed`")
+    named = command.add_argument("cell", metavar="CELL", help="its key or how that begins, `latest`, or `failed`")
+    complete_with(named, (LATEST, FAILED))
     command.add_argument(
         "--results", type=path, default=Path("RESULTS"), metavar="DIR",
         help="results folder (default RESULTS), or a folder of several",
