@@ -95,3 +95,14 @@ def test_wrong_input(compare, arguments):
     assert (code, out) == (WRONG_INPUT, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+def test_many_commits_are_counted_and_few_are_named(compare, tmp_path):
+    made = store.read(QUICK)[:7]
+    for n, said in ((1, "1 result, commit 000000000000, machine"), (7, "7 results, 7 commits, machine")):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        store.append(
+            folder, [msgspec.structs.replace(one, commit=f"{i:x}".ljust(40, "0")) for i, one in enumerate(made[:n])]
+        )
+        assert said in " ".join(compare(folder, folder)[1].split())
