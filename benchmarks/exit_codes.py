@@ -70,7 +70,7 @@ def ended(call: Callable[[], int], arguments: Sequence[str] = ()) -> int:
     except Exception as error:
         code, sentence = _told(error, arguments)
         shown = "".join(traceback.format_exception(error)) if "--debug" in arguments else ""
-        return _end(code, f"{shown}error: {sentence}\n")
+        return _end(code, f"{shown}error: {_on_one_line(sentence)}\n")
 
 
 @contextlib.contextmanager
@@ -103,6 +103,11 @@ def _end(code: int, text: str) -> int:
             with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
                 os.dup2(nowhere.fileno(), stream.fileno())
     return code
+
+
+def _on_one_line(sentence: str) -> str:
+    """What was given may stand in a sentence: its line ends, and what would steer a terminal, as escapes."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in sentence)
 
 
 def _told(error: Exception, arguments: Sequence[str]) -> tuple[int, str]:

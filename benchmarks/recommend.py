@@ -22,6 +22,7 @@ from benchmarks.harness.plan import Prepared
 from benchmarks.harness.prepare import prepare_split
 from benchmarks.protocols.base import Protocol, Split, numbering
 from benchmarks.records import AnyRecord
+from benchmarks.settings import shown
 from datasets.errors import InputError
 from datasets.interactions import Interactions
 
@@ -86,10 +87,10 @@ def trained(checkpoint: Path) -> Trained:
         there = [
             f"{path.name} ({known[path.stem].model})" for path in checkpoint.parent.glob("*.npz") if path.stem in known
         ]
-        has = f"; {', '.join(sorted(there)[:SHOWN])} {'are' if there[1:] else 'is'} there" if there else ""
+        way_out = f"give {' or '.join(sorted(there)[:SHOWN])}" if there else "run one of those first"
         raise InputError(
             f"{record.model} ({record.variant}) has left no checkpoint {checkpoint}, which only models with "
-            f"vectors that a framework has trained do; give one of these{has}."
+            f"vectors that a framework has trained do; {way_out}."
         )
     if files.hash_file(checkpoint) != record.hashes.get("checkpoint"):
         raise InputError(
@@ -158,7 +159,9 @@ def recommend(
 def _left_out(users: pd.Index[str], n: int, why: str) -> list[str]:
     if not len(users):
         return []
-    named = ", ".join(users[:SHOWN]) + (f" and {len(users) - SHOWN} more" if len(users) > SHOWN else "")
+    named = ", ".join(shown(user, 40) for user in users[:SHOWN]) + (
+        f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
+    )
     return [f"{len(users)} of {n} users {'is' if len(users) == 1 else 'are'} {why} ({named})"]
 
 

@@ -83,7 +83,7 @@ def test_lists_are_those_of_the_exported_parameters(checkpoint, shop, tmp_path, 
         *("--dataset", f"file:{shop}", *options, *([written] if options else [])),
     )
     assert said.returncode == 0
-    assert said.stderr == f"note: 1 of 4 users is not in file:{shop} (nobody).\n"
+    assert said.stderr == f"note: 1 of 4 users is not in file:{shop} ('nobody').\n"
     if options:
         assert said.stdout == f"written: {written}, lists for 3 users\n"
     rows = list(csv.DictReader(io.StringIO(written.read_text() if options else said.stdout)))

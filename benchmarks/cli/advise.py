@@ -14,7 +14,7 @@ from rich.text import Text
 
 from benchmarks import quantities
 from benchmarks.cli.console import PUBLISHED, Console
-from benchmarks.cli.options import Subcommands, add_always
+from benchmarks.cli.options import Subcommands, add_always, path
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 
@@ -53,7 +53,7 @@ def add(subcommands: Subcommands) -> None:
         "--threads", choices=("1", "all"), default="1", help="threads that answer a batch of queries (default 1)"
     )
     command.add_argument(
-        "--results", nargs="+", default=(), type=Path, metavar="DIR",
+        "--results", nargs="+", default=(), type=path, metavar="DIR",
         help="results folders, or folders of them (default: the published ones and RESULTS)",
     )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print the answer as JSON")

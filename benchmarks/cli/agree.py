@@ -14,7 +14,7 @@ from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import specs
 from benchmarks.agreement import INJECTED
 from benchmarks.cli import report
-from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, time_limit
+from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, mixture, store
 from benchmarks.harness.plan import Cell, Prepared
@@ -34,7 +34,7 @@ def add(subcommands: Subcommands) -> None:
         )
     command.add_argument("--mutants", action="store_true", help="inject known bugs, each of which has to be caught")
     command.add_argument(
-        "--adapter", type=Path, metavar="FILE",
+        "--adapter", type=path, metavar="FILE",
         help="check a file of your own as the adapter of the one model named; records nothing",
     )  # fmt: skip
     command.add_argument(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import datasets
 from benchmarks import protocols, suites
-from benchmarks.cli.options import Subcommands, add_always, add_data, add_results
+from benchmarks.cli.options import Subcommands, add_always, add_data, add_results, nonempty
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from datasets.errors import InputError
 
@@ -25,7 +25,9 @@ def add(subcommands: Subcommands) -> None:
     )
     add_data(command)
     for name in ("train", "validation", "test"):
-        command.add_argument(f"--{name}", metavar="FILE", help="a file of a split of your own, read as file:PATH is")
+        command.add_argument(
+            f"--{name}", type=nonempty, metavar="FILE", help="a file of a split of your own, read as file:PATH is"
+        )
     command.add_argument("--json", action="store_true", help="a JSON line for each report")
     add_results(command)
     add_always(command, call)

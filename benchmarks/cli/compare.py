@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.cli.console import Console, title
-from benchmarks.cli.options import Subcommands, add_always
+from benchmarks.cli.console import Console, recorded, title
+from benchmarks.cli.options import Subcommands, add_always, path
 from benchmarks.exit_codes import FINE
-from benchmarks.harness import mixture, store
+from benchmarks.harness import mixture
 from benchmarks.records import Record
+from benchmarks.suites.asked import and_
 
 if TYPE_CHECKING:
     from reports.tables.compare import Change, Comparison
@@ -35,7 +36,7 @@ COLOURS = {"better": "green", "worse": "red"}
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("compare", help="what differs between two results folders, beyond noise or not")
     for name, what in (("a", "results before"), ("b", "results now")):
-        command.add_argument(name, type=Path, metavar=name.upper(), help=f"folder of the {what}")
+        command.add_argument(name, type=path, metavar=name.upper(), help=f"folder of the {what}")
     command.add_argument("--json", action="store_true", help="print every figure as JSON")
     add_always(command, call, quiet="print the summary only")
 
@@ -44,8 +45,7 @@ def call(options: argparse.Namespace) -> int:
     """Prints what changed, what is furthest beyond noise first; a change is no failure of the command."""
     from reports.tables.compare import compare
 
-    sides = [[record for inside in store.folders(folder) for record in store.read(inside)]
-             for folder in (options.a, options.b)]  # fmt: skip
+    sides = [[found.record for found in recorded(folder)] for folder in (options.a, options.b)]
     found = compare(*sides)
     if options.json:
         sys.stdout.write(json.dumps(_as_json(found), indent=2, allow_nan=False) + "\n")
@@ -73,9 +73,11 @@ def call(options: argparse.Namespace) -> int:
 
 def _side(folder: Path, records: Sequence[Record]) -> str:
     commits = sorted({(record.commit or "none")[:12] for record in records})
+    of = f"commit {and_(commits)}" if len(commits) <= MOST_NAMED else f"{len(commits)} commits"
+    n = f"{len(records):,} result{'s' * (len(records) != 1)}"
     machines = {record.machine.id: record.machine for record in records}
     where = " and ".join(map(mixture.describe, machines.values()))
-    return f"{folder}, {len(records):,} results, commit {' and '.join(commits)}, machine {where}"
+    return f"{folder}, {n}, {of}, machine {where}"
 
 
 def _summary(found: Comparison) -> Iterator[str]:
@@ -83,7 +85,7 @@ def _summary(found: Comparison) -> Iterator[str]:
     verdicts = [change.verdict for change in found.changes]
     n_better, n_worse = verdicts.count("better"), verdicts.count("worse")
     if not verdicts:
-        yield "No figure can be compared."
+        yield "No figure can be compared: no result that went well has a counterpart with the same kind of figure."
     else:
         yield (
             f"{n_better + n_worse:,} of {len(verdicts):,} figures changed beyond noise: {n_better:,} better, "

@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console as _RichConsole
 
 from benchmarks.harness import store
-from benchmarks.records import Index, Record
+from benchmarks.records import AnyRecord, Index, Record
+from datasets.errors import InputError
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 
@@ -20,6 +22,25 @@ class Console(_RichConsole):
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+
+class Found(NamedTuple):
+    """A record and the results folder that holds it."""
+
+    folder: Path
+    record: AnyRecord
+
+
+def recorded(folder: Path) -> list[Found]:
+    """All records of a results folder, or of a folder of several.
+
+    Raises:
+        InputError: there is none, as after a run that was ended before its first cell.
+    """
+    there = [Found(inside, record) for inside in store.folders(folder) for record in store.read(inside)]
+    if not there:
+        raise InputError(f"{folder} has no records yet, expected those of a run; run `python -m benchmarks run` first.")
+    return there
 
 
 def say(options: argparse.Namespace, *lines: str) -> None:

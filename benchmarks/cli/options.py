@@ -23,6 +23,8 @@ Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
 LONGEST_S = 7 * 86_400
 MOST = 4096
 """Threads, workers and repeats."""
+MOST_ITEMS = 100_000
+"""Of a list: as many as a metric may look at."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,7 +37,9 @@ class Parser(argparse.ArgumentParser):
         """Refuses what is not known, where argparse would leave that to the parser of all commands and its help."""
         parsed, unknown = super().parse_known_args(args, namespace)
         for name in unknown:
-            self.error(f"there is no option {name!r}{meant(name, self._option_string_actions)}")
+            if not name.startswith("-"):
+                self.error(f"unexpected argument {shown(name)}")
+            self.error(f"there is no option {shown(name)}{meant(name, self._option_string_actions)}")
         return parsed, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -58,19 +62,20 @@ def add_always(command: Parser, call: Call, quiet: str = "print no progress") ->
 def add_results(command: Parser) -> None:
     """The one folder that a command writes to."""
     command.add_argument(
-        "--results", type=Path, default=Path("RESULTS"), metavar="DIR", help="results folder (default RESULTS)"
+        "--results", type=path, default=Path("RESULTS"), metavar="DIR", help="results folder (default RESULTS)"
     )
 
 
 def add_data(command: Parser) -> None:
     named = command.add_argument(
-        "--suite", metavar="SUITE", help=f"one of {', '.join(suites.names())}, or a .toml file"
+        "--suite", type=nonempty, metavar="SUITE", help=f"one of {', '.join(suites.names())}, or a .toml file"
     )
     complete_with(named, suites.names())
     named = command.add_argument(
         "--datasets",
         nargs="+",
         default=(),
+        type=nonempty,
         metavar="DATASET",
         help="data sets by their names (see `list datasets`), or file:PATH",
     )
@@ -80,7 +85,7 @@ def add_data(command: Parser) -> None:
 
 def add_data_dir(command: Parser) -> None:
     command.add_argument(
-        "--data-dir", type=Path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
+        "--data-dir", type=path, metavar="DIR", default=_environment_path("RECALLBENCH_DATA"),
         help="folder of the publishers' archives (default: what RECALLBENCH_DATA says)",
     )  # fmt: skip
 
@@ -115,12 +120,13 @@ def add_overrides(command: Parser) -> None:
     )  # fmt: skip
     complete_with(named, asked.PROTOCOLS)
     given.add_argument(
-        "--k", nargs="+", default=(), type=count, metavar="K", help="lengths of the lists that are judged"
+        "--k", nargs="+", default=(), type=length, metavar="K", help="lengths of the lists that are judged"
     )
-    given.add_argument(
+    named = given.add_argument(
         "--metric", type=asked.metric, metavar="METRIC@K",
         help=f"the metric by which models are ranked: {', '.join(METRICS)}",
     )  # fmt: skip
+    complete_with(named, [f"{metric}@10" for metric in METRICS])
     given.add_argument(
         "--set", nargs="+", action="extend", default=[], type=asked.setting, metavar="[MODEL.]FIELD=VALUE",
         help="a setting of a model, or of all that have it: gru4rec.learning_rate=0.001",
@@ -154,6 +160,23 @@ def complete_with(argument: argparse.Action, names: Sequence[str]) -> None:
 def _environment_path(name: str) -> Path | None:
     value = os.environ.get(name)
     return Path(value) if value else None
+
+
+def nonempty(text: str) -> str:
+    """A text that names something, as an empty variable of a script does not."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} names nothing; give a name, or leave the option out")
+    return text
+
+
+def path(text: str) -> Path:
+    """A path: an empty text would be the folder that one stands in."""
+    return Path(nonempty(text))
+
+
+def length(text: str) -> int:
+    """Of a list."""
+    return _whole(text, 1, MOST_ITEMS)
 
 
 def natural(text: str) -> int:

@@ -116,7 +116,7 @@ class Board:
 
     def __enter__(self) -> Board:
         self._progress.start()
-        self._say(f"{self._n_cells} cells, about {about(self._left_s)}{self._where}")
+        self._say(f"{self._n_cells} cell{'s' * (self._n_cells != 1)}, about {about(self._left_s)}{self._where}")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cli.console import entrances, say
-from benchmarks.cli.options import Subcommands, add_always
+from benchmarks.cli.options import Subcommands, add_always, path
 from benchmarks.exit_codes import FINE
 
 
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("report", help="write the leaderboards and the site again from recorded results")
     command.add_argument(
-        "--results", nargs="+", default=[Path("RESULTS")], type=Path, metavar="DIR",
+        "--results", nargs="+", default=[Path("RESULTS")], type=path, metavar="DIR",
         help="results folders (default RESULTS), or folders of them",
     )  # fmt: skip
     add_always(command, call)

@@ -145,5 +145,5 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
         total_s += seconds
         sys.stdout.write(f"{shown[cell.key]}  {'finished' if is_finished else f'about {about(seconds)}'}\n")
     n_cells = sum(len(cells) for _, cells in planned)
-    sys.stdout.write(f"{n_cells} cells, about {about(total_s)}\n")
+    sys.stdout.write(f"{n_cells} cell{'s' * (n_cells != 1)}, about {about(total_s)}\n")
     return FINE

@@ -11,18 +11,19 @@ import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.cli.console import Console, title
-from benchmarks.cli.options import Subcommands, add_always
+from benchmarks.cli.console import Console, Found, recorded, title
+from benchmarks.cli.options import Subcommands, add_always, complete_with, path
 from benchmarks.exit_codes import FINE
 from benchmarks.harness import mixture, store
 from benchmarks.harness.run import FAILURES
 from benchmarks.records import AnyRecord, fields
+from benchmarks.settings import shown
 from datasets.errors import InputError
 
 LATEST, FAILED = "latest", "failed"
@@ -31,18 +32,12 @@ SHOWN = 3
 UNITS = (("_samples_per_s", "samples/s"), ("_qps", "queries/s"), ("_s", "s"))
 
 
-class Found(NamedTuple):
-    """A record and the results folder that holds it."""
-
-    folder: Path
-    record: AnyRecord
-
-
 def add(subcommands: Subcommands) -> None:
     command = subcommands.add_parser("show", help="everything about one result: figures, versions, command, files")
-    command.add_argument("cell", metavar="CELL", help="its key or how that begins, `latest`, or `failed`")
+    named = command.add_argument("cell", metavar="CELL", help="its key or how that begins, `latest`, or `failed`")
+    complete_with(named, (LATEST, FAILED))
     command.add_argument(
-        "--results", type=Path, default=Path("RESULTS"), metavar="DIR",
+        "--results", type=path, default=Path("RESULTS"), metavar="DIR",
         help="results folder (default RESULTS), or a folder of several",
     )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print the record, its command and files as JSON")
@@ -51,7 +46,7 @@ def add(subcommands: Subcommands) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Prints the record; of several that failed, a line for each."""
-    there = [Found(folder, record) for folder in store.folders(options.results) for record in store.read(folder)]
+    there = recorded(options.results)
     if options.cell != FAILED:
         _print(options, _chosen(there, options.cell, options.results), there)
         return FINE
@@ -64,7 +59,7 @@ def call(options: argparse.Namespace) -> int:
         for found in failed:
             sys.stdout.write(f"{_named(found.record)}\n    {found.record.status}: {found.record.reason}\n")
         ending = "`show KEY` says all about one" if failed else f"all {len(there):,} ended as they should"
-        sys.stdout.write(f"{len(failed)} cells of {options.results} failed; {ending}\n")
+        sys.stdout.write(f"{len(failed)} cell{'s' * (len(failed) != 1)} of {options.results} failed; {ending}\n")
     return FINE
 
 
@@ -83,22 +78,24 @@ def _chosen(there: Sequence[Found], asked: str, results: Path) -> Found:
         folders = " and ".join(str(found.folder) for found in matching)
         raise InputError(f"{asked} is in {folders}, expected one folder; name it with --results.")
     if matching:
-        raise InputError(f"{asked} begins {len(matching)} keys, expected one: {_several(matching)}; give more of it.")
+        raise InputError(
+            f"{shown(asked, 40)} begins {len(matching)} keys, expected one: {_several(matching)}; give more of it."
+        )
     about = [found for found in there if asked.lower() in title(found.record).lower()]
     if about:
-        raise InputError(f"{asked!r} is no key of {results}, expected such as that of {_several(about)}.")
+        raise InputError(f"{shown(asked, 40)} is no key of {results}, expected such as that of {_several(about)}.")
     of_key = {found.record.cell[: max(4, len(asked))]: found for found in there}
     near = [of_key[key] for key in difflib.get_close_matches(asked.lower(), of_key, n=2, cutoff=0.5)]
     nearest = f"the nearest is {_several(near)}" if near else f"the last is {_several(there[-1:])}"
     raise InputError(
-        f"no cell of {results} has a key that begins with {asked[:40]!r}, expected one of {len(there):,}: {nearest}; "
-        f"`{LATEST}` and `{FAILED}` will do, too."
+        f"no cell of {results} has a key that begins with {shown(asked, 40)}, expected one of {len(there):,}: "
+        f"{nearest}; `{LATEST}` and `{FAILED}` will do, too."
     )
 
 
 def _several(found: Sequence[Found]) -> str:
-    shown = [_named(one.record) for one in found[:SHOWN]]
-    return "; ".join([*shown, *([f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])])
+    named = [_named(one.record) for one in found[:SHOWN]]
+    return "; ".join([*named, *([f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else [])])
 
 
 def _named(record: AnyRecord) -> str:

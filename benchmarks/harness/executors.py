@@ -192,7 +192,7 @@ class _Worker:
         while self._failure is None and self._process is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                self._failure = {"status": "timeout", "reason": f"not done within {timeout_s:.0f} s; see --timeout"}
+                self._failure = {"status": "timeout", "reason": f"not done within {timeout_s:g} s; see --timeout"}
                 self.kill()
                 return
             if self._selector.get_map():

@@ -16,7 +16,7 @@ import functools
 from pathlib import Path
 
 from benchmarks.settings import meant, shown
-from benchmarks.suites.asked import Asked
+from benchmarks.suites.asked import Asked, option_named
 from benchmarks.suites.overriding import Overridden, complete, override
 from benchmarks.suites.reading import read
 from benchmarks.suites.rows import Block, IndexRow, ModelRow, Suite
@@ -82,7 +82,7 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
         InputError: if the suite has no block for a data set that was asked for.
     """
     if suite is not None or not datasets:
-        chosen = load(suite or DEFAULT)
+        chosen = load(DEFAULT if suite is None else suite)
         known = {block.dataset for block in chosen.blocks}
         for dataset in datasets:
             if dataset not in known:
@@ -91,7 +91,11 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
                     f"{meant(dataset, sorted(known))}; leave --suite out to run the data set's own suite."
                 )
         return [block for block in chosen.blocks if not datasets or block.dataset in datasets]
-    return [block for dataset in datasets for block in _own_blocks(dataset)]
+    blocks: list[Block] = []
+    for dataset in datasets:
+        with option_named("--datasets"):
+            blocks += _own_blocks(dataset)
+    return blocks
 
 
 def chosen(datasets: tuple[str, ...], suite: str | None, asked: Asked) -> Overridden:

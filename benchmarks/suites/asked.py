@@ -182,7 +182,7 @@ def option_named(option: str) -> Iterator[None]:
     except SettingError as error:
         said = str(error)
         said = said.removesuffix(IN_SUITE) + "correct it." if said.endswith(IN_SUITE) else said
-        raise InputError(f"{option}: {said}") from error
+        raise InputError(f"{option[:200]}: {said}") from error
 
 
 def _value(text: str) -> Any:

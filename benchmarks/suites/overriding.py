@@ -140,9 +140,10 @@ def difference(block: Block, row: ModelRow, protocol: Mapping[str, Any], setting
 
 def _refuse_idle(trained: Sequence[Block], asked: Asked) -> None:
     """Refuses options that would change nothing, so that nobody believes that they did."""
-    if not trained and (asked.protocol or asked.ks or asked.metric):
+    if not trained and (asked.protocol or asked.ks or asked.metric or asked.settings):
         raise InputError(
-            "--protocol, --k and --metric are of data sets, but only made-up vectors are searched here; leave them out."
+            "--protocol, --k, --metric and --set are of models that are trained, but only made-up vectors are searched "
+            "here; leave them out."
         )
     rows = [row for block in trained for row in block.models if not asked.models or row.model in asked.models]
     models = list(dict.fromkeys(row.model for row in rows))

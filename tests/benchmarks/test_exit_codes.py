@@ -47,6 +47,10 @@ class TestErrors:
             "error: x is y, expected z; give z.\n",
         )
 
+    def test_what_was_given_neither_ends_the_line_nor_steers_the_terminal(self, ending):
+        code, said = ending(InputError("a\nb is \x1b[31mé, expected z; give z."))
+        assert (code, said) == (WRONG_INPUT, "error: a\\nb is \\x1b[31mé, expected z; give z.\n")
+
     def test_a_machine_that_failed_is_told_by_its_own_sentence(self, ending):
         assert ending(MachineError("the disk is full; make room.")) == (
             MACHINE_FAILED,

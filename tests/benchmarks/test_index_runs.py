@@ -168,7 +168,7 @@ class TestCommands:
 
     def test_some_indexes(self, call, tmp_path):
         _, out = call("run", "--dry-run", "--indexes", "exact", "--results", str(tmp_path / "results"))
-        assert "1 cells" in out
+        assert "1 cell," in out
 
     def test_prepare(self, call, tmp_path):
         code, out = call("prepare", "--results", str(tmp_path / "results"))

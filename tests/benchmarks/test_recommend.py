@@ -1,6 +1,7 @@
 """Lists for given users: what a model is told about them, and which checkpoints are taken."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from protocol_checks import interactions, long_tables
@@ -120,7 +121,7 @@ class TestTrained:
             recommend.trained(left)
 
     def test_a_model_without_one_is_named_with_those_that_there_are(self, left):
-        message = r"popularity \(seen-kept\) has left no checkpoint .*give one of these; a{16}.npz \(mf-bpr\) is there"
+        message = r"popularity \(seen-kept\) has left no checkpoint .*give a{16}.npz \(mf-bpr\)\."
         with pytest.raises(InputError, match=message):
             recommend.trained(left.with_stem("b" * 16))
 
@@ -128,3 +129,8 @@ class TestTrained:
     def test_a_file_that_no_record_tells_of_is_refused(self, left, place):
         with pytest.raises(InputError, match=r"no record says what .* is, expected RESULTS/checkpoints/CELL.npz"):
             recommend.trained(left.parent.parent / place)
+
+
+def test_a_user_who_is_named_takes_no_more_than_a_line():
+    (said,) = recommend._left_out(pd.Index(["x" * 10_000]), 1, "not in shop")
+    assert said == f"1 of 1 users is not in shop ('{'x' * 39}…)"

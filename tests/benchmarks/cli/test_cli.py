@@ -132,7 +132,13 @@ class TestWrongUse:
             (["run", "--mode", "fast"], "'fast'"),
             (["agree", "--backends", "classic"], "'classic'"),
             (["agree", "--suite", "quick"], "--suite"),
-            (["report", "here"], "here"),
+            (["report", "here"], "unexpected argument 'here'"),
+            (["run", "--suite", ""], "--suite: '' names nothing"),
+            (["run", "--datasets", " "], "--datasets: ' ' names nothing"),
+            (["run", "--results", ""], "--results: '' names nothing"),
+            (["audit", "--train", "", "--test", ""], "--train: '' names nothing"),
+            (["compare", "", "."], "A: '' names nothing"),
+            (["run", "--k", "100001"], "'100001' is not a whole number from 1 to 100,000"),
             (["list", "--results"], "--results"),
         ],
     )
@@ -267,6 +273,9 @@ class TestWrongInput:
             (["--set", "als.iterations=1", "als.iterations=2"], "it is set twice"),
             (["--set", "length=3", "--models", "als"], "is not among the models of this run, which are als"),
             (["--datasets", "vectors-100k", "--k", "3"], "only made-up vectors are searched here"),
+            (["--datasets", "x" * 5000], "--datasets: a block: dataset is 'xxx"),
+            (["--set", "als.filter_seen=" + "9" * 3000], "9: als: filter_seen is 999"),
+            (["--datasets", "vectors-100k", "--set", "epochs=3"], "only made-up vectors are searched here"),
         ],
     )
     def test_options_that_cannot_be(self, complaint, shop, results, options, named):

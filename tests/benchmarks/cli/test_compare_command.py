@@ -49,6 +49,14 @@ def test_a_folder_is_as_itself(compare):
     assert "0 of 114 figures changed beyond noise: 0 better, 0 worse; 114 are identical." in out
 
 
+def test_a_folder_without_records_is_not_compared(compare, tmp_path):
+    (tmp_path / store.FILE_NAME).touch()
+    for sides in ((tmp_path, QUICK), (QUICK, tmp_path)):
+        code, out, err = compare(*sides)
+        assert (code, out) == (WRONG_INPUT, "")
+        assert "has no records yet" in err
+
+
 def test_what_changed_is_named_and_is_no_failure_of_the_command(compare, changed, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, out, err = compare(QUICK, changed)
@@ -87,3 +95,14 @@ def test_wrong_input(compare, arguments):
     assert (code, out) == (WRONG_INPUT, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+def test_many_commits_are_counted_and_few_are_named(compare, tmp_path):
+    made = store.read(QUICK)[:7]
+    for n, said in ((1, "1 result, commit 000000000000, machine"), (7, "7 results, 7 commits, machine")):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        store.append(
+            folder, [msgspec.structs.replace(one, commit=f"{i:x}".ljust(40, "0")) for i, one in enumerate(made[:n])]
+        )
+        assert said in " ".join(compare(folder, folder)[1].split())

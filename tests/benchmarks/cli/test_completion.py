@@ -32,6 +32,8 @@ def offered(line, tmp_path):
         ("prepare --datasets ml", ["ml-100k", "ml-1m", "ml-20m"]),
         ("ag", ["agree"]),
         ("list proto", ["protocols"]),
+        ("show la", ["latest"]),
+        ("run --metric nd", ["ndcg@10", "ndcg_by_target@10"]),
         ("run --dr", ["--dry-run"]),
     ],
 )

@@ -64,6 +64,20 @@ def test_users_of_a_file(say, asked, tmp_path, content, users):
     assert asked[0] == users
 
 
+def test_a_dash_is_the_terminal(say, asked, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert say("--users", "u1", "--out", "-")[1].startswith("user_id,rank,item_id,score\nu1,")
+    assert asked
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("out", "message"), [("", "is a folder, expected a file"), ("no/a.csv", "there is no folder")])
+def test_an_output_that_cannot_be_is_refused_before_any_work(say, asked, tmp_path, out, message):
+    code, printed, err = say("--users", "u1", "--out", tmp_path / out)
+    assert (code, printed, asked) == (WRONG_INPUT, "", [])
+    assert message in err
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [(b"user_id\n\n", "names no user, expected one user id a line"), (b"\xff", "is not UTF-8")]
 )

@@ -36,6 +36,13 @@ def show(capsys, results):
     return show
 
 
+@pytest.mark.parametrize("asked", ["latest", "failed", "abc"])
+def test_a_folder_whose_run_was_ended_before_its_first_cell_has_nothing_to_show(capsys, tmp_path, asked):
+    (tmp_path / store.FILE_NAME).touch()
+    assert cli.main(["show", asked, "--results", str(tmp_path)]) == WRONG_INPUT
+    assert f"{tmp_path} has no records yet, expected those of a run" in capsys.readouterr().err
+
+
 def failed(record, reason):
     return msgspec.structs.replace(record, status="failed", reason=reason, metrics={}, timings={}, intervals={})
 
