@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Estimate, Published
+from reports.tables.records import grouped
 from reports.tables.throughput import ThroughputTable
 
 
@@ -51,10 +51,8 @@ def _rows(table: AccuracyTable, timed: Sequence[ThroughputTable]) -> list[Overvi
     def name(row: AccuracyRow) -> tuple[str, str]:
         return row.model, row.variant
 
-    ranked = list(dict.fromkeys(map(name, table.rows)))
     popularity = max((r.primary.mean for r in table.rows if r.role == "popularity" and r.primary), default=None)
-    by_model = sorted(table.rows, key=lambda row: ranked.index(name(row)))
-    return [_row(table, list(rows), popularity, timed) for _, rows in groupby(by_model, key=name)]
+    return [_row(table, rows, popularity, timed) for rows in grouped(table.rows, name).values()]
 
 
 def _row(
