@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from benchmarks.harness import mixture
 from benchmarks.records import AnyRecord, Machine
@@ -131,7 +131,7 @@ def measured(folders: Iterable[Sequence[AnyRecord]]) -> tuple[Measured, ...]:
     found = []
     for place, records in enumerate(kept):
         own = [record for record in records if last[_key(record)] == place]
-        for _, of_machine in grouped(own, lambda record: record.machine.id):
+        for _, of_machine in sorted(grouped(own, lambda record: record.machine.id).items()):
             newest, _ = mixture.newest(sorted(of_machine, key=lambda record: places[_key(record)]))
             machine = newest[0].machine
             for table in index_tables(frame_of(prepare(newest), {})):
@@ -150,13 +150,12 @@ def advise(known: Iterable[Measured], needs: Needs) -> Advice:
     if not _is_near(nearest.table, needs):
         return Advice(needs, CANNOT_TELL, nearest)
     candidates = _candidates(nearest.table, needs)
-    choice = _fastest(candidates, needs)
-    if choice is None:
-        miss = _nearest_miss(candidates, needs)
-        return Advice(needs, NOTHING_FITS, nearest, miss, candidates=tuple(candidates))
+    choice = _nearest_fit(candidates, needs)
+    if choice.unmet:
+        return Advice(needs, NOTHING_FITS, nearest, choice, candidates=tuple(candidates))
     second = runner_up([c.row for c in candidates if not c.unmet], choice.row, needs.question)
     alike = [one for one in usable if one is not nearest and _same_size(one, nearest)]
-    fastest_there = [_fastest(_candidates(one.table, needs), needs) for one in alike]
+    best_there = [_nearest_fit(_candidates(one.table, needs), needs) for one in alike]
     return Advice(
         needs,
         RECOMMENDED,
@@ -165,7 +164,7 @@ def advise(known: Iterable[Measured], needs: Needs) -> Advice:
         next((c for c in candidates if second and c.row is second), None),
         lead(choice.row, second, needs.question) if second else None,
         tuple(_relaxed(candidates, choice, needs)),
-        n_same=sum(c is not None and c.row.name == choice.row.name for c in fastest_there),
+        n_same=sum(not c.unmet and c.row.name == choice.row.name for c in best_there),
         n_alike=len(alike),
         candidates=tuple(candidates),
     )
@@ -173,21 +172,14 @@ def advise(known: Iterable[Measured], needs: Needs) -> Advice:
 
 def of_each_index(advice: Advice) -> list[Candidate]:
     """The fastest setting of each index that meets the needs, else its nearest miss; what is fit and fast first."""
-    by_name: dict[str, list[Candidate]] = {}
-    for candidate in advice.candidates:
-        by_name.setdefault(candidate.row.name, []).append(candidate)
-    found = [_fastest(of_one, advice.needs) or _nearest_miss(of_one, advice.needs) for of_one in by_name.values()]
+    by_name = grouped(advice.candidates, lambda candidate: candidate.row.name)
+    found = [_nearest_fit(of_one, advice.needs) for of_one in by_name.values()]
     return sorted(found, key=lambda c: (len(c.unmet), -statistics.median(advice.needs.question.samples(c.row))))
 
 
-def items_factor(table: IndexTable, needs: Needs) -> float:
-    """How many times the measured items are asked for."""
-    return needs.n_items / (table.n_items or math.nan)
-
-
-def dim_factor(table: IndexTable, needs: Needs) -> float:
-    """How many times the measured dimensions are asked for."""
-    return needs.dim / (table.dim or math.nan)
+def factors(table: IndexTable, needs: Needs) -> tuple[float, float]:
+    """How many times the measured items, and the measured dimensions, are asked for."""
+    return needs.n_items / (table.n_items or math.nan), needs.dim / (table.dim or math.nan)
 
 
 def _key(record: AnyRecord) -> tuple[str, str]:
@@ -203,7 +195,7 @@ def _is_usable(table: IndexTable, needs: Needs) -> bool:
 
 
 def _is_near(table: IndexTable, needs: Needs) -> bool:
-    items, dim = items_factor(table, needs), dim_factor(table, needs)
+    items, dim = factors(table, needs)
     return max(items, 1 / items) <= FAR_ITEMS and max(dim, 1 / dim) <= FAR_DIM
 
 
@@ -211,7 +203,7 @@ def _nearest(known: Sequence[Measured], needs: Needs) -> Measured:
     """By the logarithms of items and dimensions; of equally near ones that of most indexes, then the last recorded."""
 
     def distance(one: Measured) -> tuple[float, int]:
-        far = abs(math.log(items_factor(one.table, needs))) + abs(math.log(dim_factor(one.table, needs)))
+        far = sum(abs(math.log(factor)) for factor in factors(one.table, needs))
         return far, -len({row.name for row in reaching(one.table.rows, 0)})
 
     return min(sorted(known, key=lambda one: one.place, reverse=True), key=distance)
@@ -246,22 +238,21 @@ def _candidate(row: IndexRow, table: IndexTable, needs: Needs) -> Candidate:
     return Candidate(row, n_bytes, tuple(unmet))
 
 
-def _fastest(candidates: Iterable[Candidate], needs: Needs) -> Candidate | None:
-    fitting = [candidate for candidate in candidates if not candidate.unmet]
-    winner = best((candidate.row for candidate in fitting), needs.question)
-    return next((candidate for candidate in fitting if candidate.row is winner), None)
+def _fastest(candidates: Sequence[Candidate], needs: Needs) -> Candidate | None:
+    winner = best((candidate.row for candidate in candidates), needs.question)
+    return next((candidate for candidate in candidates if candidate.row is winner), None)
 
 
-def _nearest_miss(candidates: Sequence[Candidate], needs: Needs) -> Candidate:
-    """The fewest unmet needs, then the least by which they are missed, then the fastest."""
+def _nearest_fit(candidates: Sequence[Candidate], needs: Needs) -> Candidate:
+    """The fewest unmet needs, best none, then the least by which they are missed, then the fastest."""
 
     def missed_by(candidate: Candidate) -> tuple[int, float]:
         return len(candidate.unmet), math.prod(unmet.factor for unmet in candidate.unmet)
 
     least = min(map(missed_by, candidates))
-    nearest = [candidate for candidate in candidates if missed_by(candidate) == least]
-    fastest = best((candidate.row for candidate in nearest), needs.question)
-    return next(candidate for candidate in nearest if candidate.row is fastest)
+    fastest = _fastest([candidate for candidate in candidates if missed_by(candidate) == least], needs)
+    assert fastest is not None  # noqa: S101 - all candidates are timed
+    return fastest
 
 
 def _relaxed(candidates: Sequence[Candidate], choice: Candidate, needs: Needs) -> Iterable[Relaxed]:
@@ -271,11 +262,10 @@ def _relaxed(candidates: Sequence[Candidate], choice: Candidate, needs: Needs) -
         missing = [c for c in candidates if [unmet.need for unmet in c.unmet] == [need]]
         if need == "recall":
             missing = [c for c in missing if lower is not None and c.row.recall is not None and c.row.recall >= lower]
-        known = [replace(c, unmet=()) for c in missing if c.unmet[0].found is not None]
-        gained = _fastest(known, needs)
+        gained = _fastest([c for c in missing if c.unmet[0].found is not None], needs)
         if gained is None:
             continue
         won_by = lead(gained.row, choice.row, needs.question)
         if won_by.ratio and won_by.ratio.median > 1 and won_by.verdict != LEVEL:
-            found = next(c.unmet[0].found for c in missing if c.row is gained.row)
-            yield Relaxed(need, lower if need == "recall" and lower else found or 0.0, gained, won_by)
+            found = gained.unmet[0].found or 0.0
+            yield Relaxed(need, lower if need == "recall" and lower else found, gained, won_by)

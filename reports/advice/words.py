@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,8 +16,7 @@ from reports.advice.measured import (
     Measured,
     Needs,
     Unmet,
-    dim_factor,
-    items_factor,
+    factors,
     of_each_index,
 )
 from reports.charts import text
@@ -83,22 +83,15 @@ def as_json(advice: Advice) -> dict[str, Any]:
     needs, found = advice.needs, advice.measured
     return {
         "outcome": advice.outcome,
-        "needs": {
-            "recall": needs.recall,
-            "n_items": needs.n_items,
-            "dim": needs.dim,
-            "memory_bytes": needs.memory_bytes,
-            "build_s": needs.build_s,
-            "latency_s": needs.latency_s,
-            "threads": "all" if needs.all_threads else "1",
-        },
+        "needs": {name: value for name, value in asdict(needs).items() if name != "all_threads"}
+        | {"threads": "all" if needs.all_threads else "1"},
         "measured": _measured_json(found) if found else None,
         "index": _candidate_json(advice.choice, needs),
         "unmet": [_unmet_json(unmet) for unmet in advice.choice.unmet] if advice.choice else [],
         "runner_up": _candidate_json(advice.runner_up, needs),
-        "lead": _lead_json(advice.lead),
+        "lead": advice.lead and asdict(advice.lead),
         "relaxed": [
-            {"need": r.need, "value": r.value, "index": _candidate_json(r.candidate, needs), "lead": _lead_json(r.lead)}
+            {"need": r.need, "value": r.value, "index": _candidate_json(r.candidate, needs), "lead": asdict(r.lead)}
             for r in advice.relaxed
         ],
         "alike": {"n": advice.n_alike, "same_index": advice.n_same},
@@ -219,7 +212,7 @@ def _rests_on(found: Measured) -> str:
 
 
 def _carried(needs: Needs, table: IndexTable) -> list[str]:
-    items, dim = items_factor(table, needs), dim_factor(table, needs)
+    items, dim = factors(table, needs)
     if items == dim == 1:
         return []
     return [
@@ -291,21 +284,14 @@ def _candidate_json(candidate: Candidate | None, needs: Needs) -> dict[str, Any]
     if candidate is None:
         return None
     row = candidate.row
+    rate = _rate(row, needs)
     names = ("cell", "run_id", "name", "build", "query", "recall", "p50_s", "p95_s", "p99_s", "build_s")
     return {
         **{name: getattr(row, name) for name in (*names, "index_bytes", "resident_bytes")},
         "bytes_at_asked_size": candidate.n_bytes,
-        "queries_per_s": _spread_json(_rate(row, needs)),
-        "lost": {"value": row.lost.value, "low": row.lost.low, "high": row.lost.high} if row.lost else None,
+        "queries_per_s": rate and asdict(rate),
+        "lost": row.lost and asdict(row.lost),
     }
-
-
-def _lead_json(lead: answers.Lead | None) -> dict[str, Any] | None:
-    return {"ratio": _spread_json(lead.ratio), "verdict": lead.verdict} if lead else None
-
-
-def _spread_json(spread: Spread | None) -> dict[str, Any] | None:
-    return {"median": spread.median, "low": spread.low, "high": spread.high, "n": spread.n} if spread else None
 
 
 def _unmet_json(unmet: Unmet) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from reports.charts import text
 from reports.charts.drawing import COLOURS, GREY, Chart, Place, chart_of
 from reports.charts.svg import INK
-from reports.tables.front import Score, Scores
+from reports.tables.front import Scores
+from reports.tables.overview import OverviewRow
 
 _DOT = COLOURS["paddle"]
 _WIDTH = 4.7  # inches: as wide as a phone, so that it can be read there without scrolling
@@ -45,13 +46,13 @@ def draw(scores: Scores) -> Chart | None:
     return chart_of(figure, name, table, title, f"{title}: {said}.", places=places)
 
 
-def _row(axes: Axes, line: int, score: Score) -> list[Place]:
+def _row(axes: Axes, line: int, score: OverviewRow) -> list[Place]:
     estimate = score.estimate
     assert estimate is not None  # noqa: S101 - only finished scores are drawn
-    low, high = _interval(score)
-    axes.plot([low, high], [line, line], color=_DOT, linewidth=2, alpha=0.45, solid_capstyle="round")
-    if score.high - score.low > _APART:
-        axes.plot([score.low, score.high], [line, line], "|", color=_DOT, markersize=8)
+    axes.plot(_interval(score), [line, line], color=_DOT, linewidth=2, alpha=0.45, solid_capstyle="round")
+    low, high = _range(score)
+    if high - low > _APART:
+        axes.plot([low, high], [line, line], "|", color=_DOT, markersize=8)
     axes.plot([estimate.mean], [line], "o", color=_DOT, markersize=6.5)
     aside: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "va": "center", "annotation_clip": False}
     weight = "bold" if line == 0 else "normal"
@@ -75,19 +76,26 @@ def _popularity(axes: Axes, value: float) -> Place:
     return Place(axes, f"popularity: {text.metric(value)}", [value], [0])
 
 
-def _interval(score: Score) -> tuple[float, float]:
+def _interval(score: OverviewRow) -> tuple[float, float]:
     estimate = score.estimate
     if estimate is None or estimate.low is None or estimate.high is None:
-        return score.low, score.high
+        return _range(score)
     return estimate.low, estimate.high
 
 
-def _name(score: Score) -> list[str]:
+def _range(score: OverviewRow) -> tuple[float, float]:
+    """From the smallest to the largest of its frameworks."""
+    assert score.low is not None  # noqa: S101 - only finished scores are drawn
+    assert score.high is not None  # noqa: S101
+    return score.low, score.high
+
+
+def _name(score: OverviewRow) -> list[str]:
     return [text.drawn(score.model), *textwrap.wrap(text.drawn(score.variant), 24, max_lines=1, placeholder=" …")]
 
 
-def _said(score: Score) -> str:
+def _said(score: OverviewRow) -> str:
     """One model in words."""
     low, high = _interval(score)
-    shown = f"{text.plain(score.model)} {text.plain(score.variant)} {text.metrics(score.low, score.high)}"
+    shown = f"{text.plain(score.model)} {text.plain(score.variant)} {text.metrics(*_range(score))}"
     return f"{shown} (95 % interval {text.metric(low)} – {text.metric(high)})"

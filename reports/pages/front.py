@@ -19,8 +19,9 @@ from reports.pages import answer_cards, links, shell
 from reports.pages.badges import badges
 from reports.tables import front as facts
 from reports.tables.catalogues import RECALL, Catalogue
-from reports.tables.front import Front, Line, Score, Scores, Timing
+from reports.tables.front import Front, Line, Scores, Timing
 from reports.tables.leaderboard import Leaderboards
+from reports.tables.overview import OverviewRow
 
 if TYPE_CHECKING:
     from reports.pages.site import Run
@@ -211,7 +212,7 @@ def _catalogue_name(catalogue: Catalogue, found: Front) -> str:
     return named if alone else f"{named}, {catalogue.table.dataset}"
 
 
-def _agreement(score: Score) -> tuple[str, str]:
+def _agreement(score: OverviewRow) -> tuple[str, str]:
     """Whether its frameworks agree, and how many they are where that is all of them."""
     several = score.n_frameworks > 1
     words = score.badge.verdict.replace("not compared", "not comparable") if several else score.badge.verdict

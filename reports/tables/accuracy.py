@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from backends.registry import FRAMEWORKS
-from reports.tables.forming import first, objects, primary_metric, rows, tuples, values
+from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows, tuples, values
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 POPULARITY_VARIANTS = ("seen-filtered", "seen-kept")
 _FAMILIES = ("recall", "recall_micro", "ndcg", "ndcg_by_target", "hit_rate", "mrr", "precision", "map", "coverage")
 _N_FURTHER = 5
-_ROW = ["model", "variant", "backend", "mode", "device"]
 
 
 @dataclass(frozen=True)
@@ -65,26 +64,21 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class AccuracyRow:
+class AccuracyRow(Place):
     """One model, variant, backend and mode; `role` is model, popularity or oracle."""
 
-    model: str
-    variant: str
-    backend: str
-    mode: str
-    device: str
     role: str
     status: str
     reason: str
-    seeds: tuple[int, ...]
-    failed_seeds: tuple[int, ...]
-    primary: Estimate | None
-    further: tuple[float | None, ...]
-    oracle_share: float | None
-    published: Published | None
     badge: Badge
-    curve: tuple[CurvePoint, ...]
-    cells: tuple[str, ...]
+    further: tuple[float | None, ...]
+    seeds: tuple[int, ...] = ()
+    failed_seeds: tuple[int, ...] = ()
+    primary: Estimate | None = None
+    oracle_share: float | None = None
+    published: Published | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,33 +123,33 @@ def _rows(
     cells: pd.DataFrame, metric: str | None, further: Sequence[str], verdicts: Sequence[Verdict]
 ) -> tuple[AccuracyRow, ...]:
     """The rows of one table, of cells of which those that finished come first."""
-    table = cells.drop_duplicates(_ROW).set_index(_ROW, drop=False)
-    by_row = cells.set_index(_ROW)
+    table = cells.drop_duplicates(PLACE).set_index(PLACE, drop=False)
+    by_row = cells.set_index(PLACE)
     done, lost = by_row[~by_row["lost"]], by_row[by_row["lost"]]
     primary = _estimates(done).reindex(table.index)
-    means = done[[f"metrics/{name}" for name in further]].groupby(level=_ROW).mean().reindex(table.index)
+    means = done[[f"metrics/{name}" for name in further]].groupby(level=PLACE).mean().reindex(table.index)
     oracle = done.loc[done.index.get_level_values("model") == "oracle", "primary"].max()
-    named = [*_ROW, "dataset", "protocol", "own_variant", "settings/protocol"]
+    named = [*PLACE, "dataset", "protocol", "own_variant", "settings/protocol"]
     leading = table[named].to_dict("records")
     made = table.assign(
         role=table["model"].where(table["model"].isin(["popularity", "oracle"]), "model"),
         reason=table["reason"].fillna(""),
-        seeds=tuples(done["seed"], _ROW, table.index),
-        failed_seeds=tuples(lost["seed"], _ROW, table.index),
+        seeds=tuples(done["seed"], PLACE, table.index),
+        failed_seeds=tuples(lost["seed"], PLACE, table.index),
         primary=primary,
         further=objects(values(means), table.index),
         oracle_share=primary.map(lambda estimate: estimate.mean / oracle if oracle else None, na_action="ignore"),
         published=objects((_published(row, metric) for row in leading), table.index),
         badge=objects((_badge(row, verdicts) for row in leading), table.index),
-        curve=tuples(_curves(done, metric), _ROW, table.index),
-        cells=tuples(by_row["cell"], _ROW, table.index),
+        curve=tuples(_curves(done, metric), PLACE, table.index),
+        cells=tuples(by_row["cell"], PLACE, table.index),
     )
     return rows(made, AccuracyRow)
 
 
 def _estimates(done: pd.DataFrame) -> pd.Series:
     """Each row's mean over its seeds, with an interval over them or the bootstrap's of the first that has one."""
-    by_row = done[done["primary"].notna()].groupby(level=_ROW)
+    by_row = done[done["primary"].notna()].groupby(level=PLACE)
     found = by_row["primary"].agg(["mean", "sem", "count", "nunique"])
     half = found["sem"] * stats.t.ppf(0.975, found["count"] - 1)
     # Seeds that all give one figure (a model without chance in it) say nothing about its uncertainty.
@@ -173,7 +167,7 @@ def _curves(done: pd.DataFrame, metric: str | None) -> pd.Series:
     epoch = points.map(operator.itemgetter("epoch"))
     value = points.map(lambda point: point["metrics"].get(metric))
     found = pd.DataFrame({"epoch": epoch, "value": value}).dropna().astype({"value": float})
-    spread = found.groupby([*_ROW, "epoch"])["value"].agg(mean="mean", low="min", high="max").reset_index("epoch")
+    spread = found.groupby([*PLACE, "epoch"])["value"].agg(mean="mean", low="min", high="max").reset_index("epoch")
     return objects(rows(spread, CurvePoint), spread.index)
 
 
@@ -217,15 +211,8 @@ def _missing_popularity(variant: str, n_further: int) -> AccuracyRow:
         role="popularity",
         status="not run",
         reason="every figure is to be read against both popularity rows: run the popularity model here too",
-        seeds=(),
-        failed_seeds=(),
-        primary=None,
-        further=(None,) * n_further,
-        oracle_share=None,
-        published=None,
         badge=Badge("not compared", "not run", "not compared"),
-        curve=(),
-        cells=(),
+        further=(None,) * n_further,
     )
 
 

@@ -10,14 +10,14 @@ import pandas as pd
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import EXCUSED, said
-from reports.tables.forming import fields_of, objects, rows, tuples, values
+from reports.tables.forming import PLACE, Place, fields_of, objects, rows, tuples, values
 
-_ADAPTER = ["dataset", "model", "variant", "backend", "mode", "device"]
-_PLACE = ["backend", "mode", "device"]
+_ADAPTER = ["dataset", *PLACE]
+_FORM = ["backend", "mode", "device"]
 
 
 @dataclass(frozen=True)
-class LadderRow:
+class LadderRow(Place):
     """One adapter in one form and mode over all of its climbs: other seeds, other numbers of threads, once more.
 
     Attributes:
@@ -31,11 +31,6 @@ class LadderRow:
         divergence: the largest difference of the loss up to each step, relative; infinite where it is not finite.
     """
 
-    model: str
-    variant: str
-    backend: str
-    mode: str
-    device: str
     dataset: str
     failed: str
     excused: bool
@@ -198,7 +193,7 @@ def _same(trained: pd.DataFrame, by: list[str], distinct: str) -> pd.DataFrame:
     """Of each place how many groups have several distinct cells, and in how many of them all came out the same."""
     groups = trained.groupby(by).agg(several=(distinct, "nunique"), found=("hashes/trained", "nunique"))
     alike = groups.loc[groups["several"] > 1, "found"] == 1
-    return alike.groupby(level=_PLACE).agg(["size", "sum"])
+    return alike.groupby(level=_FORM).agg(["size", "sum"])
 
 
 def kill_rows(cells: pd.DataFrame) -> tuple[KillRow, ...]:

@@ -130,16 +130,17 @@ def wins_rows(answered: Sequence[TableAnswers]) -> tuple[WinsRow, ...]:
     return tuple(rows)
 
 
-def reaching(rows: Iterable[IndexRow], recall: float) -> list[IndexRow]:
-    """The finished rows that were timed by turns with others and reach an index recall."""
-    return [row for row in rows if row.in_group and row.recall is not None and row.recall >= recall]
+def reaching(rows: Iterable[IndexRow], recall: float, family: str = "") -> list[IndexRow]:
+    """The finished rows, of one family or all, that were timed by turns with others and reach an index recall."""
+    timed = (row for row in rows if row.in_group and row.name.startswith(family))
+    return [row for row in timed if row.recall is not None and row.recall >= recall]
 
 
 def best(rows: Iterable[IndexRow], question: Question) -> IndexRow | None:
     """The row with the best median; of equal ones the faster, and at last the one whose name comes first."""
     measured = [(spread, row) for row in rows if (spread := spread_of(question.samples(row)))]
     sign = -1 if question.more_is_better else 1
-    ranked = sorted(measured, key=lambda pair: (sign * pair[0].median, -_rate(pair[1]), _identity(pair[1])))
+    ranked = sorted(measured, key=lambda pair: (sign * pair[0].median, -pair[1].rate, _identity(pair[1])))
     return ranked[0][1] if ranked else None
 
 
@@ -181,8 +182,7 @@ def _answer(table: IndexTable, recall: float, question: Question) -> Answer:
 
 
 def _duel(table: IndexTable, recall: float) -> Duel:
-    entrants = reaching(table.rows, recall)
-    faiss, annoy = (best((r for r in entrants if r.name.startswith(family)), FASTEST) for family in ("faiss", "annoy"))
+    faiss, annoy = (best(reaching(table.rows, recall, family), FASTEST) for family in ("faiss", "annoy"))
     if faiss and annoy:
         return Duel(recall, faiss, annoy, _either_way(lead(faiss, annoy, FASTEST)))
     return Duel(recall, faiss, annoy, Lead(None, ALONE if faiss or annoy else UNREACHED))
@@ -198,10 +198,6 @@ def _wins(name: str, recall: float, asked: Sequence[Answer]) -> Wins:
     at_level = [answer for answer in asked if answer.recall == recall]
     won = [answer for answer in at_level if answer.winner and answer.winner.name == name]
     return Wins(recall, len(won), sum(answer.lead.verdict == AHEAD for answer in won), len(at_level))
-
-
-def _rate(row: IndexRow) -> float:
-    return row.qps.median if row.qps else 0.0
 
 
 def _identity(row: IndexRow) -> tuple[str, str, str, str]:

@@ -8,8 +8,8 @@ from itertools import groupby
 
 from reports.tables.answers import FASTEST, RECALL_LEVELS, Answer, Lead, TableAnswers, best, lead, reaching
 from reports.tables.leaderboard import Leaderboards
+from reports.tables.records import grouped
 from reports.tables.retrieval import IndexRow, IndexTable
-from reports.tables.spread import Spread
 
 RECALL = 0.95
 """The index recall at which indexes are compared; one of `RECALL_LEVELS`."""
@@ -87,7 +87,7 @@ def _fastest(answered: TableAnswers) -> Answer:
 
 
 def _over_annoy(row: IndexRow, table: IndexTable) -> Lead | None:
-    annoy = best((r for r in reaching(table.rows, RECALL) if r.name.startswith("annoy")), FASTEST)
+    annoy = best(reaching(table.rows, RECALL, "annoy"), FASTEST)
     return lead(row, annoy, FASTEST) if annoy and not row.name.startswith("annoy") else None
 
 
@@ -105,12 +105,7 @@ def catalogues(runs: Mapping[str, Leaderboards]) -> tuple[Catalogue, ...]:
 
 
 def _contestants(table: IndexTable) -> tuple[tuple[IndexRow, Lead | None], ...]:
-    entrants = reaching(table.rows, RECALL)
-    names = sorted({row.name for row in entrants})
-    fastest = [row for name in names if (row := best((r for r in entrants if r.name == name), FASTEST))]
-    fastest.sort(key=lambda row: (-_rate(row.qps), row.name))
+    by_name = grouped(reaching(table.rows, RECALL), lambda row: row.name)
+    fastest = [row for of_one in by_name.values() if (row := best(of_one, FASTEST))]
+    fastest.sort(key=lambda row: (-row.rate, row.name))
     return tuple((row, _over_annoy(row, table)) for row in fastest)
-
-
-def _rate(spread: Spread | None) -> float:
-    return spread.median if spread else 0.0

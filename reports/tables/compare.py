@@ -135,17 +135,10 @@ def _matched(a: Sequence[AnyRecord], b: Sequence[AnyRecord]) -> tuple[list[Pair]
     """Cells of one name and the same settings first, then of what is left those of one name, where there is one."""
     left, right = ({_whole_name(record): record for record in side} for side in (a, b))
     pairs = [(left.pop(name), right.pop(name)) for name in [name for name in left if name in right]]
-    of_left, of_right = _by_name(left.values()), _by_name(right.values())
+    of_left, of_right = grouped(left.values(), _name), grouped(right.values(), _name)
     alone = [name for name, of_name in of_left.items() if len(of_name) == len(of_right.get(name, ())) == 1]
     pairs += [(of_left.pop(name)[0], of_right.pop(name)[0]) for name in alone]
     return pairs, list(itertools.chain(*of_left.values())), list(itertools.chain(*of_right.values()))
-
-
-def _by_name(records: Iterable[AnyRecord]) -> dict[str, list[AnyRecord]]:
-    found: dict[str, list[AnyRecord]] = {}
-    for record in records:
-        found.setdefault(_name(record), []).append(record)
-    return found
 
 
 def _name(record: AnyRecord) -> str:
@@ -186,7 +179,8 @@ def _same_machine(pair: Pair) -> bool:
 def _metrics(pairs: Sequence[Pair]) -> Iterator[Change]:
     judged = [pair for pair in pairs if isinstance(pair[1], Train | Index) and _measure(pair)]
     by_query = [pair for pair in judged if _has_same_queries(pair)]
-    for _, of_split in grouped(by_query, lambda pair: (pair[1].hashes.get("split"), _measure(pair))):
+    of_splits = grouped(by_query, lambda pair: (pair[1].hashes.get("split", ""), _measure(pair)))
+    for _, of_split in sorted(of_splits.items()):
         yield from _by_query(of_split)
     for a, b in (pair for pair in judged if not _has_same_queries(pair)):
         name = _measure((a, b))
@@ -232,7 +226,8 @@ def _change(pair: Pair, name: str, half: float, noise: Noise) -> Change:
 
 
 def _rates(pairs: Sequence[Pair]) -> Iterator[Change]:
-    for (_, name), of_kind in grouped(_timed(pairs), lambda item: (item[0][1].kind, item[1])):
+    of_kinds = grouped(_timed(pairs), lambda item: (item[0][1].kind, item[1]))
+    for (_, name), of_kind in sorted(of_kinds.items()):
         logs = [tuple(np.log(record.samples(name)) for record in pair) for pair, _ in of_kind]
         ratios = np.array([statistics.median(b) - statistics.median(a) for a, b in logs])
         scatter = float(stats.median_abs_deviation(ratios, scale="normal")) if len(ratios) >= FEWEST_RATIOS else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import starmap
 from typing import Any, TypeVar
 
@@ -12,6 +13,18 @@ import pandas as pd
 from datasets.errors import InputError
 
 Row = TypeVar("Row")
+PLACE = ["model", "variant", "backend", "mode", "device"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a row is of; it begins with the columns that `PLACE` names."""
+
+    model: str
+    variant: str
+    backend: str
+    mode: str
+    device: str
 
 
 def rows(table: pd.DataFrame, kind: type[Row]) -> tuple[Row, ...]:

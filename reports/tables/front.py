@@ -9,14 +9,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TypeAlias
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from datasets import DATASETS
-from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Estimate, Published
+from reports.tables.accuracy import AccuracyTable
 from reports.tables.catalogues import Catalogue, SizeAnswer, catalogues, size_answers
 from reports.tables.leaderboard import Leaderboards
+from reports.tables.overview import OverviewRow
 from reports.tables.throughput import ThroughputRow, ThroughputTable
 
 Runs: TypeAlias = Mapping[str, Leaderboards]  # name of the run -> its leaderboards
@@ -70,37 +70,14 @@ class KindAnswer:
 
 
 @dataclass(frozen=True)
-class Score:
-    """One model and variant on one data set, over its frameworks and modes.
-
-    Attributes:
-        role: model, popularity or oracle.
-        estimate: that of the framework in the middle, None where none finished.
-        low, high: the smallest and the largest of the frameworks' means.
-        n_frameworks: how many finished.
-    """
-
-    model: str
-    variant: str
-    role: str
-    status: str
-    estimate: Estimate | None
-    low: float
-    high: float
-    n_frameworks: int
-    published: Published | None
-    badge: Badge
-
-
-@dataclass(frozen=True)
 class Scores:
     """One data set and protocol: its models from the best to the worst, those without a figure last."""
 
     run: str
     table: AccuracyTable
     is_generated: bool
-    models: tuple[Score, ...]
-    popularity: Score | None
+    models: tuple[OverviewRow, ...]
+    popularity: OverviewRow | None
 
     @property
     def n_compared(self) -> int:
@@ -108,7 +85,7 @@ class Scores:
         return sum(score.n_frameworks > 1 for score in self.models)
 
     @property
-    def finished(self) -> list[Score]:
+    def finished(self) -> list[OverviewRow]:
         return [score for score in self.models if score.estimate]
 
 
@@ -120,7 +97,7 @@ class Line:
     """
 
     scores: Scores
-    best: Score
+    best: OverviewRow
     n_variants: int
     above: float | None
     timing: Timing | None
@@ -219,7 +196,7 @@ def _chosen(runs: Runs) -> tuple[tuple[Scores, ...], tuple[Scores, ...]]:
     Trainings in one framework alone are made to choose a setting, or to have vectors for the indexes: they stand
     aside where there are others. Of two runs on one data set and protocol the one that compared more models counts.
     """
-    found = [_scores(run, table) for run, of in runs.items() for table in of.accuracy]
+    found = [_scores(run, table, of.overview) for run, of in runs.items() for table in of.accuracy]
     found = [of for of in found if of.models]
     compared = [of for of in found if of.n_compared or not any(_trains(score.model) for score in of.models)]
     places: dict[tuple[str, ...], Scores] = {}
@@ -235,39 +212,17 @@ def _weight(of: Scores) -> tuple[int, int]:
     return of.n_compared, len(of.models)
 
 
-def _scores(run: str, table: AccuracyTable) -> Scores:
-    def name(row: AccuracyRow) -> tuple[str, str]:
-        return row.model, row.variant
-
-    by_model = groupby(sorted(table.rows, key=name), key=name)
-    scores = [_score(list(rows)) for _, rows in by_model]
-    models = [score for score in scores if score.role == "model"]
-    models.sort(key=lambda s: (s.estimate is None, -_figure(s), s.model, s.variant))
-    popularity = [score for score in scores if score.role == "popularity" and score.estimate]
+def _scores(run: str, table: AccuracyTable, overview: Sequence[OverviewRow]) -> Scores:
+    own = [row for row in overview if (row.dataset, row.protocol) == (table.dataset, table.protocol)]
+    models = [row for row in own if row.role == "model"]
+    models.sort(key=lambda row: (row.estimate is None, -_figure(row), row.model, row.variant))
+    popularity = [row for row in own if row.role == "popularity" and row.estimate]
     known = DATASETS.get(table.dataset)
     is_generated = known is not None and known.origin == "embedded"
     return Scores(run, table, is_generated, tuple(models), max(popularity, key=_figure, default=None))
 
 
-def _score(rows: Sequence[AccuracyRow]) -> Score:
-    finished = sorted((row for row in rows if row.primary), key=lambda row: row.primary.mean if row.primary else 0.0)
-    middle = finished[(len(finished) - 1) // 2] if finished else rows[0]
-    means = [row.primary.mean for row in finished if row.primary] or [0.0]
-    return Score(
-        model=middle.model,
-        variant=middle.variant,
-        role=middle.role,
-        status=middle.status,
-        estimate=middle.primary,
-        low=means[0],
-        high=means[-1],
-        n_frameworks=len({row.backend for row in finished}),
-        published=middle.published,
-        badge=middle.badge,
-    )
-
-
-def _figure(score: Score) -> float:
+def _figure(score: OverviewRow) -> float:
     return score.estimate.mean if score.estimate else -math.inf
 
 
@@ -281,7 +236,7 @@ def _lines(of: Scores, timings: Sequence[Timing]) -> list[Line]:
     return lines
 
 
-def _timing(of: Scores, score: Score, timings: Sequence[Timing]) -> Timing | None:
+def _timing(of: Scores, score: OverviewRow, timings: Sequence[Timing]) -> Timing | None:
     """Of the same run if it can be, of the same variant before another, with PyTorch eager before without it."""
     place = (of.table.dataset, of.table.protocol, score.model)
     own = [t for t in timings if (t.table.dataset, t.table.protocol, t.table.model) == place]

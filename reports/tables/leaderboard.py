@@ -14,7 +14,7 @@ from benchmarks.records import AnyRecord, Machine
 from reports.tables import agreement
 from reports.tables.accuracy import AccuracyTable, accuracy_tables
 from reports.tables.answers import TableAnswers, WinsRow, table_answers, wins_rows
-from reports.tables.forming import counts, rows, values
+from reports.tables.forming import PLACE, Place, counts, rows, values
 from reports.tables.frame import frame_of
 from reports.tables.maps import ItemMapTable, item_map_tables
 from reports.tables.overview import OverviewRow, overview_rows
@@ -29,15 +29,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FailureRow:
+class FailureRow(Place):
     """One cell that has no figures, and why."""
 
     kind: str
-    model: str
-    variant: str
-    backend: str
-    mode: str
-    device: str
     dataset: str
     protocol: str
     index: str
@@ -175,7 +170,7 @@ def _failures(cells: pd.DataFrame) -> tuple[FailureRow, ...]:
     failed = cells[cells["status"] != "ok"]
     settings = (failed["build"].fillna("") + ", " + failed["query"].fillna("")).str.strip(", ")
     index = (failed["index"] + " " + settings + ", vectors of " + source_of(failed)).fillna("")
-    order = ["dataset", "protocol", "kind", "model", "variant", "backend", "mode", "device", "index", "seed", "cell"]
+    order = ["dataset", "protocol", "kind", *PLACE, "index", "seed", "cell"]
     return rows(failed.assign(index=index).sort_values(order), FailureRow)
 
 

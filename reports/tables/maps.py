@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.tables.forming import fields_of, first, rows
+from reports.tables.forming import PLACE, Place, fields_of, first, rows
 
 _TABLE = ["dataset", "protocol"]
 
 
 @dataclass(frozen=True)
-class ItemMap:
+class ItemMap(Place):
     """One model's map.
 
     Attributes:
@@ -23,11 +23,6 @@ class ItemMap:
             would if neighbours were drawn at random.
     """
 
-    model: str
-    variant: str
-    backend: str
-    mode: str
-    device: str
     seed: int
     status: str
     reason: str
@@ -69,4 +64,4 @@ def _rows(cells: pd.DataFrame) -> tuple[ItemMap, ...]:
         chance=cells.get("metrics/neighbour_category_chance"),
         lost=cells["status"] != "ok",
     )
-    return rows(made.sort_values(["lost", "model", "variant", "backend", "mode", "device", "seed"]), ItemMap)
+    return rows(made.sort_values(["lost", *PLACE, "seed"]), ItemMap)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Published
-from reports.tables.spread import Spread
+from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Estimate, Published
+from reports.tables.records import grouped
 from reports.tables.throughput import ThroughputTable
 
 
@@ -16,9 +15,12 @@ class OverviewRow:
     """One model on one data set, over all frameworks and modes.
 
     Attributes:
+        role: model, popularity or oracle.
+        estimate: that of the framework in the middle, None where none finished.
         low, high: smallest and largest of the frameworks' figures, None where none finished.
+        n_frameworks: how many finished.
         above: the smallest figure less that of the better popularity row, None where either is missing.
-        fastest, ratio: the framework and mode with the highest training throughput, and what it is of the slowest.
+        fastest: the framework and mode with the highest training throughput.
         untimed: who was to be timed too and was not, and why.
     """
 
@@ -29,13 +31,14 @@ class OverviewRow:
     role: str
     status: str
     metric: str | None
+    estimate: Estimate | None
     low: float | None
     high: float | None
+    n_frameworks: int
     above: float | None
     published: Published | None
     badge: Badge
     fastest: str | None
-    ratio: Spread | None
     untimed: tuple[str, ...]
 
 
@@ -48,33 +51,31 @@ def _rows(table: AccuracyTable, timed: Sequence[ThroughputTable]) -> list[Overvi
     def name(row: AccuracyRow) -> tuple[str, str]:
         return row.model, row.variant
 
-    ranked = list(dict.fromkeys(map(name, table.rows)))
     popularity = max((r.primary.mean for r in table.rows if r.role == "popularity" and r.primary), default=None)
-    by_model = sorted(table.rows, key=lambda row: ranked.index(name(row)))
-    return [_row(table, list(rows), popularity, timed) for _, rows in groupby(by_model, key=name)]
+    return [_row(table, rows, popularity, timed) for rows in grouped(table.rows, name).values()]
 
 
 def _row(
     table: AccuracyTable, rows: Sequence[AccuracyRow], popularity: float | None, timed: Sequence[ThroughputTable]
 ) -> OverviewRow:
     first = rows[0]
-    means = [row.primary.mean for row in rows if row.primary]
-    low, high = (min(means), max(means)) if means else (None, None)
+    found = sorted((row.primary for row in rows if row.primary), key=lambda estimate: estimate.mean)
+    low, high = (found[0].mean, found[-1].mean) if found else (None, None)
     place = (table.dataset, table.protocol, first.model, first.variant)
     own = [t for t in timed if (t.dataset, t.protocol, t.model, t.variant) == place]
-    rated = [(row.to_slowest, f"{row.backend} {row.mode}") for t in own for row in t.rows if row.to_slowest]
-    ratio, fastest = max(rated, key=lambda pair: (pair[0].median, pair[1]), default=(None, None))
+    rated = [(row.to_slowest.median, f"{row.backend} {row.mode}") for t in own for row in t.rows if row.to_slowest]
     return OverviewRow(
         *place,
         role=first.role,
         status=first.status,
         metric=table.metric,
+        estimate=found[(len(found) - 1) // 2] if found else None,
         low=low,
         high=high,
+        n_frameworks=len({row.backend for row in rows if row.primary}),
         above=low - popularity if first.role == "model" and low is not None and popularity is not None else None,
         published=first.published,
         badge=first.badge,
-        fastest=fastest,
-        ratio=ratio,
+        fastest=max(rated)[1] if rated else None,
         untimed=tuple(dict.fromkeys(words for t in own for words in t.missing)),
     )

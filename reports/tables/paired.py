@@ -10,11 +10,10 @@ import pandas as pd
 
 from backends.registry import FRAMEWORKS
 from benchmarks.resampling import interval, resampled
-from reports.tables.forming import first, objects, primary_metric, rows
+from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows
 
 N_RESAMPLES = 2000
 _TABLE = ["dataset", "protocol"]
-_ROW = ["model", "variant", "backend", "mode", "device"]
 Floats = npt.NDArray[np.float64]
 
 
@@ -28,14 +27,9 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class PairedRow:
+class PairedRow(Place):
     """One model, variant, backend and mode; a difference for each baseline, None from itself."""
 
-    model: str
-    variant: str
-    backend: str
-    mode: str
-    device: str
     n_seeds: int
     differences: tuple[Difference | None, ...]
 
@@ -61,8 +55,8 @@ def paired_tables(cells: pd.DataFrame) -> tuple[PairedTable, ...]:
 
 def _table(cells: pd.DataFrame) -> PairedTable | None:
     metric = primary_metric(cells)
-    of_cell = pd.DataFrame([scores["values"] for scores in cells["scores"]], pd.MultiIndex.from_frame(cells[_ROW]))
-    of_row = of_cell.groupby(level=_ROW)
+    of_cell = pd.DataFrame([scores["values"] for scores in cells["scores"]], pd.MultiIndex.from_frame(cells[PLACE]))
+    of_row = of_cell.groupby(level=PLACE)
     values = of_row.mean()
     weights = np.array(cells["scores"].iloc[0]["weights"])
     best_first = values.loc[values.sum(axis=1).sort_values(ascending=False, kind="stable").index]

@@ -40,12 +40,12 @@ def prepare(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     return chosen
 
 
-def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key, list[Row]]]:
-    """Records, or parts of them, by key, keys in their order of representation (they may hold None)."""
+def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    """Records, or parts of them, by key, both in the order in which they come."""
     groups: dict[Key, list[Row]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
-    return sorted(groups.items(), key=lambda item: repr(item[0]))
+    return groups
 
 
 def _identity(record: AnyRecord) -> tuple[object, ...]:
@@ -58,13 +58,13 @@ def _identity(record: AnyRecord) -> tuple[object, ...]:
 
 def _told_apart(records: Sequence[AnyRecord]) -> list[AnyRecord]:
     """Records whose protocol and variant each mean one thing within a dataset."""
-    labelled = []
-    for _, of_protocol in grouped(records, lambda r: (r.dataset, r.protocol)):
-        labelled += _labelled(of_protocol, "protocol", _protocol_settings)
-    told = []
-    for _, of_variant in grouped(labelled, lambda r: (r.dataset, r.protocol, r.model, r.variant)):
+    labelled: list[AnyRecord] = []
+    for of_protocol in grouped(records, lambda r: (r.dataset, r.protocol)).values():
+        labelled += _labelled(of_protocol, "protocol", lambda record: dict(record.settings.get("protocol", {})))
+    told: list[AnyRecord] = []
+    for of_variant in grouped(labelled, lambda r: (r.dataset, r.protocol, r.model, r.variant)).values():
         told += _labelled(of_variant, "variant", lambda record: spec_settings(record.settings))
-    # Grouping has sorted them by name; what comes later still has to count.
+    # Grouping has moved them; what comes later still has to count.
     place = {record.cell: place for place, record in enumerate(records)}
     return sorted(told, key=lambda record: place[record.cell])
 
@@ -87,10 +87,6 @@ def _labelled(
     return labels
 
 
-def _protocol_settings(record: AnyRecord) -> dict[str, Any]:
-    return dict(record.settings.get("protocol", {}))
-
-
 def spec_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the model was asked to be: not what was found while it ran, nor how it was judged."""
     others = {"protocol", "primary_metric", "source", "n_items", "dim", "n_queries", "n_interests"}
@@ -105,7 +101,7 @@ def _refuse_mixture(records: Sequence[AnyRecord]) -> None:
             f"records of machines {' and '.join(machines)} are mixed; report them apart: use one results folder a "
             "machine"
         )
-    for dataset, of_one in grouped(records, lambda r: r.dataset):
+    for dataset, of_one in sorted(grouped(records, lambda r: r.dataset).items()):
         hashes = sorted({record.hashes["dataset"] for record in of_one if "dataset" in record.hashes})
         if len(hashes) > 1:
             raise InputError(

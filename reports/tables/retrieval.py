@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmarks.agreement.verdict import said
-from reports.tables.forming import by_group, first, objects, primary_metric, rows
+from reports.tables.forming import PLACE, by_group, first, objects, primary_metric, rows
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 _RECALL = "index_recall@"
-_TABLE = ["dataset", "protocol", "model", "variant", "backend", "mode", "device", "threads", "seed"]
+_TABLE = ["dataset", "protocol", *PLACE, "threads", "seed"]
 """Seeds are other vectors: rows of two seeds are not points of one curve."""
 _RANK = ["failed", "other", "name", "build", "reached", "slowness", "query"]
 
@@ -60,13 +60,17 @@ class IndexRow:
     p95_windows: tuple[float, ...]
     p99_s: float | None
     build_s: float | None
-    save_s: float | None
     load_s: Spread | None
     call_overhead: Spread | None
     index_bytes: int | None
     resident_bytes: int | None
     in_group: bool
     on_front: bool
+
+    @property
+    def rate(self) -> float:
+        """Queries a second, 0 where they were not taken."""
+        return self.qps.median if self.qps else 0.0
 
 
 @dataclass(frozen=True)
