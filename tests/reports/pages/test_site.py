@@ -110,6 +110,7 @@ def test_a_section_without_anything_to_show_has_no_page():
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_pages_are_well_formed_with_scoped_heads_and_live_links(site, name):
     page = Page(site[name])
+    assert ">dataset</th>" not in site[name]  # readers know it as a data set, on all pages
     assert page.open == []
     assert set(page.heads) <= {"col", "row"}
     assert len(page.ids) == len(set(page.ids))
