@@ -171,6 +171,8 @@ def chart_of(
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         # Names may leave no room for the axes: the picture is small then, and nothing that a user could mend.
         warnings.filterwarnings("ignore", "constrained_layout not applied", UserWarning)
+        # Text stays text: the reader's own fonts have the letters that the one measured with has not.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
         figure.savefig(file, format="svg", metadata=_METADATA)
     drawn = for_page(file.getvalue(), name, title, description)
     # Only now has the layout been made that says where the axes are.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.charts import text
-from reports.pages import links
+from reports.pages.links import Where
 from reports.tables.answers import LEVEL
 from reports.tables.catalogues import RECALL, SizeAnswer
 from reports.tables.front import Front, KindAnswer, Scores
@@ -45,7 +45,7 @@ class Card:
     further_title: str = ""
 
 
-def cards(found: Front) -> tuple[Card, ...]:
+def cards(found: Front, where: Where) -> tuple[Card, ...]:
     """All three, whether they have an answer or not."""
     real = [of for of in found.scores if not of.is_generated]
     generated = [of for of in found.scores if of.is_generated]
@@ -55,16 +55,16 @@ def cards(found: Front) -> tuple[Card, ...]:
             "which-framework",
             "Which framework?",
             "Training speed-up over PyTorch eager, by kind of model. Contestants ran interleaved in the same session.",
-            tuple(_framework(kind) for kind in found.kinds),
+            tuple(_framework(kind, where) for kind in found.kinds),
             "No training was timed here.",
         ),
         Card(
             "which-model",
             "Which model?",
             "The best model on each data set, with its 95 % interval, beside popularity.",
-            tuple(_model(of) for of in shown if of.finished),
+            tuple(_model(of, where) for of in shown if of.finished),
             "No model was trained and scored here.",
-            tuple(_model(of) for of in folded if of.finished),
+            tuple(_model(of, where) for of in folded if of.finished),
             "Generated data sets",
         ),
         Card(
@@ -72,15 +72,15 @@ def cards(found: Front) -> tuple[Card, ...]:
             "Which index?",
             f"The fastest at index recall {RECALL:g} or more, by size of the catalogue: queries per second, and as a "
             "multiple of Annoy’s.",
-            tuple(_index(size) for size in found.sizes),
+            tuple(_index(size, where) for size in found.sizes),
             "No index was measured here.",
         ),
     )
 
 
-def _framework(kind: KindAnswer) -> Item:
+def _framework(kind: KindAnswer, where: Where) -> Item:
     evidence = (kind.compared or kind.others)[:1]
-    href = links.throughput(evidence[0].run, evidence[0].table) if evidence else None
+    href = where(evidence[0].table) if evidence else None
     if kind.winner is None:
         return Item(kind.kind, href, "not timed")
     name = f"{text.framework(kind.winner[0])} {kind.winner[1]}"
@@ -97,7 +97,7 @@ def _framework(kind: KindAnswer) -> Item:
     return Item(kind.kind, href, aside, name, low if low == high else f"{low.rstrip('×')}–{high}")
 
 
-def _model(of: Scores) -> Item:
+def _model(of: Scores, where: Where) -> Item:
     first = of.finished[0]
     estimate = first.estimate
     assert estimate is not None  # noqa: S101 - only finished scores are asked for
@@ -115,7 +115,7 @@ def _model(of: Scores) -> Item:
     return Item(
         of=of.table.dataset,
         form=of.table.protocol,
-        href=links.accuracy(of.run, of.table),
+        href=where(of.table),
         answer=first.model,
         variant=first.variant,
         figure=text.metric(estimate.mean),
@@ -124,10 +124,10 @@ def _model(of: Scores) -> Item:
     )
 
 
-def _index(size: SizeAnswer) -> Item:
+def _index(size: SizeAnswer, where: Where) -> Item:
     table, winner = size.answered.table, size.answer.winner
     of = f"{table.n_items:,} items" if table.n_items else "size not recorded"
-    href = links.retrieval(size.run, table)
+    href = where(table)
     if winner is None:
         return Item(of, href, "no index reaches it")
     aside = [" ".join(part for part in (winner.build, winner.query) if part)]

@@ -75,6 +75,7 @@ class Block:
         group: closed blocks of a page that one chooses from are grouped by this.
         is_detail: whether it belongs at the end of a page, below all that matters more.
         is_first: whether it opens the page, as one with those of other runs.
+        shows: the table of figures that it is about: what links to that table leads here.
     """
 
     title: str
@@ -87,6 +88,7 @@ class Block:
     anchor: str = ""
     is_detail: bool = False
     is_first: bool = False
+    shows: object | None = None
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class _Count:
     title: str = ""
 
 
-def files(runs: Sequence[Run], pages: Sequence[Page]) -> dict[str, str]:
+def files(runs: Sequence[Run], pages: Sequence[Page], where: links.Where) -> dict[str, str]:
     """The front page and its two pictures for a README, by their paths inside of the site's folder.
 
     Runs are given in the order of their importance.
@@ -89,7 +89,7 @@ def files(runs: Sequence[Run], pages: Sequence[Page]) -> dict[str, str]:
         drawn = [(catalogue, recall.draw(catalogue)) for catalogue in found.catalogues]
         largest = recall.draw(found.catalogues[-1], titled=True) if found.catalogues else None
         plots = [(scores, chart) for scores in found.scores if (chart := dots.draw(scores))]
-    made = {"index.html": _render(runs, pages, found, plots, drawn)}
+    made = {"index.html": _render(runs, pages, found, plots, drawn, where=where)}
     made |= {"heat-map.svg": heat.file_text} if heat else {}
     return made | ({"recall-queries.svg": largest.file_text} if largest else {})
 
@@ -100,6 +100,8 @@ def _render(
     found: Front,
     plots: Sequence[tuple[Scores, Chart]],
     drawn: Sequence[tuple[Catalogue, Chart]],
+    *,
+    where: links.Where,
 ) -> str:
     style, script = shell.asset("site.css", "front.css"), shell.asset("site.js", "front.js")
     there = {page.file for page in pages}
@@ -112,7 +114,7 @@ def _render(
         script_hash=shell.policy_hash(script),
         drawing=shell.drawing,
         points=shell.points,
-        links=links,
+        where=where,
         text=text,
         day=max(facts.newest(run.leaderboards) for run in runs),
         first=_ran(runs[0]),
@@ -125,14 +127,14 @@ def _render(
         licence=_licence(citation),
         left_out=[(run.name, sentence) for run in runs for sentence in run.leaderboards.left_out],
         overhead=_overhead(runs),
-        cards=answer_cards.cards(found),
+        cards=answer_cards.cards(found, where),
         heads=[(text.framework(backend), mode) for backend, mode in found.contestants],
         heat=[(timing, _shades(timing, found)) for timing in found.timings if timing.has_baseline],
         unheated=[(timing, _fastest(timing)) for timing in found.timings if not timing.has_baseline],
         plots=plots,
         catalogues=[(catalogue, chart, _catalogue_name(catalogue, found)) for catalogue, chart in drawn],
         trust=_trust(runs, there),
-        lines=[(line, _agreement(line.best), _trained_by(line)) for line in found.lines],
+        lines=[(line, _agreement(line.best), _trained_by(line, where)) for line in found.lines],
         aside=found.aside,
         there=there,
         rest=[page for page in pages if page.file != "index.html"],
@@ -219,7 +221,7 @@ def _agreement(score: OverviewRow) -> tuple[str, str]:
     return words, f"all {score.n_frameworks}" if several and words == "agrees" else ""
 
 
-def _trained_by(line: Line) -> tuple[str, str, str]:
+def _trained_by(line: Line, where: links.Where) -> tuple[str, str, str]:
     """Framework and mode that train it fastest, over PyTorch eager, and the page where that stands."""
     row = line.timing.fastest if line.timing else None
     if row is None or line.timing is None:
@@ -228,7 +230,7 @@ def _trained_by(line: Line) -> tuple[str, str, str]:
     aside = ", ".join(filter(None, (other, *line.timing.table.missing)))
     name = f"{text.framework(row.backend)} {row.mode}" + (f" ({aside})" if aside else "")
     speed_up = text.times(row.to_torch_eager.median) if row.to_torch_eager else "eager not timed"
-    return name, speed_up, links.throughput(line.timing.run, line.timing.table)
+    return name, speed_up, where(line.timing.table)
 
 
 def _trust(runs: Sequence[Run], there: set[str]) -> list[_Count]:

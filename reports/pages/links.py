@@ -1,11 +1,14 @@
-"""Where on the site a table stands: page and anchor, made of what the table is of, so that it lasts."""
+"""Where on the site something stands: page and anchor, made of what it is, so that it lasts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from reports.charts import text
-from reports.tables.accuracy import AccuracyTable
-from reports.tables.retrieval import IndexTable
-from reports.tables.throughput import ThroughputTable
+
+Where: TypeAlias = Callable[[object], str]
+"""Page and anchor of the block that shows a table of figures; a KeyError where none does."""
 
 
 def block(page: str, run: str, title: str) -> str:
@@ -16,16 +19,3 @@ def block(page: str, run: str, title: str) -> str:
 def anchor(run: str, title: str) -> str:
     """The id of a block on its page."""
     return text.slug(*filter(None, ("part", run, title)))
-
-
-def accuracy(run: str, table: AccuracyTable) -> str:
-    return block("accuracy", run, f"{table.dataset} / {table.protocol}")
-
-
-def throughput(run: str, table: ThroughputTable) -> str:
-    return block("throughput", run, f"{table.model} {table.variant} on {table.dataset}")
-
-
-def retrieval(run: str, table: IndexTable) -> str:
-    key = (table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads))
-    return f"retrieval.html#{text.slug(*filter(None, ('set', run, *key)))}"

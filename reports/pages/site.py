@@ -107,6 +107,13 @@ class _Page:
         return found if len(found) > 1 else []
 
     @property
+    def blocks(self) -> Iterator[_ShownBlock]:
+        """All of them, wherever they stand."""
+        yield from self.first
+        for part in (*self.parts, *self.details):
+            yield from part.blocks
+
+    @property
     def below(self) -> list[str]:
         """What stands under the details: runs that are beside the point, and parts of the others."""
         found = []
@@ -136,7 +143,12 @@ def files(runs: Sequence[Run]) -> dict[str, str]:
     ordered.append(_Page(glossary.FILE, "Glossary", glossary.LEAD, terms=glossary.terms()))
     shown = {page.file: _render(page, ordered) for page in ordered[1:]}
     pictures = badges([run.leaderboards for run in runs])
-    return front.files(runs, ordered) | shown | {f"badges/{badge.name}.svg": badge.svg for badge in pictures}
+    at = {id(block.of.shows): f"{page.file}#{block.anchor}" for page in ordered for block in page.blocks}
+    return (
+        front.files(runs, ordered, lambda table: at[id(table)])
+        | shown
+        | {f"badges/{badge.name}.svg": badge.svg for badge in pictures}
+    )
 
 
 def _add(page: _Page, run: Run, section: Section, *, aside: bool) -> None:

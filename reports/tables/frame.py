@@ -13,6 +13,7 @@ import pandas as pd
 
 from benchmarks.harness import mixture, store
 from benchmarks.records import AnyRecord, fields
+from datasets.errors import InputError
 from reports.tables.forming import fields_of, or_empty
 from reports.tables.readable import without_folders
 from reports.tables.records import prepare
@@ -67,7 +68,9 @@ def frame(*results: str | Path) -> pd.DataFrame:
 
     What was not measured, or does not apply to a kind of cell, is missing (NaN or <NA>). Of what was taken in several
     windows a column holds the median. Seeds are rows of their own: a mean over them is a `groupby` away, as in
-    `reports.frame("RESULTS").query("kind == 'train'").groupby(["model", "backend"])["primary"].mean()`.
+    `reports.frame("RESULTS").query("kind == 'train'").groupby(["model", "backend"])["primary"].mean()`. Columns of
+    dtype object hold what Parquet has no type for; `cells.loc[:, cells.dtypes != "object"].to_parquet("cells.parquet")`
+    keeps all others.
 
     Columns:
         run: str, the name of the results folder, its whole path where two have the same name.
@@ -102,9 +105,12 @@ def frame(*results: str | Path) -> pd.DataFrame:
             map of the items, each query's score, remarks, and the machine; None where there is none.
 
     Raises:
-        InputError: a folder has no records, or invalid ones.
+        InputError: no folder is named, or one has no records, or invalid ones.
     """
-    folders = [folder for named in results for folder in store.folders(Path(named))]
+    # A folder that is named twice, or beside the one that it lies in, counts once.
+    folders = list(dict.fromkeys(folder.resolve() for named in results for folder in store.folders(Path(named))))
+    if not folders:
+        raise InputError("no results folder is named: name one or several, as in reports.frame('RESULTS')")
     names = [folder.name for folder in folders]
     cells: list[pd.DataFrame] = []
     left_out: list[str] = []

@@ -6,10 +6,10 @@ function startPicker(picker) {
     for (const choice of choices) choice.hidden = choice.id !== name;
   };
   const fromAddress = () => {
-    const name = decodeURIComponent(location.hash.slice(1));
-    if (!choices.some((choice) => choice.id === name)) return;
-    show(name);
-    document.getElementById(name).scrollIntoView();
+    const target = targetOf(location.hash);
+    if (!choices.includes(target)) return;
+    show(target.id);
+    target.scrollIntoView();
   };
   picker.querySelector("fieldset").hidden = false;
   show(radios.find((radio) => radio.checked).value);

@@ -74,6 +74,11 @@ function chosen() {
   return new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
 }
 
+// What a link leads to; null where its address was cut short or is of something that is gone.
+function targetOf(hash) {
+  try { return document.getElementById(decodeURIComponent(hash.slice(1))); } catch { return null; }
+}
+
 function choose(state, isTyped) {
   const address = `#?${state}`;
   if (isTyped) location.replace(address); else location.hash = address;
@@ -121,8 +126,7 @@ function startFilter(form) {
     }
     return texts.get(item);
   };
-  const apply = () => {
-    const state = chosen();
+  const apply = (state = chosen()) => {
     if (form.elements.words.value !== (state.get("words") || "")) form.elements.words.value = state.get("words") || "";
     for (const field of fields) {
       const value = state.get(field.name);
@@ -147,7 +151,8 @@ function startFilter(form) {
       if (set.id === shownSet) set.open = true;
     }
     for (const details of document.querySelectorAll(".details, .more, .set:not([data-group])")) if (isActive && !details.hidden) details.open = true;
-    const counted = items.filter((item) => Boolean(item.cells) === (kind === "rows") && !item.closest(".set[hidden]"));
+    const isElsewhere = (set) => shownSet && set && set.id !== shownSet;
+    const counted = items.filter((item) => Boolean(item.cells) === (kind === "rows") && !isElsewhere(item.closest(".set[data-group]")));
     const n = counted.filter((row) => !row.hidden).length;
     form.querySelector("output").textContent = isActive ? `${n} of ${counted.length} ${kind}` : `${counted.length} ${kind}`;
     document.querySelector(".nothing").hidden = !isActive || items.some((item) => !item.hidden);
@@ -174,18 +179,9 @@ function startFilter(form) {
   bar();
   // A permanent link shows what it leads to, whatever was filtered away or closed.
   const reveal = (target) => {
-    for (let box = target; box; box = box.parentElement) {
-      if (box.tagName === "DETAILS") box.open = true;
-      if (box.matches(".set[data-group]") && sets.length > 1) {
-        form.elements.set.value = box.id;
-        for (const set of sets) set.hidden = set !== box;
-      }
-    }
-    if (target.closest("[hidden]")) {
-      for (const item of document.querySelectorAll("main [hidden]:not(.set, .tip, .nothing, .mark)")) item.hidden = false;
-      for (const field of [...fields, form.elements.words]) if (field.name !== "set") field.value = "";
-      form.querySelector("output").textContent = "";
-    }
+    const set = target.closest(".set[data-group]");
+    if (target.closest("[hidden]")) apply(new URLSearchParams(set ? { set: set.id } : ""));
+    for (let box = target; box; box = box.parentElement) if (box.tagName === "DETAILS") box.open = true;
     if (target.tagName === "TR") {
       target.tabIndex = -1;
       target.focus({ preventScroll: true });
@@ -194,7 +190,7 @@ function startFilter(form) {
     target.scrollIntoView({ block: ["TR", "LI"].includes(target.tagName) ? "center" : "start", inline: "nearest" });
   };
   const go = () => {
-    const target = location.hash.startsWith("#?") ? null : document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash.startsWith("#?") ? null : targetOf(location.hash);
     if (target && target.closest("main") && target.id !== "main") reveal(target);
     else if (location.hash.startsWith("#?") || location.hash === "") apply();
   };

@@ -58,7 +58,8 @@ def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mappin
     everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(_NAMES), about)
     tables = [folded(without_empty_columns(everything, kept=len(_NAMES) + 2))]
     tables += [_paired(p) for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
-    return Block(f"{table.dataset} / {table.protocol}", tuple(tables), notes=tuple(notes), dataset=table.dataset)
+    title = f"{table.dataset} / {table.protocol}"
+    return Block(title, tuple(tables), notes=tuple(notes), dataset=table.dataset, shows=table)
 
 
 def _command(row: AccuracyRow, commands: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ LEAD = (
 )
 
 _VERDICT_COLUMNS = (
-    *words("model", "variant", "dataset", "protocol", "device", "seeds", "verdict"),
+    *words("model", "variant", "data set", "protocol", "device", "seeds", "verdict"),
     *figures("spread", "tolerance"),
     *words("reason"),
 )

@@ -46,9 +46,9 @@ def _tables(environment: Environment) -> list[Table]:
         pairs("Machine", ("machine", "value"), facts, ("machine",)),
         pairs("Versions", ("backend or index", "packages"), versions, ("versions",)),
         pairs("Code", ("commit", "state", "runs"), commits, ("code",)),
-        pairs("Data", ("dataset", "protocol", "hash"), environment.datasets, ("data",)),
+        pairs("Data", ("data set", "protocol", "hash"), environment.datasets, ("data",)),
     ]
     if environment.notes:
         notes = [(dataset, note, str(count)) for dataset, note, count in environment.notes]
-        tables.append(pairs("Notes", ("dataset", "note", "runs"), notes, ("notes",)))
+        tables.append(pairs("Notes", ("data set", "note", "runs"), notes, ("notes",)))
     return tables

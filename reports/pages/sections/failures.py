@@ -22,5 +22,5 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
         Row(cells(*(str(getattr(row, name)) for name in _NAMES), row.status, row.reason), "failed", commands[row.cell])
         for row in leaderboards.failures
     )
-    columns = words(*_NAMES, "status", "reason")
+    columns = words(*(name.replace("dataset", "data set") for name in _NAMES), "status", "reason")
     return [Block("", (Table("Runs without figures", columns, rows, ("failures",), len(_NAMES)),))]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages import answer_blocks
+from reports.pages import answer_blocks, links
 from reports.pages.answer_blocks import name_of, source
 from reports.pages.blocks import (
     Block,
@@ -73,7 +73,8 @@ def _block(run: str, answered: TableAnswers, charts: Sequence[Chart], commands: 
         table.dataset,
         answer_blocks.in_short(answered),
         f"{text.count(table.n_items)} items, {table.dataset}",
-        text.slug(*filter(None, ("part", run, f"{table.source} on {table.dataset}"))),
+        links.anchor(run, f"{table.source} on {table.dataset}"),
+        shows=table,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from reports.charts import text
 from reports.charts.draw import ratios
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, status, threads, words
+from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, mode, status, threads, words
 from reports.pages.order import real_first
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.throughput import OverheadRow, ThroughputRow, ThroughputTable
@@ -42,7 +42,7 @@ def _summary(tables: Sequence[ThroughputTable]) -> list[Block]:
         of = {(row.backend, row.mode): row for row in table.rows}
         best = max((row for row in table.rows if row.to_torch_eager), key=lambda row: _speed_up(row)[0])
         figures_of = (_speed_up_cell(of.get(way), best) for way in ways)
-        rows.append(Row(cells(table.model, table.variant, table.dataset, *figures_of)))
+        rows.append(Row(cells(table.model, mode(table.variant, table.device), table.dataset, *figures_of)))
     columns = (*words("model", "variant", "data set"), *figures(*(f"{backend} {mode}" for backend, mode in ways)))
     shown = Table("Speed-up over PyTorch eager, one row per model", columns, tuple(rows), ("speed-up",), 3)
     return [Block("Speed-up over PyTorch eager", (shown,), is_first=True)] if rows else []
@@ -70,8 +70,8 @@ def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[st
     key = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
     shown = Table(caption, columns, rows, key, 2, (("model", table.model), ("dataset", table.dataset)))
     own = tuple(chart for chart in charts if chart.table is table)
-    title = f"{table.model} {table.variant} on {table.dataset}"
-    return Block(title, (shown,), own, tuple(notes), table.dataset, _in_short(table))
+    title = mode(f"{table.model} {table.variant} on {table.dataset}", table.device)
+    return Block(title, (shown,), own, tuple(notes), table.dataset, _in_short(table), shows=table)
 
 
 def _in_short(table: ThroughputTable) -> str:

@@ -3,6 +3,7 @@
 import re
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 from made_records import PROTOCOL, failed, mapped, shuffle, trained
 
@@ -118,7 +119,7 @@ def test_only_the_ten_most_frequent_have_a_colour_and_the_others_are_grey():
 
 
 def test_items_without_categories_have_one_colour_and_no_legend():
-    record = mapped(metrics={}, map={**mapped()["map"], "category": None, "categories": None})
+    record = mapped(metrics={}, map={**msgspec.to_builtins(mapped().map), "category": None, "categories": None})
     chart = picture(record)
     assert list(dots(chart).values()) == [30]
     assert chart.svg.count("<text") == len(texts(chart)) == 3  # the lines of the title
@@ -171,7 +172,7 @@ def test_a_dots_category_can_be_read_where_the_dot_is_drawn():
 
 def test_names_from_outside_are_text_and_nothing_else():
     names = [HOSTILE, "_hidden?", "a name of many words that no legend has the room for"]
-    record = mapped(dataset=HOSTILE, map={**mapped()["map"], "categories": names})
+    record = mapped(dataset=HOSTILE, map={**msgspec.to_builtins(mapped().map), "categories": names})
     chart = picture(record)
     shown = texts(chart)
     assert any('<i>"_&' in name and "|$x$" in name for name in shown)

@@ -83,6 +83,10 @@ def shown_rows(page):
     return page.locator("tbody tr:visible").count()
 
 
+def opened(page):
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+
+
 def test_every_page_opens_quietly_and_is_within_three_megabytes(visit, site, record_property):
     assert len(names(site)) == 11
     for name in names(site):
@@ -117,6 +121,7 @@ def test_the_first_column_stays_while_a_table_is_scrolled(visit):
 def test_a_column_of_figures_sorts_by_value_with_a_click(visit):
     page = visit("throughput.html")
     table = page.locator("table").nth(1)
+    opened(page)
     first = column(table, 3)
     head = table.locator("thead th").nth(2)
     for state, reverse in (("descending", True), ("ascending", False)):
@@ -167,6 +172,20 @@ def test_searching_and_selecting_keep_what_fits(visit):
     assert page.locator("tbody tr[hidden]").count() == 0
 
 
+def test_rows_of_closed_blocks_are_counted_whether_they_are_shown_or_not(visit):
+    page = visit("throughput.html")
+    everything = page.locator("tbody tr").count()
+    page.get_by_role("searchbox").fill("no such word")
+    assert page.locator(".filter output").inner_text() == f"0 of {everything} rows"
+
+
+def test_an_address_that_was_cut_short_is_an_address_of_the_page(visit, site):
+    for name in ("accuracy.html", "index.html"):
+        page = visit(name)
+        page.goto(f"{(site / name).as_uri()}?#%E0%A4%A")
+        assert page.locator("h1").is_visible()
+
+
 def test_charts_are_filtered_with_their_models(visit):
     page = visit("curves.html")
     assert page.locator(".filter output").inner_text() == "4 charts"
@@ -188,6 +207,7 @@ def test_a_permanent_link_leads_to_its_row_whatever_was_filtered_away(visit):
     page.evaluate(f"location.href = {link!r}")
     row.wait_for(state="visible")
     assert page.get_by_role("searchbox").input_value() == ""
+    assert page.locator(".filter output").inner_text() == f"{page.locator('tbody tr').count()} rows"
     assert page.evaluate("document.activeElement.id") == link.partition("#")[2]
     colour = "el => getComputedStyle(el.firstElementChild).backgroundColor"
     assert row.evaluate(colour) != page.locator("tbody tr").last.evaluate(colour)
@@ -204,6 +224,7 @@ def test_a_link_from_elsewhere_shows_its_row(visit, site):
 
 def test_a_charts_value_is_read_with_the_pointer(visit):
     page = visit("throughput.html")
+    opened(page)
     figure = page.locator("figure").first
     label, (x, y) = figure.evaluate("figure => JSON.parse(figure.dataset.points)[1]")
     figure.scroll_into_view_if_needed()
@@ -266,7 +287,7 @@ def test_a_chosen_theme_is_kept_from_page_to_page(visit):
     page = visit("index.html", color_scheme="light")
     page.locator(".theme").click()
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Accuracy").click()
-    assert page.url.endswith("accuracy.html")
+    page.wait_for_url("**/accuracy.html")
     assert page.locator(".theme").inner_text() == "Theme: dark"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
 
@@ -380,7 +401,7 @@ def test_axe_finds_nothing(visit, site, scheme):
     found = {}
     for name in names(site):
         page = visit(name, color_scheme=scheme)
-        page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+        opened(page)
         for violation in axe.run(page).response["violations"]:
             found[name, violation["id"]] = [node["html"][:200] for node in violation["nodes"][:3]]
     assert found == {}

@@ -63,6 +63,19 @@ def test_every_answer_leads_to_a_place_that_is_there(site):
         assert link in site or link.startswith(("../whole/", "../large/")), link
 
 
+def test_what_is_called_the_same_leads_each_to_its_own_figures():
+    rates = {"cpu": (1.0, 2.0), "gpu": (7.0, 21.0)}
+    records = [timed("torch", "eager", [slow, slow], device=d, group=d) for d, (slow, _) in rates.items()]
+    records += [timed("jax", "compiled", [fast, fast], device=d, group=d) for d, (_, fast) in rates.items()]
+    found = files([run_of(records)])
+    heat = found["index.html"].partition('<table class="heat">')[2].partition("</table>")[0]
+    links = re.findall(r'<a href="throughput.html#([^"]+)"', heat)
+    blocks = [found["throughput.html"].partition(f'id="{anchor}"')[2].partition("</table>")[0] for anchor in links]
+    assert ["fastest: jax compiled, 2.00 samples/s" in block for block in blocks] == [True, False]
+    assert ["fastest: jax compiled, 21.0 samples/s" in block for block in blocks] == [False, True]
+    assert ["on online-retail, gpu</span>" in block for block in blocks] == [False, True]
+
+
 def test_the_table_has_one_row_per_model_and_data_set_in_seven_columns(site):
     table = site["index.html"].partition('<h2 id="models">')[2].partition("</table>")[0]
     assert table.count('<th scope="col"') == 7

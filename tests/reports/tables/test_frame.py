@@ -168,6 +168,22 @@ def test_what_is_left_out_is_said_and_a_folder_without_records_is_refused(tmp_pa
     assert sentence.startswith("1 cell is left out, of machine m-2")
     with pytest.raises(InputError, match="there are no records"):
         reports.frame(tmp_path / "nothing")
+    with pytest.raises(InputError, match="no results folder is named"):
+        reports.frame()
+
+
+def test_a_folder_counts_once_and_has_its_name_however_it_is_named(tmp_path, monkeypatch):
+    folder = results(tmp_path / "all" / "a", trained("als", 0.1, backend="classic"))
+    monkeypatch.chdir(folder)
+    assert list(reports.frame(".", folder, tmp_path / "all")["run"]) == ["a"]
+
+
+def test_what_has_a_type_of_its_own_goes_through_parquet_unchanged(tmp_path):
+    cells = reports.frame(results(tmp_path / "a", *suite()))
+    typed = cells.loc[:, cells.dtypes != "object"]
+    assert {"model", "primary", "index_bytes", "dirty", "metrics/precision@5"} <= set(typed)
+    typed.to_parquet(tmp_path / "cells.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "cells.parquet"), typed)
 
 
 def test_what_an_index_costs_is_there_and_older_records_lack_it():
