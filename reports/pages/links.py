@@ -27,5 +27,9 @@ def throughput(run: str, table: ThroughputTable) -> str:
 
 
 def retrieval(run: str, table: IndexTable) -> str:
-    key = (table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads))
-    return f"retrieval.html#{text.slug(*filter(None, ('set', run, *key)))}"
+    return f"retrieval.html#{text.slug(*filter(None, ('set', run, *set_key(table))))}"
+
+
+def set_key(table: IndexTable) -> tuple[str, ...]:
+    """What a set of vectors is called, whenever it is measured."""
+    return table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads)
