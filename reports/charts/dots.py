@@ -6,17 +6,15 @@ import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.charts import text
-from reports.charts.drawing import COLOURS, GREY, Chart, Place, chart_of
+from reports.charts.drawing import COLOURS, GREY, PHONE, Chart, Place, chart_of, figure_of
 from reports.charts.svg import INK
 from reports.tables.front import Scores
 from reports.tables.overview import OverviewRow
 
 _DOT = COLOURS["paddle"]
-_WIDTH = 4.7  # inches: as wide as a phone, so that it can be read there without scrolling
 _ROW = 0.4
 _APART = 0.0005  # frameworks that differ by less have one dot
 
@@ -26,8 +24,7 @@ def draw(scores: Scores) -> Chart | None:
     rows = scores.finished
     if not rows:
         return None
-    figure = Figure(figsize=(_WIDTH, 0.75 + _ROW * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = figure_of(0.75 + _ROW * len(rows), PHONE)
     places = [place for line, score in enumerate(rows) for place in _row(axes, line, score)]
     if scores.popularity and scores.popularity.estimate:
         places.append(_popularity(axes, scores.popularity.estimate.mean))

@@ -17,44 +17,27 @@ from matplotlib.figure import Figure
 from reports.charts.svg import INK, for_page, key_of
 
 # Colours that keep a contrast of 3 and more on white and on near black; what is of one kind differs in its marker.
-COLOURS = {
-    "torch": "#d9541e",
-    "paddle": "#2f81c7",
-    "tensorflow": "#b88400",
-    "jax": "#0a9a72",
-    "exact": "#8a8f98",
-    "faiss-flat": "#2f81c7",
-    "faiss-ivf": "#0a9a72",
-    "faiss-hnsw": "#8a63d2",
-    "faiss-sq8": "#1592a5",
-    "faiss-ivfsq8": "#1592a5",
-    "faiss-ivfpq": "#b88400",
-    "faiss-ivfpq-rerank": "#b88400",
-    "faiss-fastscan": "#d6408f",
-    "faiss-fastscan-rerank": "#d6408f",
-    "annoy": "#d9541e",
-    "hnswlib": "#a5693f",
-    "usearch": "#c93a3a",
+_LOOKS = {
+    "torch": ("#d9541e", "o"),
+    "paddle": ("#2f81c7", "s"),
+    "tensorflow": ("#b88400", "^"),
+    "jax": ("#0a9a72", "D"),
+    "exact": ("#8a8f98", "*"),
+    "faiss-flat": ("#2f81c7", "s"),
+    "faiss-ivf": ("#0a9a72", "o"),
+    "faiss-hnsw": ("#8a63d2", "^"),
+    "faiss-sq8": ("#1592a5", "h"),
+    "faiss-ivfsq8": ("#1592a5", "p"),
+    "faiss-ivfpq": ("#b88400", "v"),
+    "faiss-ivfpq-rerank": ("#b88400", "P"),
+    "faiss-fastscan": ("#d6408f", "d"),
+    "faiss-fastscan-rerank": ("#d6408f", "X"),
+    "annoy": ("#d9541e", "D"),
+    "hnswlib": ("#a5693f", "<"),
+    "usearch": ("#c93a3a", ">"),
 }
-MARKERS = {
-    "torch": "o",
-    "paddle": "s",
-    "tensorflow": "^",
-    "jax": "D",
-    "exact": "*",
-    "faiss-flat": "s",
-    "faiss-ivf": "o",
-    "faiss-hnsw": "^",
-    "faiss-sq8": "h",
-    "faiss-ivfsq8": "p",
-    "faiss-ivfpq": "v",
-    "faiss-ivfpq-rerank": "P",
-    "faiss-fastscan": "d",
-    "faiss-fastscan-rerank": "X",
-    "annoy": "D",
-    "hnswlib": "<",
-    "usearch": ">",
-}
+COLOURS = {name: colour for name, (colour, _) in _LOOKS.items()}
+MARKERS = {name: marker for name, (_, marker) in _LOOKS.items()}
 GREY = "#8a8f98"
 STYLE: dict[str, Any] = {
     "axes.edgecolor": INK,
@@ -83,6 +66,7 @@ STYLE: dict[str, Any] = {
     "ytick.left": False,
     "ytick.minor.size": 0,  # its labels are wanted
 }
+PHONE = 4.7  # inches: as wide as a phone, so that a picture can be read there without scrolling
 _WIDE = 500  # points
 _LETTER, _HANDLE = 4.9, 36  # points that a letter and a mark of a legend take
 _HEAVY = 32_000  # characters
@@ -139,9 +123,18 @@ class Chart:
         return self.svg.replace(key_of(self.name), key_of(f"{page}/{self.name}"))
 
 
-def figure_of(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.6, height), layout="constrained")
+def figure_of(height: float, width: float = 5.6) -> tuple[Figure, Axes]:
+    """A figure of as many inches, with one pair of axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def as_table(axes: Axes) -> None:
+    """Heads above, and neither grid, ticks nor frame: the cells say where a row and a column are."""
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.xaxis.tick_top()
+    axes.spines[:].set_visible(False)
 
 
 def title(axes: Axes, words: str) -> None:

@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 from reports.charts import text
-from reports.charts.drawing import Chart, chart_of
+from reports.charts.drawing import Chart, as_table, chart_of, figure_of
 from reports.tables.front import Front
 
 _STEPS = LinearSegmentedColormap.from_list("speed-up", ["#e08a3c", "#f4f5f7", "#5b97dc"])
@@ -21,8 +20,7 @@ def draw(front: Front) -> Chart | None:
     rows = [timing for timing in front.timings if timing.has_baseline]
     if not rows:
         return None
-    figure = Figure(figsize=(10.6, 1.5 + 0.34 * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = figure_of(1.5 + 0.34 * len(rows), 10.6)
     ratios = np.full((len(rows), len(front.contestants)), np.nan)
     for line, timing in enumerate(rows):
         for place, contestant in enumerate(front.contestants):
@@ -41,11 +39,7 @@ def draw(front: Front) -> Chart | None:
     names = [text.drawn(f"{t.table.model} {t.table.variant} · {t.table.dataset}") for t in rows]
     axes.set_yticks(np.arange(len(rows)) + 0.5, names)
     axes.invert_yaxis()
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    as_table(axes)
     title = "Training speed-up over PyTorch eager"
     axes.set_title(title, loc="left", pad=14)
     said = (f"{name}: {_fastest(ratios[line], front)}" for line, name in enumerate(names))

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from reports.charts import text
-from reports.charts.drawing import COLOURS, GREY, Chart, Place, chart_of, legend
+from reports.charts.drawing import COLOURS, GREY, Chart, Place, as_table, chart_of, figure_of, legend
 from reports.charts.svg import INK
 from reports.tables.agreement import LadderRow, RungRow, count
 
@@ -41,8 +41,7 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
     families = _families(rows)
     rungs = list(dict.fromkeys(rung for row in rows for rung, _ in row.shares))
     adapters = sorted({(row.backend, row.mode, row.device) for row in rows})
-    figure = Figure(figsize=(11, 1.9 + 0.26 * len(families)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = figure_of(1.9 + 0.26 * len(families), 11)
     squares: dict[str, list[tuple[float, float]]] = {}
     readings = []
     for row in rows:
@@ -58,11 +57,7 @@ def _heat_map(rows: Sequence[LadderRow]) -> Chart:
     axes.set(xlim=(-0.2, len(rungs) * (len(adapters) + 0.8)), ylim=(len(families), 0))
     axes.set_xticks(middles, [text.drawn(rung) for rung in rungs])
     axes.set_yticks([place + 0.5 for place in range(len(families))], [text.drawn(" ".join(f)) for f in families])
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    axes.xaxis.tick_top()
-    for side in axes.spines.values():
-        side.set_visible(False)
+    as_table(axes)
     handles = [Patch(color=colour) for _, _, colour in _LEVELS]
     legend(figure, handles, [name for _, name, _ in _LEVELS])
     columns = ", ".join(_adapter(*adapter) for adapter in adapters)

@@ -93,7 +93,7 @@ def _chart(table: IndexTable, name: str, measure: _Measure) -> Chart:
     words = f"Index recall against {measure.words}, {text.drawn(text.vectors(table.source))}"
     title(axes, words)
     legend(figure, *axes.get_legend_handles_labels())
-    best = (f"{_name(row)} {text.metric(row.recall)} at {_figure(row, measure)}" for row in front)
+    best = (f"{text.index(row)} {text.metric(row.recall)} at {_figure(row, measure)}" for row in front)
     places = [_place(axes, row, measure) for row in rows]
     description = f"Pareto front: {'; '.join(best)}."
     return chart_of(figure, name, table, words, description, model=table.model, places=places)
@@ -128,13 +128,9 @@ def _family(axes: Axes, name: str, rows: Sequence[IndexRow], measure: _Measure) 
 
 def _place(axes: Axes, row: IndexRow, measure: _Measure) -> Place:
     recall, figure = _point(row, measure)
-    label = f"{_name(row)}: recall {text.metric(recall)}, {_figure(row, measure)}"
+    label = f"{text.index(row)}: recall {text.metric(recall)}, {_figure(row, measure)}"
     return Place(axes, label, [recall], [figure])
 
 
 def _figure(row: IndexRow, measure: _Measure) -> str:
     return text.median(measure.of(row), measure.form) + measure.unit
-
-
-def _name(row: IndexRow) -> str:
-    return text.plain(" ".join(part for part in (row.name, row.build, row.query) if part))

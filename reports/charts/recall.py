@@ -8,16 +8,14 @@ from itertools import groupby
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from reports.charts import text
-from reports.charts.drawing import COLOURS, GREY, MARKERS, Chart, Place, chart_of
+from reports.charts.drawing import COLOURS, GREY, MARKERS, PHONE, Chart, Place, chart_of, figure_of
 from reports.charts.svg import INK
 from reports.tables.catalogues import RECALL, Catalogue
 from reports.tables.retrieval import IndexRow
 
-_SIZE = (4.7, 4.3)  # inches: as wide as a phone
 _LEAST = 0.5  # recall below which nobody wants an index
 _GAP = 0.058  # of the height, between labels
 _FAR = 0.4  # of the width: a line that ends before has its name beside it, the others in the margin
@@ -28,8 +26,7 @@ _TICKS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 def draw(catalogue: Catalogue, *, titled: bool = False) -> Chart:
     """The picture of one set of vectors, each line named beside its end; with a title where it stands by itself."""
     table = catalogue.table
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = figure_of(4.3, PHONE)
     axes.set_yscale("log")
     axes.set_xscale("function", functions=(_stretched, _shrunk))
     axes.set(xlabel=text.drawn(table.recall_metric), ylabel="queries per second, one thread")
@@ -91,14 +88,11 @@ def _line(axes: Axes, name: str, front: Sequence[IndexRow]) -> list[Place]:
     colour = COLOURS.get(name, GREY)
     recalls, rates = zip(*map(_point, front), strict=True)
     axes.plot(recalls, rates, color=colour, marker=MARKERS.get(name, "P"), linewidth=1.6, markersize=5.5, clip_on=False)
-    return [
-        Place(axes, _said(row), [recall], [rate]) for row, (recall, rate) in zip(front, map(_point, front), strict=True)
-    ]
+    return [Place(axes, _said(row), [recall], [rate]) for row, recall, rate in zip(front, recalls, rates, strict=True)]
 
 
 def _said(row: IndexRow) -> str:
-    named = text.plain(" ".join(part for part in (row.name, row.build, row.query) if part))
-    return f"{named}: recall {text.metric(row.recall)}, {text.both(row.qps, text.rate)} queries/s"
+    return f"{text.index(row)}: recall {text.metric(row.recall)}, {text.both(row.qps, text.rate)} queries/s"
 
 
 def _labels(axes: Axes, ends: dict[str, IndexRow]) -> None:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 from backends.registry import BACKENDS
+from reports.tables.retrieval import IndexRow
 from reports.tables.spread import Spread
 
 MISSING = "–"
@@ -65,6 +66,11 @@ def metrics(low: float, high: float) -> str:
     return metric(low) if metric(low) == metric(high) else f"{metric(low)} – {metric(high)}"
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """The bounds of a metric, "" where there are none."""
+    return "" if low is None or high is None else f"{metric(low)} – {metric(high)}"
+
+
 def signed(value: float | None) -> str:
     return MISSING if value is None else f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
 
@@ -96,6 +102,11 @@ def rate(value: float) -> str:
         if value >= 0.9995 * scale:
             return significant(value / scale) + suffix
     return significant(value)
+
+
+def index(row: IndexRow) -> str:
+    """An index with its settings."""
+    return plain(" ".join(filter(None, (row.name, row.build, row.query))))
 
 
 def vectors(source: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from reports.charts import text
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, threads, words
+from reports.pages.blocks import Block, Cell, Columns, Table, figure, named, rows_of, threads, word
+from reports.pages.links import set_key
 from reports.tables import answers
 from reports.tables.answers import Answer, Duel, Lead, TableAnswers, WinsRow
 from reports.tables.retrieval import IndexRow, IndexTable
@@ -31,32 +33,27 @@ _NOTES = (
 
 def summary(found: Sequence[tuple[TableAnswers, str]]) -> list[Block]:
     """One row a set of vectors, the largest catalogue first, with the anchor of its own part."""
-    heads = (*words("vectors", f"fastest at index recall ≥ {RECALL}"), *figures("queries/s", "Faiss ÷ Annoy"))
-    heads += (*words("verdict"), *figures("items"))
-    rows = tuple(Row(_summary_cells(answered, anchor)) for answered, anchor in found)
-    table = Table("The fastest index for each set of vectors", heads, rows, ("fastest",), 1)
-    return [Block("Which index is fastest", (table,), is_first=True)] if rows else []
-
-
-def _summary_cells(answered: TableAnswers, anchor: str) -> tuple[Cell, ...]:
-    table, duel = answered.table, _duel_at(answered, RECALL)
-    fastest = _fastest(answered)
-    return cells(
-        Cell(f"{source(table)} on {table.dataset}", to=anchor),
-        name_of(fastest) if fastest else answers.UNREACHED,
-        text.median(fastest.qps, text.rate) if fastest else "",
-        text.both(duel.lead.ratio, text.ratio) if duel else "",
-        _duel_verdict(duel) if duel else "",
-        text.count(table.n_items),
+    columns: Columns[tuple[TableAnswers, str]] = (
+        word("vectors", lambda one: Cell(f"{source(one[0].table)} on {one[0].table.dataset}", to=one[1])),
+        word(
+            f"fastest at index recall ≥ {RECALL}",
+            lambda one: text.index(row) if (row := _fastest(one[0])) else answers.UNREACHED,
+        ),
+        figure("queries/s", lambda one: text.median(row.qps, text.rate) if (row := _fastest(one[0])) else ""),
+        figure("Faiss ÷ Annoy", lambda one: text.both(duel.lead.ratio, text.ratio) if (duel := _duel(one[0])) else ""),
+        word("verdict", lambda one: _duel_verdict(duel) if (duel := _duel(one[0])) else ""),
+        figure("items", lambda one: text.count(one[0].table.n_items)),
     )
+    table = Table("The fastest index for each set of vectors", columns, rows_of(columns, found), ("fastest",), 1)
+    return [Block("Which index is fastest", (table,), is_first=True)] if found else []
 
 
 def in_short(answered: TableAnswers) -> str:
     """The answer of one set of vectors, in a line."""
-    fastest, duel = _fastest(answered), _duel_at(answered, RECALL)
+    fastest, duel = _fastest(answered), _duel(answered)
     if fastest is None:
         return f"{_size(answered.table)}; no index that was timed with others reaches recall {RECALL}"
-    said = f"{_size(answered.table)}; fastest at recall ≥ {RECALL}: {name_of(fastest)}, "
+    said = f"{_size(answered.table)}; fastest at recall ≥ {RECALL}: {text.index(fastest)}, "
     said += f"{text.median(fastest.qps, text.rate)} queries/s"
     return said + (f"; Faiss is {text.ratio(duel.lead.ratio.median)} Annoy" if duel and duel.lead.ratio else "")
 
@@ -69,8 +66,8 @@ def _fastest(answered: TableAnswers) -> IndexRow | None:
     return next((a.winner for a in answered.answers if a.recall == RECALL and a.question is answers.FASTEST), None)
 
 
-def _duel_at(answered: TableAnswers, recall: float) -> Duel | None:
-    return next((duel for duel in answered.duels if duel.recall == recall), None)
+def _duel(answered: TableAnswers) -> Duel | None:
+    return next((duel for duel in answered.duels if duel.recall == RECALL), None)
 
 
 def source(table: IndexTable) -> str:
@@ -82,65 +79,68 @@ def overview(rows: Sequence[WinsRow], tables: Sequence[IndexTable]) -> list[Bloc
     """How often each index wins, over all sets of vectors; nothing where there was never a contest."""
     if not rows:
         return []
-    columns = (*words("question", "index"), *figures(*(f"recall {_level(w.recall)}" for w in rows[0].wins)))
-    body = tuple(Row(cells(row.question, row.index, *map(_wins, row.wins))) for row in rows)
+    columns: Columns[WinsRow] = (
+        *named("question", "index"),
+        *(figure(f"recall {_level(of.recall)}", partial(_wins, place)) for place, of in enumerate(rows[0].wins)),
+    )
     caption = "How often an index wins, of the sets of vectors on which two indexes or more reach the recall"
     absent = (f"In no contest on {source(t)}, {t.dataset}: {', '.join(t.lost)}." for t in tables if t.lost)
-    shown = Table(caption, columns, body, ("wins",), 2)
+    shown = Table(caption, columns, rows_of(columns, rows), ("wins",), 2)
     return [Block("How often each index wins", (shown,), notes=(*_NOTES, *absent), is_detail=True)]
 
 
 def of_table(answered: TableAnswers) -> tuple[Table, ...]:
     """The answers for one set of vectors, and Faiss against Annoy; nothing where no two were timed together."""
-    tables, of = [], answered.table
-    key = (of.dataset, of.protocol, of.source, str(of.seed), of.device, str(of.threads))
+    tables, of, key = [], answered.table, set_key(answered.table)
     about = (("model", of.model), ("dataset", of.dataset))
     if answered.answers:
-        columns = (*figures("index recall"), *words("question", "index", "build", "query"))
-        columns += figures("figure", "min – max", f"{of.task_metric or 'task-metric'} loss")
-        columns += (*words("runner-up"), *figures("times as good"), *words("verdict"))
+        columns = _answer_columns(of)
         caption = "The best index that reaches an index recall, and the best of the others"
         caption += f"; without {', '.join(of.lost)}" if of.lost else ""
-        body = tuple(_answer_row(answer, of) for answer in answered.answers)
-        tables.append(Table(caption, columns, body, (*key, "best"), 2, about))
-    heads = (*figures("index recall"), *words("Faiss"), *figures("queries/s"), *words("Annoy"))
-    heads += (*figures("queries/s", "Faiss ÷ Annoy"), *words("verdict"))
+        tables.append(Table(caption, columns, rows_of(columns, answered.answers), (*key, "best"), 2, about))
     caption = "Faiss against Annoy: the fastest setting of each that reaches an index recall"
-    duels = tuple(_duel_row(duel, of) for duel in answered.duels)
-    return (*tables, Table(caption, heads, duels, (*key, "duel"), 1, about))
+    duels = _duel_columns(of)
+    return (*tables, Table(caption, duels, rows_of(duels, answered.duels), (*key, "duel"), 1, about))
 
 
-def name_of(row: IndexRow) -> str:
-    """An index with its settings."""
-    return " ".join(part for part in (row.name, row.build, row.query) if part)
+def loss(row: IndexRow | None) -> str:
+    return text.difference(row.lost.value, row.lost.low, row.lost.high) if row and row.lost else ""
 
 
-def _answer_row(answer: Answer, table: IndexTable) -> Row:
-    winner, form = answer.winner, _FORMS[answer.question.name]
-    lost = winner.lost if winner else None
-    return Row(
-        cells(
-            _level(answer.recall),
-            _asked(answer, table),
-            winner.name if winner else "",
-            winner.build if winner else "",
-            winner.query if winner else "",
-            text.median(answer.figure, form),
-            text.extent(answer.figure, form) if answer.figure and answer.figure.n > 1 else "",
-            text.difference(lost.value, lost.low, lost.high) if lost else "",
-            name_of(answer.runner_up) if answer.runner_up else "",
-            _times(answer.lead.ratio),
-            _verdict(answer.lead),
-        )
+def _answer_columns(table: IndexTable) -> Columns[Answer]:
+    return (
+        figure("index recall", lambda answer: _level(answer.recall)),
+        word("question", lambda answer: _asked(answer, table)),
+        word("index", lambda answer: answer.winner.name if answer.winner else ""),
+        word("build", lambda answer: answer.winner.build if answer.winner else ""),
+        word("query", lambda answer: answer.winner.query if answer.winner else ""),
+        figure("figure", lambda answer: text.median(answer.figure, _FORMS[answer.question.name])),
+        figure("min – max", _extent),
+        figure(f"{table.task_metric or 'task-metric'} loss", lambda answer: loss(answer.winner)),
+        word("runner-up", lambda answer: text.index(answer.runner_up) if answer.runner_up else ""),
+        figure("times as good", lambda answer: _times(answer.lead.ratio)),
+        word("verdict", lambda answer: _verdict(answer.lead)),
     )
 
 
-def _duel_row(duel: Duel, table: IndexTable) -> Row:
-    sides = [_level(duel.recall)]
-    for row, family in ((duel.faiss, "faiss"), (duel.annoy, "annoy")):
-        absent = table.failed(family) or answers.UNREACHED
-        sides += [name_of(row), text.both(row.qps, text.rate)] if row else [absent, ""]
-    return Row(cells(*sides, text.both(duel.lead.ratio, text.ratio), _duel_verdict(duel)))
+def _extent(answer: Answer) -> str:
+    of = answer.figure
+    return text.extent(of, _FORMS[answer.question.name]) if of and of.n > 1 else ""
+
+
+def _duel_columns(table: IndexTable) -> Columns[Duel]:
+    def setting(row: IndexRow | None, family: str) -> str:
+        return text.index(row) if row else table.failed(family) or answers.UNREACHED
+
+    return (
+        figure("index recall", lambda duel: _level(duel.recall)),
+        word("Faiss", lambda duel: setting(duel.faiss, "faiss")),
+        figure("queries/s", lambda duel: text.both(duel.faiss.qps, text.rate) if duel.faiss else ""),
+        word("Annoy", lambda duel: setting(duel.annoy, "annoy")),
+        figure("queries/s", lambda duel: text.both(duel.annoy.qps, text.rate) if duel.annoy else ""),
+        figure("Faiss ÷ Annoy", lambda duel: text.both(duel.lead.ratio, text.ratio)),
+        word("verdict", _duel_verdict),
+    )
 
 
 def _asked(answer: Answer, table: IndexTable) -> str:
@@ -176,9 +176,10 @@ def _verdict(lead: Lead) -> Cell:
     return Cell(lead.verdict, _TITLES[lead.verdict])
 
 
-def _wins(wins: answers.Wins) -> str:
+def _wins(place: int, row: WinsRow) -> str:
+    wins = row.wins[place]
     if not wins.n_contests:
-        return text.MISSING
+        return ""
     ahead = f", {wins.n_ahead} ahead" if wins.n_won else ""
     return f"{wins.n_won} of {wins.n_contests}{ahead}"
 

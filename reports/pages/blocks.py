@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from reports.charts import text
 from reports.charts.drawing import Chart
+from reports.tables.accuracy import AccuracyRow
+from reports.tables.maps import ItemMap
+from reports.tables.retrieval import IndexRow
+from reports.tables.throughput import ThroughputRow
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,20 @@ class Cell:
     to: str = ""
 
 
+Shown: TypeAlias = str | int | Cell | None  # what stands in a cell; "" and None where there is nothing to say
+T = TypeVar("T")
+
+
 @dataclass(frozen=True)
-class Column:
-    """A column's head; figures are aligned right."""
+class Column(Generic[T]):
+    """A column's head, and what stands in it, made of what a row is about; figures are aligned right."""
 
     name: str
+    of: Callable[[T], Shown]
     numeric: bool
+
+
+Columns: TypeAlias = tuple[Column[T], ...]
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,7 @@ class Table:
     """
 
     caption: str
-    columns: tuple[Column, ...]
+    columns: Columns[Any]
     rows: tuple[Row, ...]
     key: tuple[str, ...] = ()
     n_names: int = 1
@@ -101,20 +115,42 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def words(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, numeric=False) for name in names)
+def word(name: str, of: Callable[[T], Shown]) -> Column[T]:
+    return Column(name, of, numeric=False)
 
 
-def figures(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, numeric=True) for name in names)
+def figure(name: str, of: Callable[[T], Shown]) -> Column[T]:
+    return Column(name, of, numeric=True)
 
 
-def cells(*texts: str | Cell) -> tuple[Cell, ...]:
-    return tuple(cell if isinstance(cell, Cell) else Cell(cell or text.MISSING) for cell in texts)
+def named(*attributes: str) -> Columns[Any]:
+    """Columns of words that are called what they are of; a data set is two words."""
+    return tuple(word(name.replace("dataset", "data set"), attrgetter(name)) for name in attributes)
 
 
-def status(word: str, reason: str) -> Cell:
-    return Cell(word, reason, "failed")
+def rows_of(
+    columns: Columns[T],
+    of: Iterable[T],
+    role: Callable[[T], str] = lambda _: "",
+    command: Callable[[T], str | None] = lambda _: None,
+) -> tuple[Row, ...]:
+    """A row for each of these, with what every column has to say of it."""
+    return tuple(Row(tuple(_cell(column.of(one)) for column in columns), role(one), command(one)) for one in of)
+
+
+def _cell(shown: Shown) -> Cell:
+    if isinstance(shown, Cell):
+        return shown
+    return Cell(text.MISSING if shown is None or shown == "" else str(shown))
+
+
+def role_of(row: AccuracyRow | IndexRow | ItemMap | ThroughputRow) -> str:
+    return "" if row.status == "ok" else "failed"
+
+
+def status(row: AccuracyRow | IndexRow | ItemMap | ThroughputRow) -> Cell:
+    """In place of a figure, where there is none."""
+    return Cell(row.status, row.reason, "failed")
 
 
 def verdict(words: str, reason: str, counted_as: str) -> Cell:
@@ -122,8 +158,15 @@ def verdict(words: str, reason: str, counted_as: str) -> Cell:
     return Cell(words, reason, counted_as.replace(",", "").replace(" ", "-"))
 
 
-def mode(of: str, device: str) -> str:
-    return of if device == "cpu" else f"{of}, {device}"
+def on_device(name: str, device: str) -> str:
+    """A name, and the device where it is not the one that goes without saying."""
+    return name if device == "cpu" else f"{name}, {device}"
+
+
+CONTESTANT: Columns[Any] = (  # of any row that has these
+    *named("model", "variant", "backend"),
+    word("mode", lambda row: on_device(row.mode, row.device)),
+)
 
 
 def threads(n: int) -> str:
@@ -163,7 +206,7 @@ def folded(table: Table) -> Table:
     return replace(table, rows=tuple(rows))
 
 
-def name_of(row: Row, columns: Sequence[Column]) -> str:
+def name_of(row: Row, columns: Columns[Any]) -> str:
     """The framework and mode of a row that others say the same as."""
     return " ".join(cell.text for column, cell in zip(columns, row.cells, strict=True)
                     if column.name in {"backend", "mode"})  # fmt: skip
@@ -171,5 +214,5 @@ def name_of(row: Row, columns: Sequence[Column]) -> str:
 
 def pairs(caption: str, names: Sequence[str], rows: Sequence[Sequence[str]], key: tuple[str, ...]) -> Table:
     """A plain table of words, and of counts of cells."""
-    columns = tuple(Column(name, numeric=name == "runs") for name in names)
-    return Table(caption, columns, tuple(Row(cells(*row)) for row in rows), key)
+    columns = tuple(Column(name, itemgetter(place), numeric=name == "runs") for place, name in enumerate(names))
+    return Table(caption, columns, rows_of(columns, rows), key)

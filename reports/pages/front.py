@@ -103,17 +103,13 @@ def _render(
     *,
     where: links.Where,
 ) -> str:
-    style, script = shell.asset("site.css", "front.css"), shell.asset("site.js", "front.js")
     there = {page.file for page in pages}
     citation = _own("CITATION.cff")
-    return shell.template("front.html.j2").render(
+    return shell.render(
+        "front.html.j2",
+        ["site.css", "front.css"],
+        ["site.js", "front.js"],
         pages=pages,
-        style=style,
-        script=script,
-        style_hash=shell.policy_hash(style),
-        script_hash=shell.policy_hash(script),
-        drawing=shell.drawing,
-        points=shell.points,
         where=where,
         text=text,
         day=max(facts.newest(run.leaderboards) for run in runs),

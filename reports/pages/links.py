@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from reports.charts import text
+from reports.tables.retrieval import IndexTable
 
 Where: TypeAlias = Callable[[object], str]
 """Page and anchor of the block that shows a table of figures; a KeyError where none does."""
@@ -19,3 +20,8 @@ def block(page: str, run: str, title: str) -> str:
 def anchor(run: str, title: str) -> str:
     """The id of a block on its page."""
     return text.slug(*filter(None, ("part", run, title)))
+
+
+def set_key(table: IndexTable) -> tuple[str, ...]:
+    """What a set of vectors is called, whenever it is measured."""
+    return table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads)

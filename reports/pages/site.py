@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages import front, glossary, shell
+from reports.pages import front, glossary, links, shell
 from reports.pages.badges import badges
 from reports.pages.blocks import Block, Row, Section, Table, name_of
 from reports.pages.order import is_aside, rank
@@ -210,7 +210,7 @@ def _files(run: Run) -> tuple[str, ...]:
 
 
 def _block(page: _Page, run: Run, block: Block) -> _ShownBlock:
-    anchor = block.anchor or _unique(page, text.slug(*filter(None, ("part", run.name, block.title))))
+    anchor = block.anchor or _unique(page, links.anchor(run.name, block.title))
     return _ShownBlock(block, anchor, run.name, tuple(_table(page, run, table) for table in block.tables))
 
 
@@ -256,17 +256,5 @@ def _unique(page: _Page, slug: str) -> str:
 
 
 def _render(page: _Page, pages: Sequence[_Page]) -> str:
-    style, script = shell.asset("site.css"), shell.asset("site.js")
-    return shell.template("page.html.j2").render(
-        page=page,
-        pages=pages,
-        style=style,
-        script=script,
-        style_hash=shell.policy_hash(style),
-        script_hash=shell.policy_hash(script),
-        drawing=shell.drawing,
-        points=shell.points,
-        linked=glossary.Linked(),
-        coded=glossary.coded,
-        lines=shell.lines,
-    )
+    values = {"page": page, "pages": pages, "linked": glossary.Linked(), "coded": glossary.coded, "lines": shell.lines}
+    return shell.render("page.html.j2", ["site.css"], ["site.js"], **values)

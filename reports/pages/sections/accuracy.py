@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from reports.charts import text
 from reports.charts.drawing import Chart
 from reports.pages.blocks import (
+    CONTESTANT,
     Block,
     Cell,
-    Row,
+    Column,
+    Columns,
     Table,
-    cells,
-    figures,
+    figure,
     folded,
-    mode,
+    rows_of,
     status,
     verdict,
     without_empty_columns,
-    words,
+    word,
 )
 from reports.pages.order import real_first
 from reports.tables.accuracy import AccuracyRow, AccuracyTable
@@ -33,7 +35,14 @@ LEAD = (
     "give the same figures share a row, which can be opened. The agreement column says whether the frameworks agree "
     "on a model from the same initial parameters and batches."
 )
-_NAMES = ("model", "variant", "backend", "mode")
+_REFERENCES = {"oracle": " (upper reference)", "popularity": " (reference)"}
+PUBLISHED: Column[Any] = figure(  # of any row that has it
+    "published", lambda row: f"{row.published.value:g}" if row.published else None
+)
+DIFFERENCE: Column[AccuracyRow] = figure(
+    "measured − published",
+    lambda row: text.signed(row.primary.mean - row.published.value) if row.primary and row.published else None,
+)
 
 
 def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
@@ -42,73 +51,74 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
 
 
 def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mapping[str, str]) -> Block:
-    columns = (*words(*_NAMES), *figures(table.metric or "primary metric"), *words("95 % interval"))
-    columns += (*figures("% of oracle"), *words("agreement"), *figures("published", "measured − published"))
-    columns += (*figures(*table.further), *words("seeds"))
-    rows = tuple(Row(_cells(row), row.role if row.primary else "failed", _command(row, commands)) for row in table.rows)
     sources = sorted({row.published.source for row in table.rows if row.published})
     notes = [f"Published figures: {'; '.join(sources)}."] if sources else []
-    notes += [
-        f"Known fault of the publication of {model} {variant}: {fault}." for model, variant, fault in table.faults
-    ]
+    notes += known_faults(table)
     unfinished = [row for row in table.rows if row.primary is None]
     notes += [f"{row.model} {row.variant} {row.backend} {row.mode}: {row.status}. {row.reason}" for row in unfinished]
+    columns = _columns(table)
+    # Seeds that a suite does not have are asked for by themselves.
+    rows = rows_of(
+        columns,
+        table.rows,
+        lambda row: row.role if row.primary else "failed",
+        lambda row: "\n".join(dict.fromkeys(commands[cell] for cell in row.cells)),
+    )
     caption = f"Models on {table.dataset}, {table.protocol}, best {table.metric or 'primary metric'} first"
     about = (("dataset", table.dataset), ("metric", table.metric or ""))
-    everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(_NAMES), about)
-    tables = [folded(without_empty_columns(everything, kept=len(_NAMES) + 2))]
+    everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(CONTESTANT), about)
+    tables = [folded(without_empty_columns(everything, kept=len(CONTESTANT) + 2))]
     tables += [_paired(p) for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
     title = f"{table.dataset} / {table.protocol}"
     return Block(title, tuple(tables), notes=tuple(notes), dataset=table.dataset, shows=table)
 
 
-def _command(row: AccuracyRow, commands: Mapping[str, str]) -> str:
-    """Seeds that a suite does not have are asked for by themselves."""
-    return "\n".join(dict.fromkeys(commands[cell] for cell in row.cells))
+def known_faults(table: AccuracyTable) -> Iterator[str]:
+    for model, variant, fault in table.faults:
+        yield f"Known fault of the publication of {model} {variant}: {fault}."
 
 
-def _cells(row: AccuracyRow) -> tuple[Cell, ...]:
-    primary = row.primary
-    interval = text.MISSING
-    if primary and primary.low is not None and primary.high is not None:
-        interval = f"{text.metric(primary.low)} – {text.metric(primary.high)} ({primary.method})"
-    reference = {"oracle": " (upper reference)", "popularity": " (reference)"}.get(row.role, "")
-    published = row.published
-    seeds = ", ".join(map(str, row.seeds))
-    failed = f"failed: {', '.join(map(str, row.failed_seeds))}" if row.failed_seeds else ""
-    return cells(
-        row.model + reference,
-        row.variant,
-        row.backend,
-        mode(row.mode, row.device),
-        Cell(text.metric(primary.mean)) if primary else status(row.status, row.reason),
-        interval,
-        text.percent(row.oracle_share),
-        verdict(row.badge.verdict, row.badge.reason, row.badge.mark),
-        f"{published.value:g}" if published else "",
-        text.signed(primary.mean - published.value) if primary and published else "",
-        *(text.metric(value) for value in row.further),
-        Cell(
-            "; ".join(part for part in (seeds, failed) if part) or text.MISSING,
-            "",
-            "failed" if row.failed_seeds else "",
+def _columns(table: AccuracyTable) -> Columns[AccuracyRow]:
+    def further(place: int, name: str) -> Column[AccuracyRow]:
+        return figure(name, lambda row: text.metric(row.further[place]))
+
+    return (
+        word("model", lambda row: row.model + _REFERENCES.get(row.role, "")),
+        *CONTESTANT[1:],
+        figure(
+            table.metric or "primary metric",
+            lambda row: text.metric(row.primary.mean) if row.primary else status(row),
         ),
+        word("95 % interval", _interval),
+        figure("% of oracle", lambda row: text.percent(row.oracle_share)),
+        word("agreement", lambda row: verdict(row.badge.verdict, row.badge.reason, row.badge.mark)),
+        PUBLISHED,
+        DIFFERENCE,
+        *(further(place, name) for place, name in enumerate(table.further)),
+        word("seeds", _seeds),
     )
+
+
+def _interval(row: AccuracyRow) -> str:
+    interval = text.interval(row.primary.low, row.primary.high) if row.primary else ""
+    return f"{interval} ({row.primary.method})" if row.primary and interval else ""
+
+
+def _seeds(row: AccuracyRow) -> Cell:
+    seeds, failed = (", ".join(map(str, of)) for of in (row.seeds, row.failed_seeds))
+    parts = (seeds, failed and f"failed: {failed}")
+    return Cell("; ".join(filter(None, parts)) or text.MISSING, "", "failed" if failed else "")
 
 
 def _paired(table: PairedTable) -> Table:
-    columns = (*words(*_NAMES), *figures("seeds"))
-    columns += figures(*(f"− {model} {variant}" for model, variant in table.baselines))
+    def apart(place: int, name: str) -> Column[PairedRow]:
+        return figure(name, lambda row: text.difference(d.mean, d.low, d.high) if (d := row.differences[place]) else "")
+
     caption = f"Difference from the baselines in {table.metric}, on the same {table.n_queries:,} queries, "
     caption += "with the 95 % interval of a paired bootstrap"
-    rows = tuple(Row(_paired_cells(row)) for row in table.rows)
+    baselines = (apart(place, f"− {' '.join(of)}") for place, of in enumerate(table.baselines))
+    columns = (*CONTESTANT, figure("seeds", lambda row: row.n_seeds), *baselines)
     about = (("dataset", table.dataset), ("metric", table.metric))
     key = (table.dataset, table.protocol, "against")
-    return folded(Table(caption, columns, rows, key, len(_NAMES), about, is_detail=True))
-
-
-def _paired_cells(row: PairedRow) -> tuple[Cell, ...]:
-    apart = (
-        f"{text.signed(d.mean)} ({text.signed(d.low)} – {text.signed(d.high)})" if d else "" for d in row.differences
-    )
-    return cells(row.model, row.variant, row.backend, mode(row.mode, row.device), str(row.n_seeds), *apart)
+    rows = rows_of(columns, table.rows)
+    return folded(Table(caption, columns, rows, key, len(CONTESTANT), about, is_detail=True))

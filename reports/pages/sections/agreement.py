@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks.agreement.verdict import EXCUSED
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Column, Row, Table, cells, figures, folded, mode, verdict, words
+from reports.pages.blocks import CONTESTANT, Block, Cell, Columns, Table, figure, folded, named, rows_of, verdict, word
 from reports.tables import reproduce
 from reports.tables.agreement import BitRow, BugRow, KillRow, LadderRow, RungRow
 from reports.tables.leaderboard import Leaderboards
@@ -27,41 +27,26 @@ LEAD = (
     "show that the ladder notices mistakes."
 )
 
-_VERDICT_COLUMNS = (
-    *words("model", "variant", "data set", "protocol", "device", "seeds", "verdict"),
-    *figures("spread", "tolerance"),
-    *words("reason"),
-)
-_LADDER_COLUMNS = (
-    *words("model", "variant", "backend", "mode"),
-    *figures("climbs", "rungs passed"),
-    *words("up to", "first rung that fails"),
-    *figures("difference", "tolerance"),
-    *words("where"),
-)
-_RUNG_COLUMNS = (*words("rung"), *figures("climbs", "median", "95 %", "largest", "tolerance", "margin"))
-_BIT_COLUMNS = (*words("backend", "mode"), *figures("repeated", "bitwise the same"))
-_BIT_COLUMNS += figures("with other numbers of threads", "bitwise the same with them")
-_KILL_COLUMNS = (*words("model", "backend"), *figures("injected bugs", "caught"), *words("not caught"))
-_BUG_COLUMNS = words("model", "bug", "must be caught by", "caught at", "seen in public")
-
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     of = leaderboards
-    verdicts = [_table("Verdicts", _VERDICT_COLUMNS, map(_verdict_row, of.verdicts), "verdict", 5)]
+    climbed = rows_of(_LADDER, of.ladder, command=lambda row: reproduce.agree(row.model, row.backend, row.mode))
+    killed = rows_of(_KILLS, of.kills, command=lambda row: reproduce.mutants(row.model, row.backend))
+    injected = rows_of(_BUGS, of.bugs, command=lambda row: reproduce.mutants(row.model))
+    verdicts = [Table("Verdicts", _VERDICTS, rows_of(_VERDICTS, of.verdicts), ("verdict",), 5)]
     ladder = [
-        folded(_table("Which adapters match the reference", _LADDER_COLUMNS, map(_ladder_row, of.ladder), "ladder", 4)),
-        _table("Differences from the reference, rung by rung", _RUNG_COLUMNS, map(_rung_row, of.rungs), "rung", 1),
-        _table("Bitwise reproducibility of trainings", _BIT_COLUMNS, map(_bit_row, of.bits), "bits", 2),
+        folded(Table("Which adapters match the reference", _LADDER, climbed, ("ladder",), 4)),
+        Table("Differences from the reference, rung by rung", _RUNGS, rows_of(_RUNGS, of.rungs), ("rung",)),
+        Table("Bitwise reproducibility of trainings", _BITS, rows_of(_BITS, of.bits), ("bits",), 2),
     ]
-    injected = [
-        _table(_kill_caption(of.kills), _KILL_COLUMNS, map(_kill_row, of.kills), "injected", 2),
-        replace(_table("Injected bugs, one by one", _BUG_COLUMNS, map(_bug_row, of.bugs), "bug", 2), is_detail=True),
+    bugs = [
+        Table(_kill_caption(of.kills), _KILLS, killed, ("injected",), 2),
+        Table("Injected bugs, one by one", _BUGS, injected, ("bug",), 2, is_detail=True),
     ]
     made = (
         replace(_block("Verdicts", verdicts), is_first=True),
         _block("The agreement ladder", ladder, tuple(chart for chart in charts if chart.table is of.ladder)),
-        _block("Injected bugs", injected),
+        _block("Injected bugs", bugs),
     )
     return [block for block in made if block.tables]
 
@@ -70,38 +55,22 @@ def _block(title: str, tables: Sequence[Table], charts: tuple[Chart, ...] = ()) 
     return Block(title, tuple(table for table in tables if table.rows), charts)
 
 
-def _table(caption: str, columns: tuple[Column, ...], rows: Iterable[Row], key: str, n_names: int) -> Table:
-    return Table(caption, columns, tuple(rows), (key,), n_names)
-
-
-def _verdict_row(v: Verdict) -> Row:
-    place = (v.model, v.variant, v.dataset, v.protocol, v.device, ", ".join(map(str, v.seeds)))
-    return Row(
-        cells(*place, verdict(v.badge, v.reason, v.counted_as), text.small(v.spread), text.small(v.tolerance), v.reason)
-    )
-
-
-def _ladder_row(row: LadderRow) -> Row:
-    broken = Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
+def _broken(row: LadderRow) -> Cell:
     if row.failed:
-        said = "; ".join(part for part in (row.broken, row.failed) if part)
-        broken = Cell(said, row.where, "" if row.excused else "differs")
-    difference = text.small(row.difference) if row.broken is None or row.difference is not None else "not finite"
-    place = (row.model, row.variant, row.backend, mode(row.mode, row.device))
-    rungs = (str(row.n_climbs), str(row.n_rungs), row.highest)
-    shown = cells(*place, *rungs, broken, difference, text.small(row.tolerance), row.where)
-    return Row(shown, command=reproduce.agree(row.model, row.backend, row.mode))
+        said = "; ".join(filter(None, (row.broken, row.failed)))
+        return Cell(said, row.where, "" if row.excused else "differs")
+    return Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
 
 
-def _rung_row(row: RungRow) -> Row:
-    margin = text.ratio(row.tolerance / row.largest) if row.largest else ""
-    spread = (text.small(value) for value in (row.median, row.high, row.largest, row.tolerance))
-    return Row(cells(row.rung, str(row.n_climbs), *spread, margin))
+def _survivors(row: KillRow) -> Cell:
+    if row.failed:
+        return Cell(f"not injected: {row.failed}", "", "" if row.failed in EXCUSED else "differs")
+    return Cell(", ".join(row.survivors), "", "differs") if row.survivors else Cell("none", "", "agrees")
 
 
-def _bit_row(row: BitRow) -> Row:
-    counts = (row.n_repeated, row.n_same_again, row.n_rethreaded, row.n_same_threaded)
-    return Row(cells(row.backend, mode(row.mode, row.device), *map(str, counts)))
+def _caught(row: BugRow) -> str:
+    rungs = dict.fromkeys(rung for _, rung in row.broke)
+    return "; ".join(f"{rung} ({', '.join(b for b, r in row.broke if r == rung)})" for rung in rungs)
 
 
 def _kill_caption(rows: Sequence[KillRow]) -> str:
@@ -111,16 +80,51 @@ def _kill_caption(rows: Sequence[KillRow]) -> str:
     return f"Injected bugs: {caught} of {injected} caught{untried}"
 
 
-def _kill_row(row: KillRow) -> Row:
-    survivors = Cell(", ".join(row.survivors), "", "differs") if row.survivors else Cell("none", "", "agrees")
-    if row.failed:
-        survivors = Cell(f"not injected: {row.failed}", "", "" if row.failed in EXCUSED else "differs")
-    shown = cells(row.model, row.backend, str(row.n_injected), str(row.n_caught), survivors)
-    return Row(shown, command=reproduce.mutants(row.model, row.backend))
-
-
-def _bug_row(row: BugRow) -> Row:
-    rungs = dict.fromkeys(rung for _, rung in row.broke)
-    caught = "; ".join(f"{rung} ({', '.join(b for b, r in row.broke if r == rung)})" for rung in rungs)
-    shown = cells(row.model, row.bug, row.due, caught, ", ".join(row.seen))
-    return Row(shown, command=reproduce.mutants(row.model))
+_VERDICTS: Columns[Verdict] = (
+    *named("model", "variant", "dataset", "protocol", "device"),
+    word("seeds", lambda row: ", ".join(map(str, row.seeds))),
+    word("verdict", lambda row: verdict(row.badge, row.reason, row.counted_as)),
+    figure("spread", lambda row: text.small(row.spread)),
+    figure("tolerance", lambda row: text.small(row.tolerance)),
+    word("reason", lambda row: row.reason),
+)
+_LADDER: Columns[LadderRow] = (
+    *CONTESTANT,
+    figure("climbs", lambda row: row.n_climbs),
+    figure("rungs passed", lambda row: row.n_rungs),
+    word("up to", lambda row: row.highest),
+    word("first rung that fails", _broken),
+    figure(
+        "difference", lambda row: "not finite" if row.broken and row.difference is None else text.small(row.difference)
+    ),
+    figure("tolerance", lambda row: text.small(row.tolerance)),
+    word("where", lambda row: row.where),
+)
+_RUNGS: Columns[RungRow] = (
+    word("rung", lambda row: row.rung),
+    figure("climbs", lambda row: row.n_climbs),
+    figure("median", lambda row: text.small(row.median)),
+    figure("95 %", lambda row: text.small(row.high)),
+    figure("largest", lambda row: text.small(row.largest)),
+    figure("tolerance", lambda row: text.small(row.tolerance)),
+    figure("margin", lambda row: text.ratio(row.tolerance / row.largest) if row.largest else None),
+)
+_BITS: Columns[BitRow] = (
+    *CONTESTANT[2:],
+    figure("repeated", lambda row: row.n_repeated),
+    figure("bitwise the same", lambda row: row.n_same_again),
+    figure("with other numbers of threads", lambda row: row.n_rethreaded),
+    figure("bitwise the same with them", lambda row: row.n_same_threaded),
+)
+_KILLS: Columns[KillRow] = (
+    *named("model", "backend"),
+    figure("injected bugs", lambda row: row.n_injected),
+    figure("caught", lambda row: row.n_caught),
+    word("not caught", _survivors),
+)
+_BUGS: Columns[BugRow] = (
+    *named("model", "bug"),
+    word("must be caught by", lambda row: row.due),
+    word("caught at", _caught),
+    word("seen in public", lambda row: ", ".join(row.seen)),
+)

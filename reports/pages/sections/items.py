@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, mode, status, words
+from reports.pages.blocks import CONTESTANT, Block, Cell, Columns, Table, figure, role_of, rows_of, status, word
 from reports.pages.order import real_first
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.maps import ItemMap, ItemMapTable
@@ -20,6 +20,15 @@ LEAD = (
     "items have categories, the table gives the share of items whose nearest neighbour among the vectors is of the "
     "same category, and what it would be by chance."
 )
+_COLUMNS: Columns[ItemMap] = (
+    *CONTESTANT,
+    figure("seed", lambda row: row.seed),
+    word("method", lambda row: Cell(row.method) if row.method else status(row)),
+    figure("items shown", lambda row: f"{len(row.x):,}" if row.x else ""),
+    figure("of", lambda row: f"{row.n_items:,}" if row.n_items else ""),
+    figure("neighbour of the same category", lambda row: text.percent(row.share)),
+    figure("by chance", lambda row: text.percent(row.chance)),
+)
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
@@ -28,27 +37,10 @@ def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
 
 
 def _block(table: ItemMapTable, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
-    columns = (*words("model", "variant", "backend", "mode"), *figures("seed"), *words("method"))
-    columns += figures("items shown", "of", "neighbour of the same category", "by chance")
-    rows = tuple(Row(_cells(row), "" if row.status == "ok" else "failed", commands[row.cell]) for row in table.rows)
-    caption = f"Maps of item vectors, {table.dataset}, {table.protocol}"
     failed = [row for row in table.rows if row.status != "ok"]
     notes = (f"{row.model} {row.variant} {row.backend} {row.mode}: {row.status}. {row.reason}" for row in failed)
-    shown = Table(caption, columns, rows, (table.dataset, table.protocol), 5, (("dataset", table.dataset),))
+    rows = rows_of(_COLUMNS, table.rows, role_of, lambda row: commands[row.cell])
+    caption = f"Maps of item vectors, {table.dataset}, {table.protocol}"
+    shown = Table(caption, _COLUMNS, rows, (table.dataset, table.protocol), 5, (("dataset", table.dataset),))
     own = tuple(chart for chart in charts if chart.table is table)
     return Block(f"{table.dataset} / {table.protocol}", (shown,), own, tuple(notes), table.dataset)
-
-
-def _cells(row: ItemMap) -> tuple[Cell, ...]:
-    return cells(
-        row.model,
-        row.variant,
-        row.backend,
-        mode(row.mode, row.device),
-        str(row.seed),
-        Cell(row.method) if row.method else status(row.status, row.reason),
-        f"{len(row.x):,}" if row.x else "",
-        f"{row.n_items:,}" if row.n_items else "",
-        text.percent(row.share),
-        text.percent(row.chance),
-    )

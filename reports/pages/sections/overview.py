@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, status, verdict, words
+from reports.pages.blocks import Block, Cell, Columns, Table, figure, named, rows_of, verdict, word
 from reports.pages.order import real_first
+from reports.pages.sections.accuracy import PUBLISHED
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.overview import OverviewRow
-from reports.tables.spread import Spread
 from reports.tables.throughput import ThroughputTable
 
 ANCHOR = "overview"
@@ -20,47 +20,49 @@ LEAD = (
     "of the two popularity baselines, what was published, whether the frameworks agree from the same initial "
     "parameters and batches, and which of them trains fastest, with its speed-up over PyTorch eager."
 )
-_COLUMNS = (
-    *words("model", "variant", "data", "protocol", "metric"),
-    *figures("measured", "above popularity", "published"),
-    *words("frameworks", "fastest"),
-    *figures("speed-up over PyTorch eager"),
-)
 
 
 def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
-    rows = tuple(_row(row, _speed_up(row, leaderboards.throughput)) for row in real_first(leaderboards.overview))
-    return [Block("", (Table("One row per model", _COLUMNS, rows, ("overview",), 4),))] if rows else []
+    rows = real_first(leaderboards.overview)
+    columns = _columns(leaderboards.throughput)
+    shown = rows_of(columns, rows, lambda row: row.role if row.low is not None else "failed")
+    return [Block("", (Table("One row per model", columns, shown, ("overview",), 4),))] if rows else []
 
 
-def _speed_up(row: OverviewRow, timed: Sequence[ThroughputTable]) -> Spread | None:
+def _columns(timed: Sequence[ThroughputTable]) -> Columns[OverviewRow]:
+    return (
+        *named("model", "variant"),
+        word("data", lambda row: row.dataset),
+        *named("protocol", "metric"),
+        figure("measured", _measured),
+        figure("above popularity", lambda row: text.signed(row.above)),
+        PUBLISHED,
+        word("frameworks", _agreement),
+        word("fastest", _fastest),
+        figure("speed-up over PyTorch eager", lambda row: _speed_up(row, timed)),
+    )
+
+
+def _measured(row: OverviewRow) -> str | Cell:
+    if row.low is None or row.high is None:
+        return Cell(row.status, "", "failed")
+    return text.metrics(row.low, row.high)
+
+
+def _agreement(row: OverviewRow) -> Cell:
+    if row.role != "model":
+        return Cell("reference")
+    return verdict(row.badge.verdict, row.badge.reason, row.badge.mark)
+
+
+def _fastest(row: OverviewRow) -> Cell:
+    untimed = f" ({', '.join(row.untimed)})" if row.untimed else ""
+    return Cell(f"{row.fastest or text.MISSING}{untimed}", "", "failed" if untimed else "")
+
+
+def _speed_up(row: OverviewRow, timed: Sequence[ThroughputTable]) -> str:
     """Of the fastest over PyTorch eager, which was interleaved with it."""
     place = (row.dataset, row.protocol, row.model, row.variant)
     own = (r for t in timed if (t.dataset, t.protocol, t.model, t.variant) == place for r in t.rows)
-    return next((r.to_torch_eager for r in own if f"{r.backend} {r.mode}" == row.fastest), None)
-
-
-def _row(row: OverviewRow, speed_up: Spread | None) -> Row:
-    measured: str | Cell = status(row.status, "")
-    if row.low is not None and row.high is not None:
-        measured = text.metrics(row.low, row.high)
-    agreement = (
-        verdict(row.badge.verdict, row.badge.reason, row.badge.mark) if row.role == "model" else Cell("reference")
-    )
-    untimed = f" ({', '.join(row.untimed)})" if row.untimed else ""
-    return Row(
-        cells(
-            row.model,
-            row.variant,
-            row.dataset,
-            row.protocol,
-            row.metric or "",
-            measured,
-            text.signed(row.above),
-            f"{row.published.value:g}" if row.published else "",
-            agreement,
-            Cell(f"{row.fastest or text.MISSING}{untimed}", "", "failed" if untimed else ""),
-            text.ratio(speed_up.median) if speed_up else "",
-        ),
-        row.role if row.low is not None else "failed",
-    )
+    speed_up = next((r.to_torch_eager for r in own if f"{r.backend} {r.mode}" == row.fastest), None)
+    return text.ratio(speed_up.median) if speed_up else ""

@@ -9,19 +9,19 @@ from dataclasses import replace
 from reports.charts import text
 from reports.charts.drawing import Chart
 from reports.pages import answer_blocks, links
-from reports.pages.answer_blocks import name_of, source
+from reports.pages.answer_blocks import loss, source
 from reports.pages.blocks import (
     Block,
-    Cell,
-    Column,
-    Row,
+    Columns,
     Table,
-    cells,
-    figures,
+    figure,
+    named,
+    role_of,
+    rows_of,
     status,
     threads,
     without_empty_columns,
-    words,
+    word,
 )
 from reports.tables.answers import TableAnswers, wins_rows
 from reports.tables.leaderboard import Leaderboards
@@ -61,15 +61,15 @@ def blocks_of(runs: Sequence[tuple[str, Leaderboards, Sequence[Chart]]]) -> list
 
 def _block(run: str, answered: TableAnswers, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
     table = answered.table
-    rows = tuple(Row(_cells(row), "" if row.status == "ok" else "failed", commands[row.cell]) for row in table.rows)
-    key = (table.dataset, table.protocol, table.source, str(table.seed), table.device, str(table.threads))
+    columns = _columns(table)
+    rows = rows_of(columns, table.rows, role_of, lambda row: commands[row.cell])
     about = (("model", table.model), ("dataset", table.dataset))
-    everything = Table(_caption(table), _columns(table), rows, key, 3, about, is_detail=True)
+    everything = Table(_caption(table), columns, rows, links.set_key(table), 3, about, is_detail=True)
     return Block(
         f"{source(table)} on {table.dataset}",
         (*answer_blocks.of_table(answered), without_empty_columns(everything, _N_ALWAYS)),
         tuple(chart for chart in charts if chart.table is table),
-        tuple(f"{name_of(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok"),
+        tuple(f"{text.index(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok"),
         table.dataset,
         answer_blocks.in_short(answered),
         f"{text.count(table.n_items)} items, {table.dataset}",
@@ -87,34 +87,29 @@ def _caption(table: IndexTable) -> str:
     return f"All settings: {where}; {table.device}, {threads(table.threads)}; {together}"
 
 
-def _columns(table: IndexTable) -> tuple[Column, ...]:
+def _columns(table: IndexTable) -> Columns[IndexRow]:
     task = table.task_metric or "task metric"
-    heads = (*words("index", "build", "query"), *figures(table.recall_metric or "index recall"))
-    heads += figures(f"queries/s, {threads(table.search_threads)}", "min – max", "ratio to exact")
-    heads += figures(f"queries/s, {threads(table.threads_all) if table.threads_all else 'all threads'}")
-    heads += figures(f"{task}, exact", f"{task}, index", "loss (95 %)", "p50, ms", "p95, ms", "p99, ms")
-    return heads + figures("build, s", "load, s", "index, MiB", "resident, MiB", "call overhead")
-
-
-def _cells(row: IndexRow) -> tuple[Cell, ...]:
-    return cells(
-        f"{row.name} ●" if row.on_front else row.name,
-        row.build,
-        row.query,
-        Cell(text.metric(row.recall)) if row.status == "ok" else status(row.status, row.reason),
-        text.median(row.qps, text.rate),
-        text.extent(row.qps, text.rate),
-        text.both(row.to_exact, text.ratio),
-        text.both(row.qps_all, text.rate),
-        text.metric(row.exact),
-        text.metric(row.task),
-        text.difference(row.lost.value, row.lost.low, row.lost.high) if row.lost else "",
-        text.milliseconds(row.p50_s),
-        text.milliseconds(row.p95_s),
-        text.milliseconds(row.p99_s),
-        text.number(row.build_s),
-        text.median(row.load_s, text.significant),
-        text.mebibytes(row.index_bytes),
-        text.mebibytes(row.resident_bytes),
-        text.both(row.call_overhead, text.percent),
+    all_threads = threads(table.threads_all) if table.threads_all else "all threads"
+    return (
+        word("index", lambda row: f"{row.name} ●" if row.on_front else row.name),
+        *named("build", "query"),
+        figure(
+            table.recall_metric or "index recall",
+            lambda row: text.metric(row.recall) if row.status == "ok" else status(row),
+        ),
+        figure(f"queries/s, {threads(table.search_threads)}", lambda row: text.median(row.qps, text.rate)),
+        figure("min – max", lambda row: text.extent(row.qps, text.rate)),
+        figure("ratio to exact", lambda row: text.both(row.to_exact, text.ratio)),
+        figure(f"queries/s, {all_threads}", lambda row: text.both(row.qps_all, text.rate)),
+        figure(f"{task}, exact", lambda row: text.metric(row.exact)),
+        figure(f"{task}, index", lambda row: text.metric(row.task)),
+        figure("loss (95 %)", loss),
+        figure("p50, ms", lambda row: text.milliseconds(row.p50_s)),
+        figure("p95, ms", lambda row: text.milliseconds(row.p95_s)),
+        figure("p99, ms", lambda row: text.milliseconds(row.p99_s)),
+        figure("build, s", lambda row: text.number(row.build_s)),
+        figure("load, s", lambda row: text.median(row.load_s, text.significant)),
+        figure("index, MiB", lambda row: text.mebibytes(row.index_bytes)),
+        figure("resident, MiB", lambda row: text.mebibytes(row.resident_bytes)),
+        figure("call overhead", lambda row: text.both(row.call_overhead, text.percent)),
     )

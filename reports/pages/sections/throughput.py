@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from reports.charts import text
 from reports.charts.draw import ratios
 from reports.charts.drawing import Chart
-from reports.pages.blocks import Block, Cell, Row, Table, cells, figures, mode, status, threads, words
+from reports.pages.blocks import (
+    Block,
+    Cell,
+    Columns,
+    Table,
+    figure,
+    named,
+    on_device,
+    role_of,
+    rows_of,
+    status,
+    threads,
+    word,
+)
 from reports.pages.order import real_first
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.throughput import OverheadRow, ThroughputRow, ThroughputTable
@@ -23,6 +37,17 @@ _OVERHEAD_NOTE = (
     "Seconds of a training run: median over runs, with the smallest and the largest. The overhead is the whole run "
     "less the framework's own import, initialisation and training."
 )
+_OVERHEAD: Columns[OverheadRow] = (
+    *named("backend"),
+    figure("runs", lambda row: row.n_cells),
+    figure("whole run", lambda row: text.both(row.wall_s, text.significant)),
+    figure("framework import", lambda row: text.both(row.import_s, text.significant)),
+    figure("initialisation", lambda row: text.both(row.init_s, text.significant)),
+    figure("training", lambda row: text.both(row.train_s, text.significant)),
+    figure("overhead", lambda row: text.both(row.overhead_s, text.significant)),
+    figure("of which evaluation", lambda row: text.both(row.evaluate_s, text.significant)),
+    figure("of which batches", lambda row: text.both(row.batches_s, text.significant)),
+)
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
@@ -37,40 +62,48 @@ def _summary(tables: Sequence[ThroughputTable]) -> list[Block]:
     compared = [table for table in tables if any(row.to_torch_eager for row in table.rows)]
     ways = sorted({(row.backend, row.mode) for table in compared for row in table.rows},
                   key=lambda way: (way[0] != "torch", way[1] != "eager", way))  # fmt: skip
-    rows = []
-    for table in compared:
-        of = {(row.backend, row.mode): row for row in table.rows}
-        best = max((row for row in table.rows if row.to_torch_eager), key=lambda row: _speed_up(row)[0])
-        figures_of = (_speed_up_cell(of.get(way), best) for way in ways)
-        rows.append(Row(cells(table.model, mode(table.variant, table.device), table.dataset, *figures_of)))
-    columns = (*words("model", "variant", "data set"), *figures(*(f"{backend} {mode}" for backend, mode in ways)))
-    shown = Table("Speed-up over PyTorch eager, one row per model", columns, tuple(rows), ("speed-up",), 3)
-    return [Block("Speed-up over PyTorch eager", (shown,), is_first=True)] if rows else []
+    columns: Columns[ThroughputTable] = (
+        *named("model"),
+        word("variant", lambda table: on_device(table.variant, table.device)),
+        *named("dataset"),
+        *(figure(" ".join(way), partial(_speed_up, way)) for way in ways),
+    )
+    caption = "Speed-up over PyTorch eager, one row per model"
+    shown = Table(caption, columns, rows_of(columns, compared), ("speed-up",), 3)
+    return [Block("Speed-up over PyTorch eager", (shown,), is_first=True)] if compared else []
 
 
-def _speed_up(row: ThroughputRow) -> tuple[float, str]:
-    return (row.to_torch_eager.median if row.to_torch_eager else 0.0), row.backend
-
-
-def _speed_up_cell(row: ThroughputRow | None, best: ThroughputRow) -> str | Cell:
+def _speed_up(way: tuple[str, str], table: ThroughputTable) -> str | Cell:
+    row = next((row for row in table.rows if (row.backend, row.mode) == way), None)
     if row is None or row.to_torch_eager is None:
         return Cell(row.status, row.reason) if row and row.status != "ok" else ""
-    figure = text.ratio(row.to_torch_eager.median)
-    return Cell(figure, "the fastest", "agrees") if row is best else figure
+    ratio = row.to_torch_eager.median
+    best = max(other.to_torch_eager.median for other in table.rows if other.to_torch_eager)
+    return Cell(text.ratio(ratio), "the fastest", "agrees") if ratio == best else text.ratio(ratio)
 
 
 def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
-    columns = (*words("backend", "mode"), *figures("samples/s", "min – max", ratios(table)[0]))
-    columns += figures("first step, s", "compile, s", "peak memory, MiB", "windows")
+    name, ratio = ratios(table)
+    columns: Columns[ThroughputRow] = (
+        *named("backend", "mode"),
+        figure(
+            "samples/s", lambda row: text.median(row.samples_per_s, text.rate) if row.status == "ok" else status(row)
+        ),
+        figure("min – max", lambda row: text.extent(row.samples_per_s, text.rate)),
+        figure(name, lambda row: text.both(ratio(row), text.ratio)),
+        figure("first step, s", lambda row: text.number(row.first_step_s)),
+        figure("compile, s", lambda row: text.number(row.compile_s)),
+        figure("peak memory, MiB", lambda row: text.mebibytes(row.peak_rss_bytes)),
+        figure("windows", lambda row: row.samples_per_s.n if row.samples_per_s else None),
+    )
     caption = f"{table.model} {table.variant} on {table.dataset}, {table.protocol}; {table.device}, "
     caption += threads(table.threads) + ("; interleaved in one session" if table.group else "; not interleaved")
-    rows = tuple(Row(_cells(row, table), _role(row), commands[row.cell])
-                 for row in table.rows)  # fmt: skip
+    rows = rows_of(columns, table.rows, role_of, lambda row: commands[row.cell])
     notes = (f"{row.backend} {row.mode}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok")
     key = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
     shown = Table(caption, columns, rows, key, 2, (("model", table.model), ("dataset", table.dataset)))
     own = tuple(chart for chart in charts if chart.table is table)
-    title = mode(f"{table.model} {table.variant} on {table.dataset}", table.device)
+    title = on_device(f"{table.model} {table.variant} on {table.dataset}", table.device)
     return Block(title, (shown,), own, tuple(notes), table.dataset, _in_short(table), shows=table)
 
 
@@ -91,32 +124,6 @@ def _in_short(table: ThroughputTable) -> str:
     return said + (f"; {name} {text.ratio(of_best.median)}" if of_best else "")
 
 
-def _role(row: ThroughputRow) -> str:
-    return "" if row.status == "ok" else "failed"
-
-
-def _cells(row: ThroughputRow, table: ThroughputTable) -> tuple[Cell, ...]:
-    rate = Cell(text.median(row.samples_per_s, text.rate))
-    return cells(
-        row.backend,
-        row.mode,
-        rate if row.status == "ok" else status(row.status, row.reason),
-        text.extent(row.samples_per_s, text.rate),
-        text.both(ratios(table)[1](row), text.ratio),
-        text.number(row.first_step_s),
-        text.number(row.compile_s),
-        text.mebibytes(row.peak_rss_bytes),
-        str(row.samples_per_s.n) if row.samples_per_s else "",
-    )
-
-
 def _overhead(rows: Sequence[OverheadRow]) -> list[Block]:
-    columns = (*words("backend"), *figures("runs", "whole run", "framework import", "initialisation", "training"))
-    columns += figures("overhead", "of which evaluation", "of which batches")
-    body = []
-    for row in rows:
-        spreads = (row.wall_s, row.import_s, row.init_s, row.train_s, row.overhead_s, row.evaluate_s, row.batches_s)
-        parts = [text.both(spread, text.significant) for spread in spreads]
-        body.append(Row(cells(row.backend, str(row.n_cells), *parts)))
-    table = Table("Seconds per training run", columns, tuple(body), ("overhead",))
+    table = Table("Seconds per training run", _OVERHEAD, rows_of(_OVERHEAD, rows), ("overhead",))
     return [Block("Overhead of the harness", (table,), notes=(_OVERHEAD_NOTE,), is_detail=True)] if rows else []
