@@ -55,7 +55,9 @@ def in_short(answered: TableAnswers) -> str:
         return f"{_size(answered.table)}; no index that was timed with others reaches recall {RECALL}"
     said = f"{_size(answered.table)}; fastest at recall ≥ {RECALL}: {text.index(fastest)}, "
     said += f"{text.median(fastest.qps, text.rate)} queries/s"
-    return said + (f"; Faiss is {text.ratio(duel.lead.ratio.median)} Annoy" if duel and duel.lead.ratio else "")
+    if duel and duel.lead.ratio:
+        said += f"; Faiss answers {text.ratio(duel.lead.ratio.median)} as many as Annoy"
+    return said
 
 
 def _size(table: IndexTable) -> str:
