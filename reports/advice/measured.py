@@ -215,8 +215,7 @@ def _same_size(one: Measured, other: Measured) -> bool:
 
 
 def _candidates(table: IndexTable, needs: Needs) -> list[Candidate]:
-    timed = [row for row in reaching(table.rows, 0) if needs.question.samples(row)]
-    return [_candidate(row, table, needs) for row in timed]
+    return [_candidate(row, table, needs) for row in reaching(table.rows, 0) if needs.question.samples(row)]
 
 
 def _candidate(row: IndexRow, table: IndexTable, needs: Needs) -> Candidate:
