@@ -104,7 +104,7 @@ class TestModel:
 
     def test_it_is_listed(self, done):
         _, listed = done.call("-m", "benchmarks", "list", "--json")
-        assert json.loads(listed)["models"]["mf-ssm"] == dict.fromkeys(FRAMEWORKS, "native")
+        assert json.loads(listed)["models"]["mf-ssm"]["backends"] == dict.fromkeys(FRAMEWORKS, "native")
 
     def test_every_adapter_holds_to_the_reference(self, done):
         held = re.findall(r"^agrees +mf-ssm +plain +(\w+) .* holds to the last rung", done.printed, re.MULTILINE)
@@ -123,10 +123,10 @@ class TestModel:
         assert min(row.metrics["recall_micro@10"] for row in rows) > popular + 0.02
 
     def test_it_stands_on_the_leaderboard(self, done):
+        assert re.search(r"\| mf-ssm \| small \| [^|]+ \| eager \| 0\.\d{4} ", done.page("ssm"))
         for name in FRAMEWORKS:
-            assert re.search(rf"\| mf-ssm \| small \| {name} \| eager \| 0\.\d{{4}} ", done.page("ssm"))
-        cells = r">mf-ssm <a[^>]*>#</a></th>\s*<td>small</td>\s*<td>torch</td>\s*<td>eager</td>\s*<td[^>]*>0\.\d{4}<"
-        assert re.search(cells, done.page("ssm", "site/accuracy.html"))
+            # Those that say the same are one row, in which each has its own place.
+            assert re.search(rf'id="[^"]*mf-ssm-small-{name}-eager"', done.page("ssm", "site/accuracy.html"))
 
 
 class TestDataSet:
@@ -180,7 +180,10 @@ class TestIndex:
 
     def test_it_is_listed_with_its_parameters(self, done):
         _, listed = done.call("-m", "benchmarks", "list", "--json")
-        assert json.loads(listed)["indexes"]["hyperplanes"] == {"build": {"bits": 256}, "query": {"candidates": 100}}
+        assert (
+            json.loads(listed)["indexes"]["hyperplanes"].items()
+            >= {"build": {"bits": 256}, "query": {"candidates": 100}}.items()
+        )
 
     def test_it_finds_more_the_more_it_looks_at(self, done):
         records = [record for record in done.records("hyperplanes") if record.kind == "index"]
@@ -208,9 +211,9 @@ class TestBackend:
     def test_what_it_has_and_lacks_is_listed(self, done):
         _, listed = done.call("-m", "benchmarks", "list", "--json")
         listed = json.loads(listed)
-        assert listed["backends"]["numpy"] == {"modes": ["eager"], "devices": ["cpu"]}
-        assert listed["models"]["mf-bpr"]["numpy"] == "native"
-        assert listed["models"]["gru4rec"]["numpy"].startswith("unsupported: backends/numpy has no adapter")
+        assert listed["backends"]["numpy"].items() >= {"modes": ["eager"], "devices": ["cpu"]}.items()
+        assert listed["models"]["mf-bpr"]["backends"]["numpy"] == "native"
+        assert listed["models"]["gru4rec"]["backends"]["numpy"].startswith("unsupported: backends/numpy has no adapter")
 
     def test_its_adapter_holds_to_the_reference(self, done):
         assert re.search(r"^agrees +mf-bpr +\w+ +numpy +eager +cpu +holds to the last rung", done.printed, re.MULTILINE)
@@ -219,7 +222,7 @@ class TestBackend:
     def test_it_is_part_of_the_verdict_and_of_the_leaderboard(self, done):
         assert {row.backend for row in trained(done.records("numpy"), "mf-bpr", status="ok")} == {"numpy", "torch"}
         assert re.search(r"^agrees +mf-bpr \(small\): recall_micro@10 of seed 0 ", done.printed, re.MULTILINE)
-        assert re.search(r"\| mf-bpr \| small \| numpy \| eager \| 0\.\d{4} .*\| agrees \|", done.page("numpy"))
+        assert re.search(r"\| mf-bpr \| small \| [^|]+ \| eager \| 0\.\d{4} .*\| agrees \|", done.page("numpy"))
 
     def test_its_throughput_is_measured_against_another(self, done):
         (group,) = {record.group for record in done.records("numpy") if record.kind == "throughput"}
@@ -271,8 +274,8 @@ class TestCommand:
         )
 
     def test_it_names_the_best_model(self, done):
-        best = max(trained(done.records("best"), "popularity"), key=lambda row: row["metrics"]["recall_micro@10"])
-        found = f"popularity {best['variant']}, recall_micro@10 {best['metrics']['recall_micro@10']:.4f}"
+        best = max(trained(done.records("best"), "popularity"), key=lambda row: row.metrics["recall_micro@10"])
+        found = f"popularity {best.variant}, recall_micro@10 {best.metrics['recall_micro@10']:.4f}"
         assert re.search(rf"^synthetic-tiny, time-split: {found}$", done.printed, re.MULTILINE)
 
     def test_a_folder_without_records_is_refused_in_a_sentence(self, done, tmp_path):

@@ -53,7 +53,7 @@ def summary(leaderboards: Leaderboards) -> str:
     parts = [
         ("Accuracy: range over frameworks, agreement", accuracy),
         ("Training throughput: the fastest over the slowest, smallest and largest window", throughput),
-        (f"Faiss against Annoy: queries a second at index recall of {_SUMMARY_RECALL} and more", retrieval),
+        (f"Retrieval: Faiss against Annoy, queries a second at index recall of {_SUMMARY_RECALL} and more", retrieval),
     ]
     lines = [_counts(leaderboards)]
     for title, rows in parts:
