@@ -12,8 +12,7 @@ from reports.pages import site
 from reports.pages.markdown import markdown
 from reports.tables import frame
 from reports.tables.leaderboard import Leaderboards, build
-from reports.tables.readable import without_folders
-from reports.tables.records import prepare
+from reports.tables.records import newest
 
 
 def load(results: Path) -> Leaderboards:
@@ -24,11 +23,10 @@ def load(results: Path) -> Leaderboards:
     """
     # Judging loads the metrics and their compiler, which who only renders does not need.
     from benchmarks.agreement import verdict
-    from benchmarks.harness import mixture, store
+    from benchmarks.harness import store
 
-    newest, left_out = mixture.newest(without_folders(store.read(results)))
     # Prepared first, so that verdicts and tables call everything by the same names.
-    records = prepare(newest)
+    records, left_out = newest(store.read(results))
     return build(records, verdict.verdicts(records), left_out)
 
 

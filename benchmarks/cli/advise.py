@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import quantities
-from benchmarks.cli.console import PUBLISHED, Console
+from benchmarks.cli.console import PUBLISHED, Console, has_records
 from benchmarks.cli.options import Subcommands, add_always, path
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
@@ -64,7 +64,7 @@ def call(options: argparse.Namespace) -> int:
     """Prints the recommendation, and which records it rests on."""
     from reports.advice import measured, words
 
-    given = options.results or [folder for folder in (PUBLISHED, Path("RESULTS")) if _has_records(folder)]
+    given = options.results or [folder for folder in (PUBLISHED, Path("RESULTS")) if has_records(folder)]
     folders = [inside for folder in given for inside in store.folders(folder)]
     needs = measured.Needs(
         recall=options.recall,
@@ -104,7 +104,3 @@ def _print(console: Console, lines: Sequence[str], rows: Sequence[Line], notes: 
         console.print(Text(), table, Text())
     for note in notes:
         console.print(Text(note, style="dim"), soft_wrap=not console.is_terminal)
-
-
-def _has_records(folder: Path) -> bool:
-    return any(store.file_of(inside) for inside in store.folders(folder))

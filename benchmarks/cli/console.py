@@ -54,10 +54,14 @@ def entrances(written: Sequence[Path]) -> list[str]:
     return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]
 
 
-def published() -> list[Record]:
+def published() -> list[AnyRecord]:
     """The records that this repository holds, none where a copy of it was made without them."""
-    folders = store.folders(PUBLISHED) if PUBLISHED.is_dir() else []
-    return [record for folder in folders if store.file_of(folder) for record in store.read(folder)]
+    return [found.record for found in recorded(PUBLISHED)] if has_records(PUBLISHED) else []
+
+
+def has_records(folder: Path) -> bool:
+    """Whether it is a results folder, or a folder of some."""
+    return any(store.file_of(inside) for inside in store.folders(folder))
 
 
 def title(record: Record) -> str:

@@ -13,7 +13,8 @@ from matplotlib.ticker import NullLocator
 from reports.charts import text
 from reports.charts.drawing import COLOURS, GREY, MARKERS, PHONE, Chart, Place, chart_of, figure_of
 from reports.charts.svg import INK
-from reports.tables.catalogues import RECALL, Catalogue
+from reports.tables.answers import RECALL
+from reports.tables.catalogues import Catalogue
 from reports.tables.retrieval import IndexRow
 
 _LEAST = 0.5  # recall below which nobody wants an index

@@ -9,11 +9,10 @@ from reports.charts import text
 from reports.pages.blocks import Block, Cell, Columns, Table, figure, named, rows_of, threads, word
 from reports.pages.links import set_key
 from reports.tables import answers
-from reports.tables.answers import Answer, Duel, Lead, TableAnswers, WinsRow
+from reports.tables.answers import RECALL, Answer, Duel, Lead, TableAnswers, WinsRow
 from reports.tables.retrieval import IndexRow, IndexTable
 from reports.tables.spread import Spread
 
-RECALL = 0.95  # of RECALL_LEVELS, the one that a set of vectors is summed up by
 _TITLES = {
     answers.AHEAD: "in every window",
     answers.LEVEL: "some windows say one, some the other",
@@ -40,8 +39,8 @@ def summary(found: Sequence[tuple[TableAnswers, str]]) -> list[Block]:
             lambda one: text.index(row) if (row := _fastest(one[0])) else answers.UNREACHED,
         ),
         figure("queries/s", lambda one: text.median(row.qps, text.rate) if (row := _fastest(one[0])) else ""),
-        figure("Faiss ÷ Annoy", lambda one: text.both(duel.lead.ratio, text.ratio) if (duel := _duel(one[0])) else ""),
-        word("verdict", lambda one: _duel_verdict(duel) if (duel := _duel(one[0])) else ""),
+        figure("Faiss ÷ Annoy", lambda one: text.both(one[0].duel.lead.ratio, text.ratio)),
+        word("verdict", lambda one: _duel_verdict(one[0].duel)),
         figure("items", lambda one: text.count(one[0].table.n_items)),
     )
     table = Table("The fastest index for each set of vectors", columns, rows_of(columns, found), ("fastest",), 1)
@@ -50,13 +49,13 @@ def summary(found: Sequence[tuple[TableAnswers, str]]) -> list[Block]:
 
 def in_short(answered: TableAnswers) -> str:
     """The answer of one set of vectors, in a line."""
-    fastest, duel = _fastest(answered), _duel(answered)
+    fastest, ratio = _fastest(answered), answered.duel.lead.ratio
     if fastest is None:
         return f"{_size(answered.table)}; no index that was timed with others reaches recall {RECALL}"
     said = f"{_size(answered.table)}; fastest at recall ≥ {RECALL}: {text.index(fastest)}, "
     said += f"{text.median(fastest.qps, text.rate)} queries/s"
-    if duel and duel.lead.ratio:
-        said += f"; Faiss answers {text.ratio(duel.lead.ratio.median)} as many as Annoy"
+    if ratio:
+        said += f"; Faiss answers {text.ratio(ratio.median)} as many as Annoy"
     return said
 
 
@@ -65,11 +64,7 @@ def _size(table: IndexTable) -> str:
 
 
 def _fastest(answered: TableAnswers) -> IndexRow | None:
-    return next((a.winner for a in answered.answers if a.recall == RECALL and a.question is answers.FASTEST), None)
-
-
-def _duel(answered: TableAnswers) -> Duel | None:
-    return next((duel for duel in answered.duels if duel.recall == RECALL), None)
+    return answered.fastest.winner if answered.fastest else None
 
 
 def source(table: IndexTable) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from reports.charts import text
 from reports.pages.links import Where
-from reports.tables.answers import LEVEL
-from reports.tables.catalogues import RECALL, SizeAnswer
+from reports.tables.answers import LEVEL, RECALL
+from reports.tables.catalogues import SizeAnswer
 from reports.tables.front import Front, KindAnswer, Scores
 
 

@@ -18,7 +18,8 @@ from reports.charts.drawing import STYLE, Chart
 from reports.pages import answer_cards, links, shell
 from reports.pages.badges import badges
 from reports.tables import front as facts
-from reports.tables.catalogues import RECALL, Catalogue
+from reports.tables.answers import RECALL
+from reports.tables.catalogues import Catalogue
 from reports.tables.front import Front, Line, Scores, Timing
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.overview import OverviewRow
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).resolve().parents[2]
 _STEEPEST = 6  # shades to each side of no difference: half a power of two each
 _FILES = (("CSV", "leaderboard.csv"), ("Parquet", "leaderboard.parquet"))
-_COUNTED = {  # a badge -> its words on the trust strip, and the block of the agreement page with its parts
-    "agreement": ("models whose frameworks agree", "Verdicts"),
-    "ladder": ("adapters match the reference", "The agreement ladder"),
-    "injected-bugs": ("injected bugs caught", "Injected bugs"),
+_COUNTED = {  # a badge -> its words on the trust strip, the table of its parts, and the block of the page with that
+    "agreement": ("models whose frameworks agree", "verdicts", "Verdicts"),
+    "ladder": ("adapters match the reference", "ladder", "The agreement ladder"),
+    "injected-bugs": ("injected bugs caught", "kills", "Injected bugs"),
 }
 
 
@@ -173,7 +174,7 @@ def _versions(runs: Sequence[Run]) -> list[str]:
 
 
 def _shades(timing: Timing, found: Front) -> list[_Shade]:
-    best = timing.fastest
+    best = timing.table.fastest
     shades = []
     for contestant in found.contestants:
         row = timing.row(contestant)
@@ -196,7 +197,7 @@ def _absent(timing: Timing, contestant: facts.Contestant) -> str:
 
 
 def _fastest(timing: Timing) -> str:
-    row = timing.fastest
+    row = timing.table.fastest
     if row is None:
         return text.MISSING
     return f"{text.framework(row.backend)} {row.mode}, {text.median(row.samples_per_s, text.rate)} samples/s"
@@ -219,7 +220,7 @@ def _agreement(score: OverviewRow) -> tuple[str, str]:
 
 def _trained_by(line: Line, where: links.Where) -> tuple[str, str, str]:
     """Framework and mode that train it fastest, over PyTorch eager, and the page where that stands."""
-    row = line.timing.fastest if line.timing else None
+    row = line.timing.table.fastest if line.timing else None
     if row is None or line.timing is None:
         return "", "", ""
     other = line.timing.table.variant if line.timing.table.variant != line.best.variant else ""
@@ -248,9 +249,9 @@ def _where(name: str, runs: Sequence[Run], there: set[str]) -> str | None:
     """What is counted has its parts on the agreement page, in the first run that has any; else among the failures."""
     if name not in _COUNTED:
         return "failures.html" if "failures.html" in there else None
-    shown = {"agreement": "verdicts", "ladder": "ladder", "injected-bugs": "kills"}[name]
-    run = next((run for run in runs if getattr(run.leaderboards, shown)), None)
-    return links.block("agreement", run.name, _COUNTED[name][1]) if run and "agreement.html" in there else None
+    _, parts, title = _COUNTED[name]
+    run = next((run for run in runs if getattr(run.leaderboards, parts)), None)
+    return links.block("agreement", run.name, title) if run and "agreement.html" in there else None
 
 
 def _overhead(runs: Sequence[Run]) -> str:

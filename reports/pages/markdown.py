@@ -11,12 +11,11 @@ import jinja2
 from reports.charts import text
 from reports.charts.drawing import Chart
 from reports.pages.sections import sections
-from reports.tables.answers import TableAnswers
+from reports.tables.answers import RECALL, TableAnswers
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.overview import OverviewRow
 from reports.tables.throughput import ThroughputTable
 
-_SUMMARY_RECALL = 0.95  # one of answers.RECALL_LEVELS
 _LINES_A_SECTION = 6  # with three heads and the counts at most 25
 
 
@@ -53,7 +52,7 @@ def summary(leaderboards: Leaderboards) -> str:
     parts = [
         ("Accuracy: range over frameworks, agreement", accuracy),
         ("Training throughput: the fastest over the slowest, smallest and largest window", throughput),
-        (f"Retrieval: Faiss against Annoy, queries a second at index recall of {_SUMMARY_RECALL} and more", retrieval),
+        (f"Retrieval: Faiss against Annoy, queries a second at index recall of {RECALL} and more", retrieval),
     ]
     lines = [_counts(leaderboards)]
     for title, rows in parts:
@@ -90,10 +89,9 @@ def _accuracy_line(row: OverviewRow) -> tuple[str, ...]:
 
 def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:
     """One line a model: its fastest cell against its slowest."""
-    rows = [row for row in table.rows if row.to_slowest]
-    if not rows:
+    fastest = table.fastest
+    if fastest is None:
         return []
-    fastest = max(rows, key=lambda row: (row.to_slowest.median if row.to_slowest else 0, row.backend, row.mode))
     rate = f"{text.median(fastest.samples_per_s, text.rate)} samples/s"
     against = f"{text.both(fastest.to_slowest, text.ratio)} of {table.slowest}"
     against += f"; {', '.join(table.missing)}" if table.missing else ""
@@ -101,15 +99,9 @@ def _throughput_lines(table: ThroughputTable) -> list[tuple[str, ...]]:
 
 
 def _retrieval_lines(answered: TableAnswers) -> list[tuple[str, ...]]:
-    lines = []
-    for duel in answered.duels:
-        if duel.recall == _SUMMARY_RECALL:
-            sides = [
-                f"{row.name} {text.median(row.qps, text.rate)}"
-                if row
-                else answered.table.failed(family) or f"no {family}"
-                for family, row in (("faiss", duel.faiss), ("annoy", duel.annoy))
-            ]
-            table = answered.table
-            lines.append((table.dataset, table.source, *sides, text.both(duel.lead.ratio, text.ratio)))
-    return lines
+    table, duel = answered.table, answered.duel
+    sides = [
+        f"{row.name} {text.median(row.qps, text.rate)}" if row else table.failed(family) or f"no {family}"
+        for family, row in (("faiss", duel.faiss), ("annoy", duel.annoy))
+    ]
+    return [(table.dataset, table.source, *sides, text.both(duel.lead.ratio, text.ratio))]

@@ -9,6 +9,8 @@ from reports.tables.retrieval import IndexRow, IndexTable
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 RECALL_LEVELS = (0.9, 0.95, 0.99)
+RECALL = 0.95
+"""Of these the one at which indexes are compared, and a set of vectors is summed up."""
 SAME_BYTES = 1.01
 """Sizes that are nearer to each other than this factor are the same: they differ by the head of the file."""
 BRUTE_FORCE = frozenset({"exact", "faiss-flat"})
@@ -90,6 +92,16 @@ class TableAnswers:
     table: IndexTable
     answers: tuple[Answer, ...]
     duels: tuple[Duel, ...]
+
+    @property
+    def fastest(self) -> Answer | None:
+        """What is fastest at RECALL, None where no rate was measured."""
+        return next((answer for answer in self.answers if (answer.recall, answer.question) == (RECALL, FASTEST)), None)
+
+    @property
+    def duel(self) -> Duel:
+        """Faiss against Annoy at RECALL."""
+        return next(duel for duel in self.duels if duel.recall == RECALL)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from reports.tables.answers import FASTEST, RECALL_LEVELS, Answer, Lead, TableAnswers, best, lead, reaching
+from reports.tables.answers import FASTEST, RECALL, UNMEASURED, Answer, Lead, TableAnswers, best, lead, reaching
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.records import grouped
 from reports.tables.retrieval import IndexRow, IndexTable
 
-RECALL = 0.95
-"""The index recall at which indexes are compared; one of `RECALL_LEVELS`."""
-assert RECALL in RECALL_LEVELS  # noqa: S101 - of two tables that are kept in two files
+_NOT_MEASURED = Answer(RECALL, FASTEST, None, None, None, Lead(None, UNMEASURED))
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ def _magnitude(table: IndexTable) -> int:
 
 def _size(found: Sequence[tuple[str, TableAnswers]]) -> SizeAnswer:
     run, answered = max(found, key=lambda pair: (_n_timed(pair[1].table), pair[1].table.n_items or 0))
-    answer = _fastest(answered)
-    won = [one.winner.name for _, of in found if (one := _fastest(of)).winner]
+    answer = answered.fastest or _NOT_MEASURED
+    won = [of.fastest.winner.name for _, of in found if of.fastest and of.fastest.winner]
     sizes = [of.table.n_items for _, of in found if of.table.n_items]
     winner = answer.winner
     return SizeAnswer(
@@ -79,11 +77,6 @@ def _size(found: Sequence[tuple[str, TableAnswers]]) -> SizeAnswer:
 
 def _n_timed(table: IndexTable) -> int:
     return sum(row.in_group for row in table.rows)
-
-
-def _fastest(answered: TableAnswers) -> Answer:
-    asked = (a for a in answered.answers if a.recall == RECALL and a.question.name == FASTEST.name)
-    return next(asked, Answer(RECALL, FASTEST, None, None, None, Lead(None, "not measured")))
 
 
 def _over_annoy(row: IndexRow, table: IndexTable) -> Lead | None:

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.harness import mixture, store
+from benchmarks.harness import store
 from benchmarks.records import AnyRecord, fields
 from datasets.errors import InputError
 from reports.tables.forming import fields_of, or_empty
-from reports.tables.readable import without_folders
-from reports.tables.records import prepare
+from reports.tables.records import newest
 from reports.tables.reproduce import commands
 
 NAMES = ["kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "protocol", "seed"]
@@ -115,8 +114,7 @@ def frame(*results: str | Path) -> pd.DataFrame:
     cells: list[pd.DataFrame] = []
     left_out: list[str] = []
     for folder, name in zip(folders, names, strict=True):
-        newest, of_others = mixture.newest(without_folders(store.read(folder)))
-        records = prepare(newest)
+        records, of_others = newest(store.read(folder))
         made = frame_of(records, commands(records).of_cell)
         made.insert(0, "run", name if names.count(name) == 1 else folder.as_posix())
         cells.append(made)

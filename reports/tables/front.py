@@ -33,20 +33,12 @@ class Timing:
 
     def row(self, contestant: Contestant) -> ThroughputRow | None:
         """What was measured of one framework and mode, None where it has no figure here."""
-        return next((row for row in self.timed if (row.backend, row.mode) == contestant), None)
-
-    @property
-    def timed(self) -> list[ThroughputRow]:
-        return [row for row in self.table.rows if row.samples_per_s and row.to_slowest]
+        return next((row for row in self.table.timed if (row.backend, row.mode) == contestant), None)
 
     @property
     def has_baseline(self) -> bool:
         """Whether PyTorch eager was among them: without it there is no speed-up over it."""
-        return any(row.to_torch_eager for row in self.timed)
-
-    @property
-    def fastest(self) -> ThroughputRow | None:
-        return max(self.timed, key=lambda row: (_speed(row), row.backend, row.mode), default=None)
+        return any(row.to_torch_eager for row in self.table.timed)
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ def front(runs: Runs) -> Front:
     """The facts of these runs, which are given in the order of their importance."""
     timings = _timings(runs)
     scores, aside = _chosen(runs)
-    seen = {(row.backend, row.mode) for timing in timings if timing.has_baseline for row in timing.timed}
+    seen = {(row.backend, row.mode) for timing in timings if timing.has_baseline for row in timing.table.timed}
     return Front(
         contestants=tuple(sorted(seen, key=_column)),
         timings=timings,
@@ -143,12 +135,8 @@ def _timings(runs: Runs) -> tuple[Timing, ...]:
     """By kind, in the order of the registry."""
     order = list(dict.fromkeys(family.kind for family in FAMILIES.values()))
     found = [Timing(run, kind_of(t.model), t) for run, of in runs.items() for t in of.throughput]
-    return tuple(sorted((t for t in found if t.timed), key=lambda t: order.index(t.kind) if t.kind in order else 99))
-
-
-def _speed(row: ThroughputRow) -> float:
-    ratio = row.to_torch_eager or row.to_slowest
-    return ratio.median if ratio else 0.0
+    timed = [t for t in found if t.table.timed]
+    return tuple(sorted(timed, key=lambda t: order.index(t.kind) if t.kind in order else len(order)))
 
 
 def _column(contestant: Contestant) -> tuple[int, bool, str]:
@@ -171,7 +159,7 @@ def _kind(kind: str, timings: Sequence[Timing]) -> KindAnswer:
     compared = tuple(timing for timing in timings if timing.has_baseline)
     others = tuple(timing for timing in timings if not timing.has_baseline)
     asked = compared or others
-    first = Counter((row.backend, row.mode) for timing in asked if (row := timing.fastest))
+    first = Counter((row.backend, row.mode) for timing in asked if (row := timing.table.fastest))
     if not first:
         return KindAnswer(kind, compared, others, None, (), 0)
     speed_ups = {who: _speed_ups(who, compared) for who in first}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Estimate, Published
 from reports.tables.records import grouped
-from reports.tables.throughput import ThroughputTable
+from reports.tables.throughput import ThroughputRow, ThroughputTable, rank
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class OverviewRow:
         low, high: smallest and largest of the frameworks' figures, None where none finished.
         n_frameworks: how many finished.
         above: the smallest figure less that of the better popularity row, None where either is missing.
-        fastest: the framework and mode with the highest training throughput.
+        fastest: the row of who trains it fastest, None where nobody was timed.
         untimed: who was to be timed too and was not, and why.
     """
 
@@ -38,7 +38,7 @@ class OverviewRow:
     above: float | None
     published: Published | None
     badge: Badge
-    fastest: str | None
+    fastest: ThroughputRow | None
     untimed: tuple[str, ...]
 
 
@@ -63,7 +63,6 @@ def _row(
     low, high = (found[0].mean, found[-1].mean) if found else (None, None)
     place = (table.dataset, table.protocol, first.model, first.variant)
     own = [t for t in timed if (t.dataset, t.protocol, t.model, t.variant) == place]
-    rated = [(row.to_slowest.median, f"{row.backend} {row.mode}") for t in own for row in t.rows if row.to_slowest]
     return OverviewRow(
         *place,
         role=first.role,
@@ -76,6 +75,6 @@ def _row(
         above=low - popularity if first.role == "model" and low is not None and popularity is not None else None,
         published=first.published,
         badge=first.badge,
-        fastest=max(rated)[1] if rated else None,
+        fastest=max((row for t in own for row in t.timed), key=rank, default=None),
         untimed=tuple(dict.fromkeys(words for t in own for words in t.missing)),
     )

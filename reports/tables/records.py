@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from benchmarks.harness import mixture
 from benchmarks.records import Agreement, AnyRecord, Index, Throughput
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
@@ -38,6 +39,16 @@ def prepare(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     chosen = sorted(latest.values(), key=lambda record: (record.backend, record.cell))
     _refuse_mixture(chosen)
     return chosen
+
+
+def newest(records: Sequence[AnyRecord]) -> tuple[list[AnyRecord], tuple[str, ...]]:
+    """Of a folder's records those that its leaderboards show, prepared, and sentences on what that leaves out.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    kept, left_out = mixture.newest(without_folders(records))
+    return prepare(kept), left_out
 
 
 def grouped(records: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:

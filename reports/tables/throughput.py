@@ -31,6 +31,11 @@ class ThroughputRow:
     peak_rss_bytes: int | None
     cell: str
 
+    @property
+    def speed_up(self) -> Spread | None:
+        """Over PyTorch eager, or over the slowest where that was not timed."""
+        return self.to_torch_eager or self.to_slowest
+
 
 @dataclass(frozen=True)
 class ThroughputTable:
@@ -47,9 +52,23 @@ class ThroughputTable:
     rows: tuple[ThroughputRow, ...]
 
     @property
+    def timed(self) -> list[ThroughputRow]:
+        """Those that ran by turns, and so are in the ratios."""
+        return [row for row in self.rows if row.samples_per_s and row.to_slowest]
+
+    @property
+    def fastest(self) -> ThroughputRow | None:
+        return max(self.timed, key=rank, default=None)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Who is in no ratio, and why: the fastest of the others may not be the fastest of all."""
         return tuple(f"{row.backend} {row.mode} {said(row.status)}" for row in self.rows if row.status != "ok")
+
+
+def rank(row: ThroughputRow) -> tuple[float, str, str]:
+    """The larger, the faster; names break ties."""
+    return row.speed_up.median if row.speed_up else 0.0, row.backend, row.mode
 
 
 @dataclass(frozen=True)

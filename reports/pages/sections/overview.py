@@ -11,7 +11,6 @@ from reports.pages.order import real_first
 from reports.pages.sections.accuracy import PUBLISHED
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.overview import OverviewRow
-from reports.tables.throughput import ThroughputTable
 
 ANCHOR = "overview"
 TITLE = "Model summary"
@@ -24,23 +23,8 @@ LEAD = (
 
 def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
     rows = real_first(leaderboards.overview)
-    columns = _columns(leaderboards.throughput)
-    shown = rows_of(columns, rows, lambda row: row.role if row.low is not None else "failed")
-    return [Block("", (Table("One row per model", columns, shown, ("overview",), 4),))] if rows else []
-
-
-def _columns(timed: Sequence[ThroughputTable]) -> Columns[OverviewRow]:
-    return (
-        *named("model", "variant"),
-        word("data", lambda row: row.dataset),
-        *named("protocol", "metric"),
-        figure("measured", _measured),
-        figure("above popularity", lambda row: text.signed(row.above)),
-        PUBLISHED,
-        word("frameworks", _agreement),
-        word("fastest", _fastest),
-        figure("speed-up over PyTorch eager", lambda row: _speed_up(row, timed)),
-    )
+    shown = rows_of(_COLUMNS, rows, lambda row: row.role if row.low is not None else "failed")
+    return [Block("", (Table("One row per model", _COLUMNS, shown, ("overview",), 4),))] if rows else []
 
 
 def _measured(row: OverviewRow) -> str | Cell:
@@ -57,12 +41,24 @@ def _agreement(row: OverviewRow) -> Cell:
 
 def _fastest(row: OverviewRow) -> Cell:
     untimed = f" ({', '.join(row.untimed)})" if row.untimed else ""
-    return Cell(f"{row.fastest or text.MISSING}{untimed}", "", "failed" if untimed else "")
+    name = f"{row.fastest.backend} {row.fastest.mode}" if row.fastest else text.MISSING
+    return Cell(f"{name}{untimed}", "", "failed" if untimed else "")
 
 
-def _speed_up(row: OverviewRow, timed: Sequence[ThroughputTable]) -> str:
+def _speed_up(row: OverviewRow) -> str:
     """Of the fastest over PyTorch eager, which was interleaved with it."""
-    place = (row.dataset, row.protocol, row.model, row.variant)
-    own = (r for t in timed if (t.dataset, t.protocol, t.model, t.variant) == place for r in t.rows)
-    speed_up = next((r.to_torch_eager for r in own if f"{r.backend} {r.mode}" == row.fastest), None)
-    return text.ratio(speed_up.median) if speed_up else ""
+    ratio = row.fastest.to_torch_eager if row.fastest else None
+    return text.ratio(ratio.median) if ratio else ""
+
+
+_COLUMNS: Columns[OverviewRow] = (
+    *named("model", "variant"),
+    word("data", lambda row: row.dataset),
+    *named("protocol", "metric"),
+    figure("measured", _measured),
+    figure("above popularity", lambda row: text.signed(row.above)),
+    PUBLISHED,
+    word("frameworks", _agreement),
+    word("fastest", _fastest),
+    figure("speed-up over PyTorch eager", _speed_up),
+)

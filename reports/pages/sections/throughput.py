@@ -113,12 +113,7 @@ def _in_short(table: ThroughputTable) -> str:
     if not timed:
         return "nothing was timed"
     name, ratio = ratios(table)
-
-    def speed(row: ThroughputRow) -> tuple[float, float]:  # as in all other places: the ratio, where there is one
-        of_row, rate = ratio(row), row.samples_per_s
-        return of_row.median if of_row else 0.0, rate.median if rate else 0.0
-
-    best = max(timed, key=speed)
+    best = table.fastest or timed[0]  # without ratios the rate says it, by which rows are ordered
     said = f"fastest: {best.backend} {best.mode}, {text.median(best.samples_per_s, text.rate)} samples/s"
     of_best = ratio(best)
     return said + (f"; {name} {text.ratio(of_best.median)}" if of_best else "")
