@@ -13,11 +13,13 @@ SCHEMA_VERSION: Final = 2
 LARGEST = 1e18
 """No metric, no number of seconds and no rate is beyond it."""
 
-Kind: TypeAlias = Literal["train", "throughput", "index", "map", "agreement"]
+Kind: TypeAlias = Literal["train", "throughput", "index", "map", "agreement", "mutation"]
 Mode: TypeAlias = Literal["eager", "compiled"]
 Device: TypeAlias = Literal["cpu", "gpu"]
 Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "diverged", "unsupported", "skipped"]
 Method: TypeAlias = Literal["t-SNE", "PCA"]
+Fate: TypeAlias = Literal["caught", "equivalent", "survived"]
+How: TypeAlias = Literal["difference", "error", "timeout", "crash"]
 
 Whole: TypeAlias = Annotated[int, Meta(ge=-WIDEST, le=WIDEST)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=WIDEST)]
@@ -114,6 +116,32 @@ class Bug(_Part, frozen=True, kw_only=True):
     seen: Annotated[list[str], Meta(description="where it has been seen in public code")] = []
 
 
+class Mutant(_Part, frozen=True, kw_only=True):
+    """A generated mutant: one change of a source file, and whether what checks that file noticed it."""
+
+    line: Annotated[Count, Meta(description="the line that is changed, from 1")]
+    old: Annotated[str, Meta(description="the text that is replaced")]
+    new: Annotated[str, Meta(description="the text in its place")]
+    operator: Annotated[str, Meta(description="the kind of change")]
+    mode: Annotated[Mode, Meta(description="the adapter's mode in which it was tried")] = "eager"
+    fate: Annotated[
+        Fate, Meta(description="`caught`, `equivalent` (nothing could notice it, and `reason` says why) or `survived`")
+    ]
+    how: Annotated[
+        How | None,
+        Meta(description="how it was caught: by a figure or an assertion that is wrong, by an exception, because it "
+             "did not end, or because the process died; null where it was not"),
+    ] = None  # fmt: skip
+    by: Annotated[str, Meta(description="the climb and rung, or the test, that caught it; empty where none did")] = ""
+    reason: Annotated[str | None, Meta(description="why it is equivalent, else null")] = None
+
+    def __post_init__(self) -> None:
+        if (self.fate == "caught") != (self.how is not None):
+            raise ValueError(f"a mutant is {self.fate}, and how it was caught is {self.how}")
+        if (self.fate == "equivalent") != bool(self.reason):
+            raise ValueError(f"a mutant is {self.fate}, and the reason why it is equivalent is {self.reason!r}")
+
+
 class _Known(msgspec.Struct):
     """What is read of settings, whose other names are each model's own."""
 
@@ -196,7 +224,7 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
 
     @property
     def kind(self) -> str:
-        """What was measured: "train", "throughput", "index", "map" or "agreement"."""
+        """What was measured: "train", "throughput", "index", "map", "agreement" or "mutation"."""
         return str(self.__struct_config__.tag)
 
     @property
@@ -252,6 +280,7 @@ class Map(Record, tag="map", frozen=True, kw_only=True):
 class Agreement(Record, tag="agreement", frozen=True, kw_only=True):
     """A climb of the agreement ladder, or all known bugs of an adapter injected in turn."""
 
+    climb: Annotated[str, Meta(description="which of the model's climbs; `whole` in older records")] = "whole"
     rungs: Annotated[list[Rung], Meta(description="the ladder's rungs in order, up to the first that breaks")] = []
     divergence: Annotated[
         list[Finite | None] | None,
@@ -261,7 +290,13 @@ class Agreement(Record, tag="agreement", frozen=True, kw_only=True):
     bugs: Annotated[list[Bug], Meta(description="the bugs that were injected, and what became of them")] = []
 
 
+class Mutation(Record, tag="mutation", frozen=True, kw_only=True):
+    """The generated mutants of one source file, each tried by what checks that file; `model` is the file's path."""
+
+    mutants: Annotated[list[Mutant], Meta(description="in the order of the file")] = []
+
+
 KINDS: dict[str, type[Record]] = {
-    "train": Train, "throughput": Throughput, "index": Index, "map": Map, "agreement": Agreement,
+    "train": Train, "throughput": Throughput, "index": Index, "map": Map, "agreement": Agreement, "mutation": Mutation,
 }  # fmt: skip
-AnyRecord: TypeAlias = Train | Throughput | Index | Map | Agreement
+AnyRecord: TypeAlias = Train | Throughput | Index | Map | Agreement | Mutation

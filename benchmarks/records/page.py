@@ -15,13 +15,14 @@ from benchmarks.records.kinds import (
     IndexSettings,
     ItemMap,
     Machine,
+    Mutant,
     Point,
     Record,
     Rung,
     Scores,
 )
 
-PARTS = (Machine, Scores, Point, IndexSettings, ItemMap, Rung, Bug)
+PARTS = (Machine, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant)
 _BEGINNING = """# Records
 
 <!-- Made by `python -m benchmarks.records`; the definition is benchmarks/records/kinds.py. -->

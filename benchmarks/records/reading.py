@@ -14,10 +14,10 @@ from benchmarks.records.kinds import KINDS, SCHEMA_VERSION, AnyRecord, Record
 from benchmarks.records.values import WIDEST, odd, plain, shortened
 
 _CHOICES = {"kind": kinds.Kind, "mode": kinds.Mode, "device": kinds.Device, "status": kinds.Status,
-            "method": kinds.Method}  # fmt: skip
+            "method": kinds.Method, "fate": kinds.Fate, "how": kinds.How}  # fmt: skip
 _NOTHING: Mapping[str, Any] = {
     "index": None, "intervals": {}, "scores": None, "curve": [], "rungs": [], "divergence": None, "bugs": [],
-    "map": None, "group": None,
+    "map": None, "group": None, "climb": "", "mutants": [],
 }  # fmt: skip
 """What stands for the fields that not every kind has; all lines of version 1 have most of them."""
 _WORDS = {
@@ -32,7 +32,19 @@ _WORDS = {
 }
 """How a sentence calls the types that msgspec names."""
 _TYPE = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in _WORDS))
-FOUND = ("metrics", "timings", "memory", "intervals", "scores", "curve", "rungs", "divergence", "bugs", "map")
+FOUND = (
+    "metrics",
+    "timings",
+    "memory",
+    "intervals",
+    "scores",
+    "curve",
+    "rungs",
+    "divergence",
+    "bugs",
+    "map",
+    "mutants",
+)
 """What a cell has found out; a failed one has none of it."""
 
 
