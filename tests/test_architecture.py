@@ -12,7 +12,7 @@ from families import ADAPTERS, WHOLE
 from backends.ann import INDEXES
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
 from benchmarks import cli, specs, suites
-from benchmarks.agreement import mutants
+from benchmarks.agreement import injection
 from benchmarks.harness.plan import MADE_UP, Options, Prepared, cells
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -250,10 +250,10 @@ FRAMEWORK_FILES = {path.name for path in FILES if path.parent.as_posix() == f"ba
 
 
 def test_what_a_framework_shares_is_three_files_each_of_which_imports_those_before_it_only():
-    assert FRAMEWORK_FILES >= SHARED == {f"{name}.py" for name in mutants.SHARED}
+    assert FRAMEWORK_FILES >= SHARED == {f"{name}.py" for name in injection.SHARED}
     for framework in FRAMEWORKS:
         package = f"backends.{framework}"
-        for place, name in enumerate(mutants.SHARED):
+        for place, name in enumerate(injection.SHARED):
             if not (ROOT / "backends" / framework / f"{name}.py").exists():
                 continue  # `test_the_frameworks_folders_hold_the_same_files` sees to who may
             nodes = ast.walk(tree(f"backends/{framework}/{name}.py"))
@@ -263,7 +263,7 @@ def test_what_a_framework_shares_is_three_files_each_of_which_imports_those_befo
                 if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{package}.")
                 for alias in node.names
             }
-            assert inside <= set(mutants.SHARED[:place]), f"{framework}/{name}.py"
+            assert inside <= set(injection.SHARED[:place]), f"{framework}/{name}.py"
 
 
 def test_the_four_layers_hold_the_same_functions_and_classes_in_the_same_order():

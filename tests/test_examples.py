@@ -25,7 +25,7 @@ HOUSE = (
     "tests/backends/ann/test_indexes.py",
     "tests/backends/test_adapters.py",
     "tests/benchmarks/test_agreement.py",
-    "tests/benchmarks/test_mutants.py",
+    "tests/benchmarks/test_injection.py",
     "tests/benchmarks/test_specs.py",
 )
 SEEN = "architecture or hyperplanes or numpy or every_framework_and_family or (mf-ssm and not keeps_the_contract)"

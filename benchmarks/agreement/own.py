@@ -22,7 +22,7 @@ from typing import Any
 from backends.contract import Adapter
 from backends.registry import TRAINABLE
 from benchmarks import specs
-from benchmarks.agreement import ladder, mutants
+from benchmarks.agreement import injection, ladder
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import executors
@@ -79,8 +79,8 @@ def agree(options: argparse.Namespace) -> int:
 
 
 def _model(options: argparse.Namespace) -> str:
-    if options.backends or options.mutants:
-        option = "--backends" if options.backends else "--mutants"
+    if options.backends or options.bugs:
+        option = "--backends" if options.backends else "--bugs"
         raise InputError(f"{option} is about the adapters of this repository; leave it out where --adapter is given.")
     if len(options.models) != 1 or options.models[0] not in TRAINABLE:
         given = f"--models {' '.join(options.models)}" if options.models else "no --models"
@@ -234,13 +234,13 @@ def _explained(path: Path, spec: DifferentiableSpec, rung: str, difference: ladd
 
 def known_mistakes(spec: DifferentiableSpec, rung: str) -> list[str]:
     """Up to five injected bugs that are due at a rung: what this spec shows, then its family, then its optimizer."""
-    due = [bug for bug in mutants.bugs() if bug.rung == rung]
+    due = [bug for bug in injection.bugs() if bug.rung == rung]
     of_family = [bug for bug in due if bug.model == spec.model]
     of_spec = [bug for bug in of_family if bug.at(spec.for_ladder()) == spec]
     of_optimizer = [bug for bug in due if _is_of(spec.optimizer.name, bug)]
     return list(dict.fromkeys(bug.name for bug in (*of_spec, *of_family, *of_optimizer)))[:N_MISTAKES]
 
 
-def _is_of(optimizer: str, bug: mutants.Bug) -> bool:
+def _is_of(optimizer: str, bug: injection.Bug) -> bool:
     in_the_optimizer = {edit.module for edit in bug.edits.values()} == {"optimizers"}
     return in_the_optimizer and specs.make(bug.model, {}).optimizer.name == optimizer

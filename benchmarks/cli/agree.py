@@ -32,7 +32,7 @@ def add(subcommands: Subcommands) -> None:
         command.add_argument(
             f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="only these of all"
         )
-    command.add_argument("--mutants", action="store_true", help="inject known bugs, each of which has to be caught")
+    command.add_argument("--bugs", action="store_true", help="inject known bugs, each of which has to be caught")
     command.add_argument(
         "--adapter", type=path, metavar="FILE",
         help="check a file of your own as the adapter of the one model named; records nothing",
@@ -75,14 +75,14 @@ def _agree(options: argparse.Namespace) -> int:
     records: list[Agreement] = []
     with store.locked(options.results):
         mixture.refuse_other_machine(options.results)
-        session = Run(options.results, options.timeout, _print_bugs if options.mutants else _print_climb)
+        session = Run(options.results, options.timeout, _print_bugs if options.bugs else _print_climb)
         for repeat in range(options.repeats):
             hashes = {"split": "ladder", **({"repeat": str(repeat)} if repeat else {})}
             cells = list(_cells(options, hashes))
             _climb(session, cells, Prepared(LADDER_DATA, PROTOCOL, Path(), hashes, ()), options.jobs)
             made = [session.records[cell.key] for cell in cells]
             records += [record for record in made if isinstance(record, Agreement)]
-    _conclude(records, mutants=options.mutants)
+    _conclude(records, injected=options.bugs)
     tried = [record for record in records if record.status not in {"skipped", "unsupported"}]
     if not tried:
         return NOTHING_MEASURED
@@ -113,7 +113,7 @@ def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[C
             continue
         climbing = type(specs.make(model, {})).for_ladder()
         modes: tuple[str, ...] = (options.mode,) if options.mode else ("eager", "compiled")
-        if options.mutants:  # the modes are those of the table, and a model's bugs share one process
+        if options.bugs:  # the modes are those of the table, and a model's bugs share one process
             climbing, modes = (dataclasses.replace(climbing[0], variant=INJECTED),), ("eager",)
         for (backend, adapter), spec, seed in itertools.product(frameworks.items(), climbing, options.seeds or (0,)):
             if options.backends and backend not in options.backends:
@@ -175,9 +175,9 @@ def _print_bugs(cell: Cell, record: Record) -> None:
     sys.stdout.flush()
 
 
-def _conclude(records: Sequence[Agreement], *, mutants: bool) -> None:
+def _conclude(records: Sequence[Agreement], *, injected: bool) -> None:
     done = [record for record in records if record.status == "ok"]
-    if mutants:
+    if injected:
         injected, caught = (sum(r.metrics[name] for r in done) for name in ("n_injected", "n_caught"))
         rate = f" ({caught / injected:.0%})" if injected else ""
         n = sum(record.status in FAILURES for record in records)

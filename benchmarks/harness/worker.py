@@ -280,11 +280,11 @@ def show(job: Job) -> None:
 
 def agreement(job: Job) -> None:
     """Climbs the ladder with one adapter in all forms and modes asked for, or with every bug that is known of it."""
-    from benchmarks.agreement import INJECTED, ladder, mutants
+    from benchmarks.agreement import INJECTED, injection, ladder
 
     device = job.asked["device"]
     if job.spec.variant == INJECTED:
-        bugs = mutants.inject_all(
+        bugs = injection.inject_all(
             job.asked["backend"], job.asked["adapter"], job.spec.model, job.spec.for_ladder(), device
         )
         metrics = {"n_injected": len(bugs), "n_caught": sum(bug["caught"] for bug in bugs)}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.agreement import mutants
+from benchmarks.agreement import injection
 
 THREAD = re.compile(r"[\w.-]+/[\w.-]+#[1-9]\d*", re.ASCII)
 TABLE = {
     path.stem.replace("_", "-"): tomllib.loads(path.read_text(encoding="utf-8"))["bug"]
-    for path in sorted(Path(mutants.__file__).with_name("bugs").glob("*.toml"))
+    for path in sorted(Path(injection.__file__).with_name("bugs").glob("*.toml"))
 }
 
 
@@ -42,7 +42,7 @@ def test_a_family_names_no_bug_twice(family):
 
 def test_the_bugs_carry_the_sightings_of_the_table():
     expected = {(family, row["name"]): tuple(row.get("seen", ())) for family in TABLE for row in TABLE[family]}
-    assert {(bug.model, bug.name): bug.seen for bug in mutants.bugs()} == expected
+    assert {(bug.model, bug.name): bug.seen for bug in injection.bugs()} == expected
     assert any(expected.values())
 
 

@@ -11,7 +11,7 @@ from record_lines import record
 
 from backends.registry import TRAINABLE
 from benchmarks import specs
-from benchmarks.agreement import mutants
+from benchmarks.agreement import injection
 from benchmarks.cli import agree as command
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,9 +34,9 @@ def test_real_adapter_climbs_to_the_last_rung(tmp_path):
 
 
 def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
-    done = agree(tmp_path, "--mutants", "--backends", "paddle")
+    done = agree(tmp_path, "--bugs", "--backends", "paddle")
     assert done.returncode == 0, done.stdout + done.stderr
-    n = sum("paddle" in bug.edits for bug in mutants.bugs())
+    n = sum("paddle" in bug.edits for bug in injection.bugs())
     assert f"kill rate: {n} of {n} injected bugs caught (100%)" in done.stdout
     assert sum(line.startswith("caught") for line in done.stdout.splitlines()) == n
 
@@ -94,14 +94,14 @@ def test_adapter_that_dies_in_one_mode_leaves_the_other_its_climb(tmp_path, repo
 
 
 def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
-    bug = next(bug for bug in mutants.bugs() if bug.name == "the pair is reversed")
+    bug = next(bug for bug in injection.bugs() if bug.name == "the pair is reversed")
     edit = bug.edits["paddle"]
     (repository / "benchmarks" / "agreement" / "bugs" / "mf_bpr.toml").write_text(
         f'[[bug]]\nname = "{bug.name}"\nrung = "forward"\n\n'
         f'[bug.paddle]\nmodule = "{edit.module}"\nold = "{edit.old}"\nnew = "{edit.new}"\n',
         encoding="utf-8",
     )
-    done = agree(tmp_path, "--mutants", "--backends", "paddle", "--models", "mf-bpr", root=repository)
+    done = agree(tmp_path, "--bugs", "--backends", "paddle", "--models", "mf-bpr", root=repository)
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"SURVIVED paddle .*due by 'forward', broke at 'gradients'", done.stdout)
     assert "kill rate: 0 of 1 injected bugs caught (0%)" in done.stdout

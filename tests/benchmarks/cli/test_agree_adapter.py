@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from backends.registry import TRAINABLE
 from benchmarks import cli, specs
-from benchmarks.agreement import ladder, mutants, own
+from benchmarks.agreement import injection, ladder, own
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.specs.mf_bpr import MFBPR
 
@@ -368,7 +368,7 @@ def test_a_file_without_a_family_is_refused(port, capsys):
 
 
 @pytest.mark.usefixtures("_no_worker")
-@pytest.mark.parametrize("option", [("--mutants",), ("--backends", "torch")], ids=lambda option: option[0])
+@pytest.mark.parametrize("option", [("--bugs",), ("--backends", "torch")], ids=lambda option: option[0])
 def test_options_about_the_adapters_of_the_repository_are_refused(complaint, port, option):
     assert f"{option[0]} is about the adapters of this repository" in complaint(port(), *option)
 
@@ -430,7 +430,7 @@ def test_all_functions_that_are_lacking_are_named(complaint, tmp_path):
 
 @pytest.mark.parametrize("family", TRAINABLE)
 def test_known_mistakes_are_a_few_of_the_rungs_own(family):
-    table = mutants.bugs()
+    table = injection.bugs()
     spec = type(specs.make(family, {})).for_ladder()[-1]
     for rung in RUNGS:
         names = own.known_mistakes(spec, rung)
@@ -444,7 +444,7 @@ def test_known_mistakes_are_a_few_of_the_rungs_own(family):
 def test_known_mistakes_begin_with_what_the_spec_shows_and_end_with_its_optimizers():
     *_, last = type(specs.make("dssm", {})).for_ladder()
     shown = {
-        bug.name for bug in mutants.bugs() if (bug.model, bug.variant, bug.rung) == ("dssm", last.variant, "forward")
+        bug.name for bug in injection.bugs() if (bug.model, bug.variant, bug.rung) == ("dssm", last.variant, "forward")
     }
     assert shown
     assert set(own.known_mistakes(last, "forward")[: len(shown)]) == shown

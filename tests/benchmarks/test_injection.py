@@ -12,12 +12,12 @@ from families import WHOLE
 import backends
 from backends.registry import FAMILIES, TRAINABLE
 from benchmarks import specs
-from benchmarks.agreement import ladder, mutants
+from benchmarks.agreement import injection, ladder
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.specs.mf_bpr import MFBPR
 
 ROOT = Path(__file__).resolve().parents[2]
-BUGS = mutants.bugs()
+BUGS = injection.bugs()
 EDITS = [pytest.param(bug, name, id=f"{bug.model}, {name}: {bug.name}") for bug in BUGS for name in bug.edits]
 
 
@@ -25,7 +25,7 @@ EDITS = [pytest.param(bug, name, id=f"{bug.model}, {name}: {bug.name}") for bug 
 def test_bug_finds_its_text_exactly_once(bug, backend):
     edit = bug.edits[backend]
     module = FAMILIES[bug.model].adapters[backend].removeprefix(f"backends.{backend}.")
-    assert edit.module in {*mutants.SHARED, module}
+    assert edit.module in {*injection.SHARED, module}
     assert bug.at(type(specs.make(bug.model, {})).for_ladder()).model == bug.model
     source = (ROOT / "backends" / backend / f"{edit.module}.py").read_text(encoding="utf-8")
     assert source.count(edit.old) == 1
@@ -80,17 +80,17 @@ def pretended(tmp_path, monkeypatch):
 
 
 INJECTIONS = [
-    mutants.Edit("optimizers", "RATE = 1", "RATE = 2"),
-    mutants.Edit("layers", "10 * optimizers", "20 * optimizers"),
-    mutants.Edit("contract", "10 * scale", "20 * scale"),
-    mutants.Edit("model", "train() + 1000", "train() + 1100"),
+    injection.Edit("optimizers", "RATE = 1", "RATE = 2"),
+    injection.Edit("layers", "10 * optimizers", "20 * optimizers"),
+    injection.Edit("contract", "10 * scale", "20 * scale"),
+    injection.Edit("model", "train() + 1000", "train() + 1100"),
 ]
 
 
 @pytest.mark.usefixtures("pretended")
 @pytest.mark.parametrize("edit", INJECTIONS, ids=lambda edit: edit.module)
 def test_bug_in_any_module_reaches_the_adapter_and_is_gone_afterwards(edit):
-    with mutants.injected("backends.pretended.model", edit) as mutant:
+    with injection.injected("backends.pretended.model", edit) as mutant:
         assert mutant.result() == 1200
     sound = importlib.import_module("backends.pretended.model")
     assert sound.result() == 1100
@@ -103,19 +103,19 @@ def test_bug_in_any_module_reaches_the_adapter_and_is_gone_afterwards(edit):
 @pytest.mark.usefixtures("pretended")
 @pytest.mark.parametrize(("old", "n"), [("no such text", 0), ("optimizers", 2)])
 def test_text_that_is_not_there_exactly_once_is_refused(old, n):
-    edit = mutants.Edit("layers", old, "")
+    edit = injection.Edit("layers", old, "")
     with (
         pytest.raises(ValueError, match=f"{n} times, expected once"),
-        mutants.injected("backends.pretended.model", edit),
+        injection.injected("backends.pretended.model", edit),
     ):
         pass
     assert importlib.import_module("backends.pretended.model").result() == 1100
 
 
 def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
-    bug = mutants.Bug("a bug", "loss", "mf-bpr", "", {"torch": mutants.Edit("decoder", "old", "new")})
-    monkeypatch.setattr(mutants, "bugs", lambda: (bug,))
+    bug = injection.Bug("a bug", "loss", "mf-bpr", "", {"torch": injection.Edit("decoder", "old", "new")})
+    monkeypatch.setattr(injection, "bugs", lambda: (bug,))
     broken = ladder.Climb((ladder.Rung("gradients", False, 1.0, 0.0, "everywhere"),), np.empty(0), "")
-    monkeypatch.setattr(mutants, "climb", lambda *_: broken)
+    monkeypatch.setattr(injection, "climb", lambda *_: broken)
     with pytest.raises(ValueError, match=r"json\.decoder, small, eager, breaks at gradients without any bug"):
-        mutants.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
+        injection.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
