@@ -1,0 +1,83 @@
+"""The mutants of one file, from what its cell depends on to what its record says of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import environment, sources
+from benchmarks.harness.environment import ROOT
+from benchmarks.mutation import by_ladder, equivalent
+from benchmarks.mutation.kept import Kept, Outcome, identity
+from benchmarks.mutation.mutants import Mutant, mutants
+from benchmarks.mutation.unchanged import Unchanged
+from benchmarks.specs.base import digest
+from datasets.errors import InputError
+
+
+def files() -> dict[str, str]:
+    """The files whose mutants can be judged, by their paths relative to the root, each with its backend."""
+    return by_ladder.files()
+
+
+def inputs(path: str, backend: str) -> dict[str, Any]:
+    """What the fates of a file's mutants depend on, besides which of them are asked for."""
+    return {
+        "file": sources.tree_hash(ROOT, [path]),
+        "judges": sources.tree_hash(ROOT, by_ladder.judges(path)),
+        "versions": environment.versions(backend),
+        "machine": environment.machine().id,
+    }
+
+
+def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The worker's part: tries those mutants whose fates are not known yet, and gives the result of the cell.
+
+    Args:
+        asked: the worker's job. Its `inputs` are those above with `chosen`, places in the file's list of mutants, and
+            `timeout_s`; `kept` is the folder for what has been found out.
+        folder: the worker's own.
+
+    Raises:
+        InputError: the file, or what judges it, has changed since the cell was planned.
+    """
+    path, given = str(asked["model"]), asked["inputs"]
+    now = inputs(path, asked["backend"])
+    if now != {name: given[name] for name in now}:
+        raise InputError(f"{path}, or what judges it, has changed since the run began; run again.")
+    source = (ROOT / path).read_text(encoding="utf-8")
+    everything, table = mutants(path, source), equivalent.equivalents()
+    chosen = [everything[at] for at in given["chosen"]]
+    reasons = {mutant: equivalent.reason(mutant, source, table) for mutant in chosen}
+    known = Kept(Path(asked["kept"]) / f"{digest([path, now, asked['threads'], given['timeout_s']])}.jsonl")
+    left = [mutant for mutant in chosen if not reasons[mutant] and known.outcomes.get(identity(mutant)) is None]
+    for mutant, outcome in _tried(asked, left, folder):
+        known.put(identity(mutant), outcome)
+    lines = [_line(mutant, known.outcomes.get(identity(mutant)), reasons[mutant]) for mutant in chosen]
+    return {"status": "ok", "mutants": lines, "metrics": _metrics(line["fate"] for line in lines)}
+
+
+def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> Iterator[tuple[Mutant, Outcome | None]]:
+    path, backend, given = str(asked["model"]), str(asked["backend"]), asked["inputs"]
+
+    def key(model: str, mode: str) -> str:
+        judges = sources.tree_hash(ROOT, by_ladder.judges(by_ladder.adapter(backend, model)))
+        return digest(["climbs", judges, given["versions"], given["machine"], asked["threads"], model, mode])
+
+    unchanged = Unchanged(backend, Path(asked["kept"]), key, folder)
+    yield from by_ladder.Judge(path, folder, unchanged, given["timeout_s"]).tried(left)
+
+
+def _line(mutant: Mutant, outcome: Outcome | None, reason: str | None) -> dict[str, Any]:
+    """What a record says of a mutant."""
+    made = {"line": mutant.line, "old": mutant.old, "new": mutant.new, "operator": mutant.operator}
+    if outcome is None:
+        return {**made, "fate": "equivalent", "reason": reason}
+    return {**made, "fate": "caught" if outcome["how"] else "survived", **outcome}
+
+
+def _metrics(fates: Iterable[str]) -> dict[str, int]:
+    n = Counter(fates)
+    return {"n_mutants": n.total(), **{f"n_{fate}": n[fate] for fate in ("caught", "equivalent", "survived")}}
