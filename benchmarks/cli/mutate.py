@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from backends.registry import FRAMEWORKS
 from benchmarks.cli import report
-from benchmarks.cli.options import LONGEST_S, Subcommands, add_always, add_results, count, nonempty, path, time_limit
+from benchmarks.cli.options import (
+    LONGEST_S,
+    Subcommands,
+    add_always,
+    add_results,
+    count,
+    nonempty,
+    path,
+    share,
+    time_limit,
+)
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, mixture, store
-from benchmarks.harness.environment import ROOT
-from benchmarks.harness.plan import Cell, Prepared
+from benchmarks.harness.plan import Cell
 from benchmarks.harness.run import FAILURES, Group, Run
-from benchmarks.mutation import judging
-from benchmarks.mutation.mutants import mutants, sample
 from benchmarks.records import Mutation, Record
-from datasets.errors import InputError
 
-PROTOCOL = {"name": "mutants", "primary_metric": "n_caught"}
-LADDER_DATA, OWN_TESTS = "the ladder's own data", "its own tests"
 LONGEST = 100
 """Characters of a changed text that are shown."""
 
@@ -57,20 +58,13 @@ def add(subcommands: Subcommands) -> None:
     add_always(command, call)
 
 
-def share(text: str) -> float:
-    """From 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from 0 to 1")
-    return value
-
-
 def call(options: argparse.Namespace) -> int:
     """Tries the mutants, and writes the pages."""
-    cells = list(_cells(options, _files(options.paths, options.backends)))
+    from benchmarks.mutation import planning  # here, because it brings Numba with it
+
+    files = planning.files(options.paths, options.backends)
+    seed = options.seed or environment.commit()[0] or "no commit"
+    cells = list(planning.cells(files, options.sample, seed, options.timeout))
     with store.locked(options.results):
         mixture.refuse_other_machine(options.results)
         session = Run(options.results, LONGEST_S, _print)
@@ -79,55 +73,10 @@ def call(options: argparse.Namespace) -> int:
             if cell not in left:
                 _print(cell, session.records[cell.key])
         if left:
-            prepared = Prepared(LADDER_DATA, PROTOCOL, Path(), {"split": "mutants"}, ())
-            session.execute(Group(tuple((cell,) for cell in left), turns=0, at_once=options.jobs), prepared)
+            session.execute(Group(tuple((cell,) for cell in left), turns=0, at_once=options.jobs), planning.PREPARED)
     code = _conclude([session.records[cell.key] for cell in cells], options.least)
     report.write_pages(options, [options.results])
     return code
-
-
-def _files(paths: Sequence[Path], backends: Sequence[str]) -> dict[str, str]:
-    """The files to be judged, by their paths relative to the root, each with its backend.
-
-    Raises:
-        InputError: a path leads to none that can be.
-    """
-    able = judging.files()
-    wanted = set[str]() if paths else set(able)
-    for given in paths:
-        found = {name for name in able if (ROOT / name).is_relative_to(given.resolve())}
-        if not found:
-            known = ", ".join(sorted({str(Path(name).parent) for name in able}))
-            raise InputError(f"{given} has no mutants that can be judged, expected files or folders in {known}.")
-        wanted |= found
-    return {name: of for name, of in able.items() if name in wanted and (of in backends or not backends)}
-
-
-def _cells(options: argparse.Namespace, files: Mapping[str, str]) -> Iterator[Cell]:
-    """One for each file with any mutants."""
-    made = {name: mutants(name, (ROOT / name).read_text(encoding="utf-8")) for name in files}
-    settings: dict[str, Any] = {"variant": "all mutants"}
-    asked = set(itertools.chain.from_iterable(made.values()))
-    if options.sample is not None:
-        seed = options.seed or environment.commit()[0] or "none"
-        asked = set(sample(list(itertools.chain.from_iterable(made.values())), options.sample, seed))
-        settings = {"variant": "sample", "sample": options.sample, "sample_seed": seed}
-    for name, backend in files.items():
-        places = [at for at, mutant in enumerate(made[name]) if mutant in asked]
-        if places:
-            yield Cell(
-                kind="mutation",
-                model=name,
-                settings=settings,
-                backend=backend,
-                mode="eager",
-                device="cpu",
-                threads=1,
-                seed=0,
-                dataset=LADDER_DATA if backend in FRAMEWORKS else OWN_TESTS,
-                protocol=PROTOCOL,
-                inputs={**judging.inputs(name, backend), "chosen": places, "timeout_s": options.timeout},
-            )
 
 
 def _print(cell: Cell, record: Record) -> None:

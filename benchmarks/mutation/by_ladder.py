@@ -1,7 +1,7 @@
 """Mutants of a framework's adapters, and of what they share, judged by the agreement ladder.
 
 A mutant is tried in the climbs that run its line, the cheapest first, until one breaks. Nothing here imports a
-framework: that happens in processes of their own, see benchmarks/mutation/trial.py.
+framework: that happens in processes of their own, see benchmarks/mutation/climber.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LADDER = (
     "benchmarks/metrics.py",
     "benchmarks/mutation/by_ladder.py",
     "benchmarks/mutation/places.py",
-    "benchmarks/mutation/trial.py",
+    "benchmarks/mutation/climber.py",
     "benchmarks/negatives.py",
     "benchmarks/protocols",
     "benchmarks/resampling.py",

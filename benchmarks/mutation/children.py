@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.harness import executors
 from benchmarks.harness.environment import ROOT
 
-COMMAND = (sys.executable, "-m", "benchmarks.mutation.trial")
+COMMAND = (sys.executable, "-m", "benchmarks.mutation.climber")
 
 
 def said(folder: Path, asked: Mapping[str, Any], limit_s: float, environment: Mapping[str, str]) -> Iterator[Any]:
@@ -22,7 +22,7 @@ def said(folder: Path, asked: Mapping[str, Any], limit_s: float, environment: Ma
 
     Args:
         folder: a folder for what is asked.
-        asked: what the process is to do, see benchmarks/mutation/trial.py.
+        asked: what the process is to do, see benchmarks/mutation/climber.py.
         limit_s: seconds within which each line has to come.
         environment: variables that the process is given besides those of this one.
 

@@ -1,7 +1,7 @@
 """A process of its own for one framework: it climbs with adapters as they are, or with one mutant after the other.
 
-`python -m benchmarks.mutation.trial FOLDER` reads what is asked for from trial.json in the folder, and prints a line of
-JSON for all that it begins and for all that it has found out. Whoever started it ends it where it takes too long.
+`python -m benchmarks.mutation.climber FOLDER` reads what is asked for from trial.json in the folder, and prints a line
+of JSON for all that it begins and for all that it has found out. Whoever started it ends it where it takes too long.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def said(repository, tmp_path):
     def said(**asked):
         asked = {"backend": "numpy", "device": "cpu", "mode": "eager", "parent": os.getpid(), **asked}
         (tmp_path / "trial.json").write_text(json.dumps(asked))
-        command = [sys.executable, "-m", "benchmarks.mutation.trial", str(tmp_path)]
+        command = [sys.executable, "-m", "benchmarks.mutation.climber", str(tmp_path)]
         done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=300, check=True)
         return list(map(json.loads, done.stdout.splitlines()))
 
@@ -130,7 +130,7 @@ def test_the_lines_that_run_are_those_of_each_climb(said, repository, tmp_path):
 def test_lines_that_pytorchs_compiler_has_gone_through_count_as_run(tmp_path):
     """Which it writes to a log; here it is read again and again, as the climbs go on."""
     code = (
-        "import sys; from pathlib import Path; from benchmarks.mutation.trial import _Traced\n"
+        "import sys; from pathlib import Path; from benchmarks.mutation.climber import _Traced\n"
         "log = Path(sys.argv[1]); traced = _Traced(log); print(traced.new())\n"
         "line = 'V1 x.py:1] [0/0] [__trace_source] TRACE starts_line /tmp/a.py:{} in f (g) (inline depth: 1)\\n'\n"
         "log.write_text(line.format(5) + line.format(7) + '   return 5\\n'); print(sorted(traced.new()))\n"
@@ -156,11 +156,11 @@ def test_an_adapter_that_breaks_as_it_is_proves_nothing(said, repository, tmp_pa
 
 def test_a_mutant_is_tried_again_when_any_source_that_a_climb_loads_has_changed(repository):
     code = (
-        "import sys; from benchmarks.mutation import trial\n"
+        "import sys; from benchmarks.mutation import climber\n"
         "from benchmarks.harness.environment import ROOT\nfrom pathlib import Path\n"
-        f"with trial.replaced('{ADAPTER}', {{}}) as module:\n"
-        "    (name, climb), *_ = trial._climbs('mf-bpr').items()\n"
-        "    trial._broken(module, climb, 'cpu', 'eager')\n"
+        f"with climber.replaced('{ADAPTER}', {{}}) as module:\n"
+        "    (name, climb), *_ = climber._climbs('mf-bpr').items()\n"
+        "    climber._broken(module, climb, 'cpu', 'eager')\n"
         "for module in list(sys.modules.values()):\n"
         "    path = Path(getattr(module, '__file__', None) or '/')\n"
         "    if path.is_relative_to(ROOT): print(path.relative_to(ROOT))\n"
