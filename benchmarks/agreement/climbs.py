@@ -12,12 +12,14 @@ from benchmarks import specs
 from benchmarks.agreement import pairs
 from benchmarks.agreement.data import Size
 from benchmarks.settings import SettingError
-from benchmarks.specs.base import DifferentiableSpec
+from benchmarks.specs.base import DifferentiableSpec, settings
 
 Start: TypeAlias = Literal["drawn", "extreme", "shifted"]
 
 _BEFORE = ("round trip", "forward", "gradients", "loss")
 _AFTER = ("one step", "trajectory", "parameters", "vectors", "restored")
+ALL_PAIRS = "all pairs"
+"""The variant of the climbs in which all pairs of choices meet."""
 N_STEPS = 13
 """Steps of a climb for a branch: a first one, and two calls of as many, for which compilers compile once."""
 
@@ -31,8 +33,8 @@ class Climb:
         rungs: those that it climbs, in order.
         size: see `data.SIZES`.
         start: "drawn" from the spec's table of parameters; "extreme": of the rows of each table a quarter stays, and
-            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 30, so that variances are small
-            beside means.
+            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 30, so that
+            variances are small beside means.
         n_steps: steps that it trains, at most; None for all of the spec's epochs.
     """
 
@@ -42,6 +44,17 @@ class Climb:
     size: Size = "small"
     start: Start = "drawn"
     n_steps: int | None = None
+
+    @property
+    def differs_by(self) -> dict[str, Any]:
+        """The settings in which its spec differs from that of the family's first climb to the end."""
+        first, own = settings(type(self.spec).for_ladder()[0]), settings(self.spec)
+        return {name: value for name, value in own.items() if value != first[name] and name != "variant"}
+
+    @property
+    def kind(self) -> str:
+        """Its name without a number: "pairs" of all that climb for pairs of choices."""
+        return self.name.rstrip("0123456789 ")
 
     @property
     def is_plain(self) -> bool:
@@ -59,9 +72,21 @@ def of(model: str, *, quick: bool = False) -> tuple[Climb, ...]:
     return (*_branches(whole[0]), *_special(whole), *to_the_end)
 
 
+def named(model: str, variant: str, name: str) -> Climb:
+    """The one of these names.
+
+    Raises:
+        LookupError: the family has none.
+    """
+    for climb in of(model):
+        if (climb.spec.variant, climb.name) == (variant, name):
+            return climb
+    raise LookupError(f"{model} has no climb {name!r} of {variant!r}")
+
+
 def _branches(small: DifferentiableSpec) -> Iterator[Climb]:
     """All values of all choices, in pairs."""
-    plain = _with(small, "pairs", small.on_ladder.plain)
+    plain = _with(small, ALL_PAIRS, small.on_ladder.plain)
     for i, row in enumerate(pairs.covering(small.on_ladder.choices, lambda row: _made(plain, row) is not None), 1):
         spec = _made(plain, row)
         assert spec is not None  # noqa: S101 - its rows are possible
@@ -70,30 +95,30 @@ def _branches(small: DifferentiableSpec) -> Iterator[Climb]:
 
 def _made(plain: DifferentiableSpec, row: pairs.Row) -> DifferentiableSpec | None:
     """The plain spec with these values of choices; None where it does not take them together."""
-    settings: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for name, value in row.items():
-        settings |= value if isinstance(value, dict) else {name: value}
+        changes |= value if isinstance(value, dict) else {name: value}
     try:
-        return _with(plain, plain.variant, settings)
+        return _with(plain, plain.variant, changes)
     except SettingError:
         return None
 
 
 def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
     """What the ordinary data do not have."""
-    first, settings = whole[0], whole[0].on_ladder
+    first, beside = whole[0], whole[0].on_ladder
     for spec in whole:
-        made = _with(spec, spec.variant, settings.extreme)
+        made = _with(spec, spec.variant, beside.extreme)
         yield Climb("extreme rows", made, _BEFORE, start="extreme", n_steps=1)
-    if settings.shifted is not None:
-        made = _with(first, first.variant, settings.shifted)
+    if beside.shifted is not None:
+        made = _with(first, first.variant, beside.shifted)
         yield Climb("shifted rows", made, _BEFORE, start="shifted", n_steps=1)
-    wide = _with(first, first.variant, settings.wide)
+    wide = _with(first, first.variant, beside.wide)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
-    if settings.long is not None:
-        yield Climb("long", _with(first, first.variant, settings.long), (*_BEFORE, *_AFTER))
+    if beside.long is not None:
+        yield Climb("long", _with(first, first.variant, beside.long), (*_BEFORE, *_AFTER))
 
 
-def _with(spec: DifferentiableSpec, variant: str, settings: Mapping[str, Any]) -> DifferentiableSpec:
-    made: DifferentiableSpec = dataclasses.replace(spec, variant=variant, **settings)  # type: ignore[type-var]
+def _with(spec: DifferentiableSpec, variant: str, changes: Mapping[str, Any]) -> DifferentiableSpec:
+    made: DifferentiableSpec = dataclasses.replace(spec, variant=variant, **changes)  # type: ignore[type-var]
     return made

@@ -12,7 +12,6 @@ from benchmarks.specs.base import Arrays
 
 N_ENTRIES = 5
 LEAST = 1e-30
-NO_GRADIENT = 1e-9
 
 
 class Entry(NamedTuple):
@@ -48,26 +47,21 @@ def to_the_array(expected: npt.NDArray[Any]) -> Any:
 
 
 def to_the_row(expected: npt.NDArray[Any]) -> Any:
-    """Differences relative to the largest element of their row (along the last axis); of a row of zeros, of the array.
+    """Differences relative to the largest element of their row, all of a user's interests; of zeros, to the array's.
 
     So a row that is a millionth of another counts as much. Float32 has no digits below `LEAST`.
     """
-    largest = np.max(np.abs(expected), axis=-1, keepdims=True)
+    largest = np.max(np.abs(expected), axis=tuple(range(1, expected.ndim)), keepdims=True)
     return np.where(largest > 0, np.maximum(largest, LEAST), to_the_array(expected))
 
 
 def to_the_gradients(expected: Arrays) -> Callable[[npt.NDArray[Any]], Any]:
-    """Differences relative to a parameter's largest gradient; of one that the loss does not depend on, to all of them.
+    """Differences relative to a parameter's largest gradient, or to a hundredth of the largest of all.
 
-    A bias that cancels out of every difference of scores has a gradient of rounding, and nothing else.
+    A bias that cancels out of differences of scores has a gradient of rounding, and nothing else.
     """
-    overall = max(float(np.max(np.abs(value))) for value in expected.values())
-
-    def scale(gradient: npt.NDArray[Any]) -> float:
-        own = float(np.max(np.abs(gradient)))
-        return own if own > NO_GRADIENT * overall else overall or 1.0
-
-    return scale
+    overall = max(float(np.max(np.abs(value))) for value in expected.values()) or 1.0
+    return lambda gradient: max(float(np.max(np.abs(gradient))), overall / 100)
 
 
 def largest(found: Arrays, expected: Arrays, scale: Callable[[npt.NDArray[Any]], Any] = absolute) -> Difference:

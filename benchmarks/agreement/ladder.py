@@ -22,9 +22,9 @@ from benchmarks.agreement.differences import (
     N_ENTRIES,
     Difference,
     Entry,
-    absolute,
     described,
     largest,
+    to_the_array,
     to_the_gradients,
     to_the_row,
 )
@@ -158,7 +158,8 @@ class _Climber:
         for name, value in found.items():
             if not isinstance(value, np.ndarray) or value.dtype != np.float32:
                 return Difference(np.inf, f"{name} gives {described(value)}, not float32")
-        return largest(found, self._true_vectors(), to_the_row)
+        scale = to_the_row if self.climb.start == "extreme" else to_the_array
+        return largest(found, self._true_vectors(), scale)
 
     def _vectors(self) -> Arrays:
         """What is asked for after every chunk of steps, too, as a run does."""
@@ -205,7 +206,7 @@ class _Climber:
         return largest(self.adapter.export(self.state), self.expected)
 
     def trajectory(self) -> Difference:
-        """The losses of all steps; between the calls vectors and parameters are asked for, which must change nothing."""
+        """The losses of all steps; what is asked between the calls, vectors and parameters, must change nothing."""
         expected, self.expected = self.truth.trained
         for chunk in self.truth.chunks[1:]:
             self._vectors()

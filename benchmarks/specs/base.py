@@ -216,7 +216,8 @@ class OnLadder:
         tiniest: the factor of the rows nearest to zero, so small that what keeps a length from zero acts; where a
             vector's third power is formed, larger, since float32 does not hold it.
         shifted: of the one that starts from shifted rows; None where nothing is divided by a deviation.
-        long: of the one of more than a thousand steps; None where it would be slow.
+        long: of the one of more than a thousand steps; None but for one cheap family, since what could change after so
+            many is what all of a backend share.
     """
 
     choices: Mapping[str, tuple[Any, ...]]

@@ -48,7 +48,7 @@ class DSSM(two_tower.TwoTower):
             "l2": (0.0, 1e-3),
             "n_negatives": (1, 3),
         },
-        plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2},
+        plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
         wide={"batch_size": 1500, "history_length": 40},
         extreme={"temperature": 0.02},
         shifted={},

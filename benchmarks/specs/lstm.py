@@ -38,7 +38,6 @@ class LSTM:
             "clip_norm": (0.12, 5.0),
         },
         wide={"batch_size": 38, "window": 40},  # as many targets as the other families have
-        long={"embedding_dim": 4, "hidden_dim": 4, "window": 3, "batch_size": 4, "epochs": 4},
     )
     serves: ClassVar[str] = "vectors"
     variant: Name = "as_published"
