@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from benchmarks import specs
 from benchmarks.agreement import pairs
-from benchmarks.agreement.data import Size
+from benchmarks.agreement.ladder_data import Size
 from benchmarks.settings import SettingError
 from benchmarks.specs.base import DifferentiableSpec, settings
 
@@ -31,7 +31,7 @@ class Climb:
     Attributes:
         name: "whole", or what is special about it; unique among a family's climbs of one variant.
         rungs: those that it climbs, in order.
-        size: see `data.SIZES`.
+        size: see `ladder_data.SIZES`.
         start: "drawn" from the spec's table of parameters; "extreme": of the rows of each table a quarter stays, and
             three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 30, so that
             variances are small beside means.
@@ -66,10 +66,14 @@ class Climb:
 def of(model: str, *, quick: bool = False) -> tuple[Climb, ...]:
     """A family's climbs, the short ones first; `quick` leaves those that go to the end, on ordinary rows."""
     whole = type(specs.make(model, {})).for_ladder()
-    to_the_end = tuple(Climb("whole", spec, (*_BEFORE, *_AFTER, "metrics")) for spec in whole)
     if quick:
-        return to_the_end
-    return (*_branches(whole[0]), *_special(whole), *to_the_end)
+        return tuple(map(to_the_end, whole))
+    return (*_branches(whole[0]), *_special(whole), *map(to_the_end, whole))
+
+
+def to_the_end(spec: DifferentiableSpec) -> Climb:
+    """The climb of a spec on ordinary data, as long as the spec trains, to the last rung."""
+    return Climb("whole", spec, (*_BEFORE, *_AFTER, "metrics"))
 
 
 def named(model: str, variant: str, name: str) -> Climb:

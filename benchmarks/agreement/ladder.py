@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from backends.ann import exact, interests
 from backends.contract import UnavailableError
-from benchmarks.agreement import data, reference, tolerances
+from benchmarks.agreement import ladder_data, reference, tolerances
 from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.differences import (
     N_ENTRIES,
@@ -90,14 +90,14 @@ class _Climber:
 
     def __init__(self, adapter: Any, climb: Climb, device: str, mode: str, seed: int) -> None:
         self.adapter, self.climb, self.spec, self.device, self.mode = adapter, climb, climb.spec, device, mode
-        self.data, self.truth = data.problem(seed, climb.size), reference.truth(climb, seed)
+        self.data, self.truth = ladder_data.problem(seed, climb.size), reference.truth(climb, seed)
         self.given = _copied(self.truth.start)
         self.expected = self.truth.untrained  # the parameters that the state is at, as the reference has them
         self.divergence = np.empty(0)
         self.trained = ""
         by_history = climb.spec.asks == "histories"
-        self.asked = data.questions(self.data, everybody=climb.size == "wide", by_history=by_history)
-        self.everybody = data.asked(self.data, np.arange(self.data.n_users, dtype=np.int32))
+        self.asked = ladder_data.questions(self.data, everybody=climb.size == "wide", by_history=by_history)
+        self.everybody = ladder_data.asked(self.data, np.arange(self.data.n_users, dtype=np.int32))
 
     def climbing(self) -> Iterator[tuple[Rung, Difference]]:
         for name in self.climb.rungs:
@@ -171,10 +171,10 @@ class _Climber:
             "embed_items": self.spec.item_vectors(self.expected),
         }
 
-    def _users(self, asked: data.Asked) -> npt.NDArray[Any]:
+    def _users(self, asked: ladder_data.Asked) -> npt.NDArray[Any]:
         return answers(self.spec, partial(self._call, "embed_users"), asked)
 
-    def _true_users(self, asked: data.Asked) -> npt.NDArray[np.float64]:
+    def _true_users(self, asked: ladder_data.Asked) -> npt.NDArray[np.float64]:
         return answers(self.spec, partial(self.spec.user_vectors, self.expected), asked)
 
     def gradients(self) -> Difference:

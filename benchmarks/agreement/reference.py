@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
-from benchmarks.agreement import data
+from benchmarks.agreement import ladder_data
 from benchmarks.agreement.climbs import Climb
 from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
@@ -34,9 +34,9 @@ SHIFT = 30.0
 
 def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
     """The float32 (or int32) arrays that a climb starts from; a seed has as many draws of them as are asked for."""
-    problem = data.problem(seed, climb.size)
+    problem = ladder_data.problem(seed, climb.size)
     table = climb.spec.parameters(Sizes.of(problem))
-    key = (*data.key(seed), climb.spec.model, *([draw] if draw else []))
+    key = (*ladder_data.key(seed), climb.spec.model, *([draw] if draw else []))
     drawn = sampling.initial_parameters(table, key)
     if climb.start == "drawn":
         return drawn
@@ -64,10 +64,10 @@ def chunks(climb: Climb, seed: int = 0) -> Iterator[Arrays]:
 
     Where a climb says how many steps it takes, those after the first come as two chunks of the same length.
     """
-    problem = data.problem(seed, climb.size)
+    problem = ladder_data.problem(seed, climb.size)
     drawn = _drawn(climb.spec, problem, seed)
     first_chunk = next(drawn)
-    first = data.with_the_rare({name: values[0] for name, values in first_chunk.items()}, problem)
+    first = ladder_data.with_the_rare({name: values[0] for name, values in first_chunk.items()}, problem)
     yield {name: values[None] for name, values in first.items()}
     rest = itertools.chain([_part(first_chunk, 1, None)], drawn)
     if climb.n_steps is None:
@@ -79,9 +79,9 @@ def chunks(climb: Climb, seed: int = 0) -> Iterator[Arrays]:
             yield {name: np.stack([batch[name] for batch in portion]) for name in first}
 
 
-def _drawn(spec: DifferentiableSpec, problem: data.Problem, seed: int) -> Iterator[Arrays]:
+def _drawn(spec: DifferentiableSpec, problem: ladder_data.Problem, seed: int) -> Iterator[Arrays]:
     for epoch in range(1, spec.epochs + 1):
-        yield from spec.batches(problem, (*data.key(seed), spec.model), epoch)
+        yield from spec.batches(problem, (*ladder_data.key(seed), spec.model), epoch)
 
 
 def _part(chunk: Arrays, first: int, last: int | None) -> Arrays:
