@@ -44,7 +44,7 @@ class Model(nn.Layer):
         if self.spec.log_q:
             scores = scores - batch["log_q"]
         if self.spec.form == "list-wise":
-            return -F.log_softmax(scores, 1)[:, 0].mean()
+            return layers.softmax_loss(scores, paddle.zeros([len(scores)], "int32"))
         if self.spec.form == "pair-wise":
             return F.softplus(scores[:, 1:] - scores[:, :1]).mean()
         logits = F.sigmoid(scores) if self.spec.double_sigmoid else scores

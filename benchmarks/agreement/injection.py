@@ -18,10 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from backends.registry import FRAMEWORKS
-from benchmarks.agreement import SHARED
-from benchmarks.agreement.ladder import climb
+from benchmarks.agreement import SHARED, climbs, ladder
+from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.tolerances import LADDER
-from benchmarks.specs.base import DifferentiableSpec
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Bug:
         name: what is wrong, in words.
         rung: the highest rung that may catch it; a lower one may be quicker.
         model: the family that shows it.
-        variant: which of the family's specs for the ladder shows it; "" for the first.
+        variant: which of the family's climbs to the end shows it; "" for the first.
         edits: backend -> edit.
         seen: where it has been seen in public, as owner/project#number of an issue or a pull request, or as a short
             citation of documentation or a paper; () where no place is known.
@@ -55,9 +54,9 @@ class Bug:
     edits: Mapping[str, Edit]
     seen: tuple[str, ...] = ()
 
-    def at(self, climbing: Sequence[DifferentiableSpec]) -> DifferentiableSpec:
-        """The spec that shows it, of a family's specs for the ladder."""
-        return next(spec for spec in climbing if self.variant in {"", spec.variant})
+    def at(self, climbing: Sequence[Climb]) -> Climb:
+        """The climb that shows it, of a family's climbs to the end."""
+        return next(climb for climb in climbing if self.variant in {"", climb.spec.variant})
 
 
 def bugs() -> tuple[Bug, ...]:
@@ -148,16 +147,13 @@ def _imported(name: str, source: str, folder: Path) -> ModuleType:
     return module
 
 
-def inject_all(
-    backend: str, adapter: str, model: str, climbing: Sequence[DifferentiableSpec], device: str
-) -> list[dict[str, Any]]:
-    """Injects every bug of this backend and family in turn and lets the ladder look.
+def inject_all(backend: str, adapter: str, model: str, device: str) -> list[dict[str, Any]]:
+    """Injects every bug of this backend and family in turn and lets the ladder look, by the climbs to the end.
 
     Args:
         backend: name of the backend.
         adapter: the family's adapter module, e.g. "backends.torch.mf_bpr".
         model: the family.
-        climbing: the family's specs for the ladder.
         device: "cpu" or "gpu".
 
     Returns:
@@ -167,21 +163,22 @@ def inject_all(
     Raises:
         ValueError: if the adapter breaks as it is, so that whatever its bugs break would prove nothing.
     """
+    climbing = climbs.of(model, quick=True)
     chosen = [
         (bug, bug.edits[backend], bug.at(climbing)) for bug in bugs() if bug.model == model and backend in bug.edits
     ]
-    for spec, mode in dict.fromkeys((spec, edit.mode) for _, edit, spec in chosen):
-        sound = climb(importlib.import_module(adapter), spec, device, mode).rungs[-1]
+    for climb, mode in dict.fromkeys((climb, edit.mode) for _, edit, climb in chosen):
+        sound = ladder.climb(importlib.import_module(adapter), climb, device, mode).rungs[-1]
         if not sound.holds:
             raise ValueError(
-                f"{adapter}, {spec.variant}, {mode}, breaks at {sound.rung} without any bug; mend it first."
+                f"{adapter}, {climb.spec.variant}, {mode}, breaks at {sound.rung} without any bug; mend it first."
             )
-    return [_fate(bug, edit, adapter, spec, device) for bug, edit, spec in chosen]
+    return [_fate(bug, edit, adapter, climb, device) for bug, edit, climb in chosen]
 
 
-def _fate(bug: Bug, edit: Edit, adapter: str, spec: DifferentiableSpec, device: str) -> dict[str, Any]:
+def _fate(bug: Bug, edit: Edit, adapter: str, climb: Climb, device: str) -> dict[str, Any]:
     with injected(adapter, edit) as mutant:
-        last = climb(mutant, spec, device, edit.mode).rungs[-1]
+        last = ladder.climb(mutant, climb, device, edit.mode).rungs[-1]
     broke = None if last.holds else last.rung
     order = list(LADDER)
     caught = broke is not None and order.index(broke) <= order.index(bug.rung)

@@ -14,7 +14,7 @@ import inspect
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -22,7 +22,10 @@ from typing import Any
 from backends.contract import Adapter
 from backends.registry import TRAINABLE
 from benchmarks import specs
-from benchmarks.agreement import injection, ladder
+from benchmarks.agreement import climbs, injection, ladder
+from benchmarks.agreement.climbs import Climb
+from benchmarks.agreement.differences import Difference
+from benchmarks.agreement.ladder import Rung
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import executors
@@ -38,8 +41,8 @@ CALLED = ("init", "train", "gradients", "embed_users", "embed_items", "export")
 """The functions of the contract that the ladder calls."""
 UNUSABLE = "unusable"
 """The status of a worker that could not begin, for a reason that the user can mend."""
-IMPORTED = "imported"
-"""The file by which a worker says that it came past the import: what ends a process there leaves no other word."""
+HELD = "held"
+"""The file to which a worker adds a byte for each climb that holds; without one it did not come past the import."""
 N_FRAMES, N_MISTAKES = 3, 5
 LONGEST = 300
 """Characters of what an adapter raised."""
@@ -52,30 +55,27 @@ def agree(options: argparse.Namespace) -> int:
         InputError: the options do not fit, or the file is no adapter.
     """
     model, path = _model(options), _file(options.adapter)
-    results = []
-    for spec in type(specs.make(model, {})).for_ladder():
-        job = {
-            "kind": "own",
-            "model": model,
-            "settings": settings(spec),
-            "backend": BACKEND,
-            "adapter": str(path),
-            "mode": options.mode or "eager",
-            "device": options.device,
-            "threads": options.threads,
-        }
-        result = _worked(job, options.timeout)
-        if result["status"] == UNUSABLE:
-            raise InputError(result["reason"])
-        if result["status"] != "ok":
-            _say(f"{result['status']:8} {result['reason']}")
-        results.append(result)
-    n_holding = sum(result.get("holds", False) for result in results)
-    n_tried = sum(result["status"] != "skipped" for result in results)
-    _say(f"{options.adapter} holds to the last rung in {n_holding} of {len(results)} variants of {model}")
-    if not n_tried:
+    n_climbs = len(climbs.of(model, quick=options.quick))
+    job = {
+        "kind": "own",
+        "model": model,
+        "settings": settings(specs.make(model, {})),
+        "backend": BACKEND,
+        "adapter": str(path),
+        "mode": options.mode or "eager",
+        "device": options.device,
+        "threads": options.threads,
+        "quick": options.quick,
+    }
+    result = _worked(job, options.timeout * n_climbs)
+    if result["status"] == UNUSABLE:
+        raise InputError(result["reason"])
+    if result["status"] != "ok":
+        _say(f"{result['status']:8} {result['reason']}")
+    _say(f"{options.adapter} holds to the last rung in {result['n_holding']} of {n_climbs} climbs of {model}")
+    if result["status"] == "skipped":
         return NOTHING_MEASURED
-    return FINE if n_holding == n_tried else FAILED
+    return FINE if result["n_holding"] == n_climbs else FAILED
 
 
 def _model(options: argparse.Namespace) -> str:
@@ -98,16 +98,17 @@ def _file(path: Path) -> Path:
 
 
 def _worked(job: dict[str, Any], timeout_s: float) -> executors.Result:
-    """The result of one worker, whose lines are passed on while it works."""
+    """The result of one worker, whose lines are passed on while it works, with the number of climbs that held."""
     with tempfile.TemporaryDirectory() as folder:
         task = executors.Task(job, Path(folder), _say)
         ((_, result),) = executors.run([task], 0, timeout_s)
-        if result["status"] == "failed" and not (task.folder / IMPORTED).exists():
+        held = task.folder / HELD
+        if result["status"] == "failed" and not held.exists():
             return {
                 "status": UNUSABLE,
                 "reason": f"{job['adapter']} cannot be imported, {result['reason']}; mend that and try again.",
             }
-    return result
+        return {**result, "n_holding": held.stat().st_size if held.exists() else 0}
 
 
 def _say(line: str) -> None:
@@ -116,26 +117,63 @@ def _say(line: str) -> None:
 
 
 def climb(job: Any) -> None:
-    """The worker's part: imports the file, climbs, and says what it finds, a line a rung as it is reached."""
-    path = Path(job.asked["adapter"])
+    """The worker's part: imports the file, climbs, and says what it finds.
+
+    Of the climbs to the end, and of the first that breaks, each rung is said as it is reached; of the others a line.
+    """
+    path, mode, device = Path(job.asked["adapter"]), job.asked["mode"], job.asked["device"]
     try:
         adapter = load(path)
     except InputError as error:
         job.finish(status=UNUSABLE, reason=str(error))
         return
-    (job.folder / IMPORTED).touch()
-    _say(f"{job.spec.model} ({job.spec.variant}), {job.asked['mode']}, {job.asked['device']}")
+    to_the_end = climbs.of(job.asked["model"], quick=True)
+    others = [climb for climb in climbs.of(job.asked["model"], quick=job.asked["quick"]) if climb not in to_the_end]
+    broken: set[str] = set()
+    with (job.folder / HELD).open("wb", buffering=0) as held:
+        for climb in (*to_the_end, *others):
+            climbing = ladder.climbing(adapter, climb, device, mode)
+            if climb in to_the_end:
+                last = _told(path, climb, f"{climb.spec.model} ({climb.spec.variant}), {mode}, {device}", climbing)
+            else:
+                last = _told_briefly(path, climb, list(climbing), broken)
+            if last.holds:
+                held.write(b"+")
+            else:
+                broken.add(last.rung)
+    job.finish(status="ok")
+
+
+def _told(path: Path, climb: Climb, title: str, climbing: Iterable[tuple[Rung, Difference]]) -> Rung:
+    """Says a climb rung by rung, and returns the last of them."""
+    _say(title)
     _say(f"{'':8} {'rung':10}  {'difference':>10}  {'tolerance':>9}  of what, and where it is largest")
-    holds = True
-    for rung, difference in ladder.climbing(adapter, job.spec, job.asked["device"], job.asked["mode"]):
-        holds = rung.holds
-        size = "not finite" if rung.difference is None else f"{rung.difference:.1e}"
+    for rung, difference in climbing:
         what = ": ".join(filter(None, (LADDER[rung.rung].meaning, " ".join(rung.where.split())[:LONGEST])))
-        _say(f"{'ok' if rung.holds else 'DEPARTS':8} {rung.rung:10}  {size:>10}  {rung.tolerance:9g}  {what}")
+        mark = "ok" if rung.holds else "DEPARTS"
+        _say(f"{mark:8} {rung.rung:10}  {_size(rung):>10}  {rung.tolerance:9g}  {what}")
         if not rung.holds:
-            for line in _explained(path, job.spec, rung.rung, difference):
+            for line in _explained(path, climb.spec, rung.rung, difference):
                 _say(f"{'':8} {line}")
-    job.finish(status="ok", holds=holds)
+    return rung
+
+
+def _told_briefly(path: Path, climb: Climb, rungs: list[tuple[Rung, Difference]], broken: Container[str]) -> Rung:
+    """Says a climb in a line; rung by rung where it breaks at another rung than those before it."""
+    last, _ = rungs[-1]
+    special = ", ".join(f"{name} = {value!r}" for name, value in climb.differs_by.items())
+    title = f"{climb.name}{f': {special}' if special else ''}"
+    if not last.holds and last.rung not in broken:
+        return _told(path, climb, title, rungs)
+    if last.holds:
+        _say(f"{'ok':8} {climb.name:12} holds to the last rung, {last.rung} ({climb.spec.variant})")
+    else:
+        _say(f"{'DEPARTS':8} {climb.name:12} at {last.rung}, by {_size(last)} ({special or climb.spec.variant})")
+    return last
+
+
+def _size(rung: Rung) -> str:
+    return "not finite" if rung.difference is None else f"{rung.difference:.1e}"
 
 
 def load(path: Path) -> Any:
@@ -218,7 +256,7 @@ def _place(frame: traceback.FrameSummary) -> str:
     return f"{Path(frame.filename).name}, line {frame.lineno}, {frame.name}: {frame.line}"
 
 
-def _explained(path: Path, spec: DifferentiableSpec, rung: str, difference: ladder.Difference) -> Iterator[str]:
+def _explained(path: Path, spec: DifferentiableSpec, rung: str, difference: Difference) -> Iterator[str]:
     """What helps to find the mistake: the lines that raised, the numbers that depart, mistakes that are known."""
     if difference.error is not None:
         everything = traceback.extract_tb(difference.error.__traceback__)
@@ -236,7 +274,7 @@ def known_mistakes(spec: DifferentiableSpec, rung: str) -> list[str]:
     """Up to five injected bugs that are due at a rung: what this spec shows, then its family, then its optimizer."""
     due = [bug for bug in injection.bugs() if bug.rung == rung]
     of_family = [bug for bug in due if bug.model == spec.model]
-    of_spec = [bug for bug in of_family if bug.at(spec.for_ladder()) == spec]
+    of_spec = [bug for bug in of_family if bug.at(climbs.of(spec.model, quick=True)).spec == spec]
     of_optimizer = [bug for bug in due if _is_of(spec.optimizer.name, bug)]
     return list(dict.fromkeys(bug.name for bug in (*of_spec, *of_family, *of_optimizer)))[:N_MISTAKES]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import autograd
@@ -12,135 +13,88 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import sampling
-from benchmarks.protocols import features
-from benchmarks.protocols.base import training_rows
+from benchmarks.agreement import ladder_data
+from benchmarks.agreement.climbs import Climb
 from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
 Float64s = dict[str, npt.NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A small, learnable data set, drawn from groups of users who prefer groups of items; see `Training`.
-
-    It asks one question a user, and is so its own `Questions`.
-
-    Attributes:
-        sequence_user, sequence_indptr, sequence_items: sequences of five to fourteen items of a user's group.
-        history, start, stop: what is known of each user: none to ten items of the group.
-        held_out: int32[n_users], one more item of each user's preferred group, for the metric.
-    """
-
-    n_users: int
-    n_items: int
-    user: npt.NDArray[np.int32]
-    item: npt.NDArray[np.int32]
-    item_counts: npt.NDArray[np.int64]
-    seen_indptr: npt.NDArray[np.int64]
-    seen_items: npt.NDArray[np.int32]
-    user_features: Arrays
-    item_features: Arrays
-    sequence_user: npt.NDArray[np.int32]
-    sequence_indptr: npt.NDArray[np.int64]
-    sequence_items: npt.NDArray[np.int32]
-    history: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int64]
-    stop: npt.NDArray[np.int64]
-    held_out: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Some of a problem's users, in any order, with what is known of each; see `Questions`."""
-
-    user: npt.NDArray[np.int32]
-    history: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int64]
-    stop: npt.NDArray[np.int64]
 
 
 N_DIRECTIONS = 5
 N_DRAWS = 5
 SMOOTH = 1e-7
 """How near a slope by differences is to the exact one, relative, where there is no kink: 4e-8 and less were seen."""
-N_USERS, N_ITEMS, N_ROWS, N_GROUPS, N_SEQUENCES = 300, 200, 1500, 4, 120
+NO_SLOPE = 1e-9
+"""A gradient that is so much smaller than others is one of rounding: the parameter cancels out of the loss."""
+SCALES = (1.0, 1e-6, 100.0)
+"""Of extreme rows, in turn: as drawn, near zero, far from it; every fourth is nearer to zero still."""
+SHIFT = 30.0
+"""By how much shifted rows are moved: a variance taken as E[x^2] - E[x]^2 has no digit left that counts."""
 
 
-@functools.cache
-def problem(seed: int = 0) -> Problem:
-    """The ladder's data: more users and items than a batch touches, so that untouched rows matter."""
-    rng = sampling.generator(*_key(seed), "interactions")
-    user = rng.integers(0, N_USERS, N_ROWS, dtype=np.int32)
-    preferred = (rng.integers(0, N_ITEMS // N_GROUPS, (2, N_ROWS)) * N_GROUPS).astype(np.int32)
-    item = preferred[0] + user % N_GROUPS
-    held_out = preferred[1][:N_USERS] + np.arange(N_USERS, dtype=np.int32) % N_GROUPS
-    rng = sampling.generator(*_key(seed), "sequences")
-    sequence_user = rng.integers(0, N_USERS, N_SEQUENCES, dtype=np.int32)
-    sequence_indptr, sequence_items = _of_their_group(rng, sequence_user, rng.integers(5, 15, N_SEQUENCES))
-    everybody = np.arange(N_USERS, dtype=np.int32)
-    item_counts = np.bincount(item, minlength=N_ITEMS)
-    *_, seen_indptr, seen_items = training_rows(user, item, N_USERS)
-    region, group = everybody % (N_GROUPS - 1), np.arange(N_ITEMS, dtype=np.int32) % N_GROUPS
-    indptr, history = _of_their_group(rng, everybody, rng.integers(0, 11, N_USERS))
-    return Problem(
-        n_users=N_USERS,
-        n_items=N_ITEMS,
-        user=user,
-        item=item,
-        item_counts=item_counts,
-        seen_indptr=seen_indptr,
-        seen_items=seen_items,
-        user_features=features.encoded({"region": region}, np.bincount(user, minlength=N_USERS), "activity"),
-        item_features=features.encoded({"group": group}, item_counts, "popularity"),
-        sequence_user=sequence_user,
-        sequence_indptr=sequence_indptr,
-        sequence_items=sequence_items,
-        history=history,
-        start=indptr[:-1],
-        stop=indptr[1:],
-        held_out=held_out.astype(np.int32),
-    )
-
-
-def _key(seed: int) -> tuple[object, ...]:
-    return ("ladder", seed) if seed else ("ladder",)
-
-
-def _of_their_group(
-    rng: np.random.Generator, user: npt.NDArray[np.int32], length: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """Items of each user's preferred group: int64[n + 1] offsets and int32 items."""
-    indptr = np.append(0, np.cumsum(length)).astype(np.int64)
-    group = np.repeat(user % N_GROUPS, length)
-    return indptr, (rng.integers(0, N_ITEMS // N_GROUPS, indptr[-1]) * N_GROUPS + group).astype(np.int32)
-
-
-def asked(data: Problem, users: npt.NDArray[np.int32]) -> Asked:
-    """The questions of these users: int32[n], in any order and with repeats."""
-    return Asked(users, data.history, data.start[users], data.stop[users])
-
-
-def initial_parameters(spec: DifferentiableSpec, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
+def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
     """The float32 (or int32) arrays that a climb starts from; a seed has as many draws of them as are asked for."""
-    data = problem(seed)
-    table = spec.parameters(Sizes.of(data))
-    return sampling.initial_parameters(table, (*_key(seed), spec.model, *([draw] if draw else [])))
+    problem = ladder_data.problem(seed, climb.size)
+    table = climb.spec.parameters(Sizes.of(problem))
+    key = (*ladder_data.key(seed), climb.spec.model, *([draw] if draw else []))
+    drawn = sampling.initial_parameters(table, key)
+    if climb.start == "drawn":
+        return drawn
+    change = partial(_extreme, climb.spec.on_ladder.tiniest) if climb.start == "extreme" else _shifted
+    return {name: change(value) if _is_table(climb.spec, name, value) else value for name, value in drawn.items()}
 
 
-def chunks(spec: DifferentiableSpec, seed: int = 0) -> Iterator[Arrays]:
-    """The batches of all epochs over the ladder's data, the very first step as a chunk of its own."""
+def _is_table(spec: DifferentiableSpec, name: str, value: npt.NDArray[Any]) -> bool:
+    """Whether its rows are looked up, or are those of items that are served."""
+    looked_up = name.endswith(("_embedding", "_factors")) or name == "output_weight"
+    return looked_up and value.ndim == 2 and name not in spec.unlearnt
+
+
+def _extreme(tiniest: float, table: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    scale = np.resize(np.array([*SCALES, tiniest], np.float32), len(table))
+    return table * scale[:, None]
+
+
+def _shifted(table: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return table + np.float32(SHIFT)
+
+
+def chunks(climb: Climb, seed: int = 0) -> Iterator[Arrays]:
+    """The batches of a climb; the very first, which holds the rare rows, as a chunk of its own.
+
+    Where a climb says how many steps it takes, those after the first come as two chunks of the same length.
+    """
+    problem = ladder_data.problem(seed, climb.size)
+    drawn = _drawn(climb.spec, problem, seed)
+    first_chunk = next(drawn)
+    first = ladder_data.with_the_rare({name: values[0] for name, values in first_chunk.items()}, problem)
+    yield {name: values[None] for name, values in first.items()}
+    rest = itertools.chain([_part(first_chunk, 1, None)], drawn)
+    if climb.n_steps is None:
+        yield from (chunk for chunk in rest if _n_steps(chunk))
+    elif climb.n_steps > 1:
+        half = (climb.n_steps - 1) // 2
+        batches = list(itertools.islice(itertools.chain.from_iterable(map(steps, rest)), 2 * half))
+        for portion in (batches[:half], batches[half:]):
+            yield {name: np.stack([batch[name] for batch in portion]) for name in first}
+
+
+def _drawn(spec: DifferentiableSpec, problem: ladder_data.Problem, seed: int) -> Iterator[Arrays]:
     for epoch in range(1, spec.epochs + 1):
-        for chunk in spec.batches(problem(seed), (*_key(seed), spec.model), epoch):
-            if epoch == 1 and len(next(iter(chunk.values()))) > 1:
-                yield {name: values[:1] for name, values in chunk.items()}
-                yield {name: values[1:] for name, values in chunk.items()}
-            else:
-                yield chunk
+        yield from spec.batches(problem, (*ladder_data.key(seed), spec.model), epoch)
+
+
+def _part(chunk: Arrays, first: int, last: int | None) -> Arrays:
+    return {name: values[first:last] for name, values in chunk.items()}
+
+
+def _n_steps(chunk: Arrays) -> int:
+    return len(next(iter(chunk.values())))
 
 
 def steps(chunk: Arrays) -> Iterator[Arrays]:
     """One batch after the other: {name: array[batch, ...]}."""
-    for i in range(len(next(iter(chunk.values())))):
+    for i in range(_n_steps(chunk)):
         yield {name: values[i] for name, values in chunk.items()}
 
 
@@ -181,7 +135,10 @@ class Trajectory:
 
     def step(self, batch: Arrays) -> float:
         """One step of the spec's optimizer; returns the loss before it."""
-        loss, gradient = gradients(self.spec, self.parameters, batch)
+        return self.moved(batch, *gradients(self.spec, self.parameters, batch))
+
+    def moved(self, batch: Arrays, loss: float, gradient: Float64s) -> float:
+        """The same, of a batch whose loss and gradient at these parameters are known."""
         carried = self.spec.carried(self.parameters, batch) if self.spec.unlearnt else {}
         self._t += 1
         optimizer = self.spec.optimizer
@@ -202,7 +159,7 @@ class Trajectory:
 
 
 class Truth:
-    """What adapters of one spec are held to: the reference's training on the ladder's data, worked out as far as asked.
+    """What adapters are held to on one climb: the reference's training on the ladder's data, as far as it is asked for.
 
     Attributes:
         start: float32 (or int32, what is looked up), the initial parameters.
@@ -210,11 +167,11 @@ class Truth:
         untrained: the initial parameters in float64.
     """
 
-    def __init__(self, spec: DifferentiableSpec, seed: int, draw: int = 0) -> None:
-        self.spec = spec
-        self.start = initial_parameters(spec, seed, draw)
-        self.chunks = list(chunks(spec, seed))
-        self._trajectory = Trajectory(spec, self.start)
+    def __init__(self, climb: Climb, seed: int, draw: int = 0) -> None:
+        self.climb, self.spec = climb, climb.spec
+        self.start = start(climb, seed, draw)
+        self.chunks = list(chunks(climb, seed))
+        self._trajectory = Trajectory(self.spec, self.start)
         self.untrained = self._trajectory.parameters
 
     @property
@@ -223,14 +180,29 @@ class Truth:
         return next(steps(self.chunks[0]))
 
     @functools.cached_property
+    def _loss_and_gradients(self) -> tuple[float, Float64s]:
+        return gradients(self.spec, self.untrained, self.first)
+
+    @property
     def gradients(self) -> Float64s:
         """The first batch's, by automatic differentiation."""
-        return gradients(self.spec, self.untrained, self.first)[1]
+        return self._loss_and_gradients[1]
 
     @functools.cached_property
     def slopes(self) -> dict[str, tuple[npt.NDArray[np.float64], float]]:
-        """For each parameter that is learnt, a random direction and the first batch's slope by finite differences."""
-        return {name: self._slope(name, gradient) for name, gradient in self.gradients.items()}
+        """For each parameter that is learnt, a random direction and the first batch's slope by finite differences.
+
+        Only of a plain climb: of extreme rows no difference is small, and of wide data each takes seconds. And only
+        where the loss has a slope: some biases cancel out of it.
+        """
+        if not self.climb.is_plain:
+            return {}
+        overall = max(float(np.max(np.abs(gradient))) for gradient in self.gradients.values())
+        return {
+            name: self._slope(name, gradient)
+            for name, gradient in self.gradients.items()
+            if np.max(np.abs(gradient)) > NO_SLOPE * overall
+        }
 
     def _slope(self, name: str, gradient: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
         """Where a kink lies on the way differences are no slope, so that several directions are tried.
@@ -255,7 +227,7 @@ class Truth:
     @functools.cached_property
     def after_one(self) -> tuple[float, Float64s]:
         """The first step's loss, and the parameters after it."""
-        loss = self._trajectory.step(self.first)
+        loss = self._trajectory.moved(self.first, *self._loss_and_gradients)
         return loss, self._trajectory.parameters
 
     @functools.cached_property
@@ -267,13 +239,13 @@ class Truth:
 
 
 @functools.cache
-def truth(spec: DifferentiableSpec, seed: int = 0) -> Truth:
-    """The same for all adapters, modes and injected bugs of a process; from the seed's first draw that is smooth.
+def truth(climb: Climb, seed: int = 0) -> Truth:
+    """The same for all adapters, modes and mutants of a process; from the seed's first draw that is smooth.
 
     A reference that differentiates wrongly is smooth nowhere: the last draw shows it.
     """
     for draw in range(N_DRAWS):
-        drawn = Truth(spec, seed, draw)
+        drawn = Truth(climb, seed, draw)
         if drawn.is_smooth:
             break
     return drawn

@@ -9,10 +9,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
-from benchmarks import specs
-from benchmarks.agreement import INJECTED
+from benchmarks.agreement import INJECTED, climbs
 from benchmarks.cli import report
 from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
@@ -23,6 +23,7 @@ from benchmarks.records import Agreement, Record
 from benchmarks.specs.base import settings
 
 LADDER_DATA = "the ladder's own data"
+CLIMBS_AT_ONCE = 12
 PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
 
@@ -32,6 +33,9 @@ def add(subcommands: Subcommands) -> None:
         command.add_argument(
             f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="only these of all"
         )
+    command.add_argument(
+        "--quick", action="store_true", help="only the climbs to the end, without every setting, size and odd row"
+    )
     command.add_argument("--bugs", action="store_true", help="inject known bugs, each of which has to be caught")
     command.add_argument(
         "--adapter", type=path, metavar="FILE",
@@ -99,11 +103,15 @@ def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared, jobs: int) -
 
 
 def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
-    """A process for each adapter and seed: importing a framework takes longer than many a climb."""
+    """Processes of one adapter, mode and seed, of a few climbs each: importing a framework takes longer than many."""
     by_adapter: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        by_adapter.setdefault((cell.model, cell.backend, cell.seed), []).append(cell)
-    return tuple(map(tuple, by_adapter.values()))
+        by_adapter.setdefault((cell.model, cell.backend, cell.mode, cell.seed), []).append(cell)
+    return tuple(
+        tuple(same[first : first + CLIMBS_AT_ONCE])
+        for same in by_adapter.values()
+        for first in range(0, len(same), CLIMBS_AT_ONCE)
+    )
 
 
 def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[Cell]:
@@ -111,25 +119,26 @@ def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[C
         frameworks = {name: adapter for name, adapter in family.adapters.items() if name in FRAMEWORKS}
         if not frameworks or (options.models and model not in options.models):
             continue
-        climbing = type(specs.make(model, {})).for_ladder()
+        climbing = climbs.of(model, quick=options.quick)
         modes: tuple[str, ...] = (options.mode,) if options.mode else ("eager", "compiled")
         if options.bugs:  # the modes are those of the table, and a model's bugs share one process
-            climbing, modes = (dataclasses.replace(climbing[0], variant=INJECTED),), ("eager",)
-        for (backend, adapter), spec, seed in itertools.product(frameworks.items(), climbing, options.seeds or (0,)):
+            spec: Any = dataclasses.replace(climbing[0].spec, variant=INJECTED)  # type: ignore[type-var]
+            climbing, modes = (dataclasses.replace(climbing[0], spec=spec),), ("eager",)
+        for (backend, adapter), climb, seed in itertools.product(frameworks.items(), climbing, options.seeds or (0,)):
             if options.backends and backend not in options.backends:
                 continue
             for mode in (mode for mode in modes if mode in BACKENDS[backend].modes):
                 yield Cell(
                     kind="agreement",
                     model=model,
-                    settings=settings(spec),
+                    settings=settings(climb.spec),
                     backend=backend,
                     mode=mode,
                     device=options.device,
                     threads=options.threads,
                     seed=seed,
                     dataset=LADDER_DATA,
-                    protocol=PROTOCOL,
+                    protocol={**PROTOCOL, "climb": climb.name},
                     inputs={
                         **hashes,
                         "versions": environment.versions(backend),
@@ -148,8 +157,11 @@ def _passed(record: Agreement) -> bool:
 
 
 def _print_climb(cell: Cell, record: Record) -> None:
-    """One line: the deepest rung that holds, and the first that breaks, with its difference."""
-    name = f"{cell.model:12} {cell.variant:14} {cell.backend:10} {cell.mode:8} {cell.device}"
+    """One line of a climb to the end, or of any that breaks: how far, and where with which difference."""
+    climb = cell.protocol["climb"]
+    if climb != "whole" and isinstance(record, Agreement) and _passed(record):
+        return
+    name = f"{cell.model:12} {cell.variant:14} {climb:12} {cell.backend:10} {cell.mode:8} {cell.device}"
     name += f" seed {cell.seed}" if cell.seed else ""
     if not isinstance(record, Agreement) or record.status != "ok":
         sys.stdout.write(f"{record.status:8} {name}  {record.reason}\n")
@@ -178,12 +190,19 @@ def _print_bugs(cell: Cell, record: Record) -> None:
 def _conclude(records: Sequence[Agreement], *, injected: bool) -> None:
     done = [record for record in records if record.status == "ok"]
     if injected:
-        injected, caught = (sum(r.metrics[name] for r in done) for name in ("n_injected", "n_caught"))
-        rate = f" ({caught / injected:.0%})" if injected else ""
+        n_injected, n_caught = (sum(r.metrics[name] for r in done) for name in ("n_injected", "n_caught"))
+        rate = f" ({n_caught / n_injected:.0%})" if n_injected else ""
         n = sum(record.status in FAILURES for record in records)
         lost = (
             f"; {n} adapter{'s' * (n > 1)} failed, and {'their' if n > 1 else 'its'} bugs were not tried" if n else ""
         )
-        sys.stdout.write(f"kill rate: {caught} of {injected} injected bugs caught{rate}{lost}\n")
+        sys.stdout.write(f"kill rate: {n_caught} of {n_injected} injected bugs caught{rate}{lost}\n")
     else:
-        sys.stdout.write(f"{sum(map(_passed, done))} of {len(records)} adapters and modes agree with their reference\n")
+        adapters: dict[tuple[str, ...], list[Agreement]] = {}
+        for record in records:
+            adapters.setdefault((record.model, record.backend, record.mode, record.device), []).append(record)
+        whole = sum(all(map(_passed, same)) for same in adapters.values())
+        sys.stdout.write(
+            f"{sum(map(_passed, done)):,} of {len(records):,} climbs hold; "
+            f"{whole} of {len(adapters)} adapters and modes agree with their reference in all of theirs\n"
+        )

@@ -79,7 +79,8 @@ class Cell:
         same = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")
         index = {"index": self.index} if self.kind == "index" else {}
         place = {"cell": self.key, "protocol": self.protocol["name"]} | {name: getattr(self, name) for name in same}
-        return {"schema_version": SCHEMA_VERSION, **place, **index}
+        climb = {"climb": self.protocol["climb"]} if self.kind == "agreement" else {}
+        return {"schema_version": SCHEMA_VERSION, **place, **index, **climb}
 
     def describe(self, *, briefly: bool = False) -> str:
         """A line that no other cell of a run has, see `refuse_alike`; briefly with the protocol's name alone."""

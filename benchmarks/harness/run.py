@@ -233,7 +233,9 @@ class Run:
         if "source" in cell.inputs:
             job["vectors"] = str(self._vectors(cell.inputs["source"]).resolve())
         if cell.kind == "agreement":
-            job["climbs"] = [{"settings": other.settings, "mode": other.mode} for other in process]
+            job["climbs"] = [
+                {"settings": other.settings, "mode": other.mode, "climb": other.protocol["climb"]} for other in process
+            ]
         if cell.index is not None:
             job |= {
                 "index": cell.index["name"],

@@ -278,13 +278,11 @@ def show(job: Job) -> None:
 
 def agreement(job: Job) -> None:
     """Climbs the ladder with one adapter in all forms and modes asked for, or with every bug that is known of it."""
-    from benchmarks.agreement import INJECTED, injection, ladder
+    from benchmarks.agreement import INJECTED, climbs, injection, ladder
 
-    device = job.asked["device"]
+    model, device = job.asked["model"], job.asked["device"]
     if job.spec.variant == INJECTED:
-        bugs = injection.inject_all(
-            job.asked["backend"], job.asked["adapter"], job.spec.model, job.spec.for_ladder(), device
-        )
+        bugs = injection.inject_all(job.asked["backend"], job.asked["adapter"], model, device)
         metrics = {"n_injected": len(bugs), "n_caught": sum(bug["caught"] for bug in bugs)}
         job.finish(status="ok", metrics=metrics, bugs=bugs)
         return
@@ -293,13 +291,13 @@ def agreement(job: Job) -> None:
     answers = []
     for asked in job.asked["climbs"]:
         start = time.perf_counter()
-        spec = specs.make(job.asked["model"], asked["settings"])
-        climb = ladder.climb(adapter, spec, device, asked["mode"], job.asked["seed"])
+        climb = climbs.named(model, asked["settings"]["variant"], asked["climb"])
+        outcome = ladder.climb(adapter, climb, device, asked["mode"], job.asked["seed"])
         answers.append(
             {
-                "rungs": [vars(rung) for rung in climb.rungs],
-                "divergence": [float(f"{value:.3g}") if np.isfinite(value) else None for value in climb.divergence],
-                "hashes": {**job.hashes, "spec": digest(asked["settings"]), "trained": climb.trained},
+                "rungs": [vars(rung) for rung in outcome.rungs],
+                "divergence": [float(f"{value:.3g}") if np.isfinite(value) else None for value in outcome.divergence],
+                "hashes": {**job.hashes, "spec": digest(asked["settings"]), "trained": outcome.trained},
                 "timings": {"climb_s": time.perf_counter() - start},
             }
         )

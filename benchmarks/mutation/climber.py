@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backends.registry import FAMILIES
-from benchmarks import specs
-from benchmarks.agreement import ladder
+from benchmarks.agreement import climbs, ladder
+from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.injection import replaced
 from benchmarks.harness import orphans
 
@@ -81,7 +81,7 @@ def _fate(asked: dict[str, Any], trial: dict[str, Any], sources: dict[str, str],
         say(begins=words)
         try:
             with replaced(_adapter(asked, model), sources) as module:
-                broken = _broken(module, _climbs(model)[tuple(name)], asked["device"], trial["mode"])
+                broken = _broken(module, _climbs(model)[name[0], name[1]], asked["device"], trial["mode"])
         except (Exception, SystemExit) as error:  # it cannot even be imported
             return {"how": "error", "by": f"{words}: {type(error).__name__}"}
         if broken:
@@ -96,12 +96,12 @@ def _adapter(asked: dict[str, Any], model: str) -> str:
     return str(FAMILIES[model].adapters[asked["backend"]])
 
 
-def _climbs(model: str) -> dict[tuple[str, ...], Any]:
+def _climbs(model: str) -> dict[tuple[str, str], Climb]:
     """A family's climbs by the names that, together, tell them apart."""
-    return {(spec.variant, "whole"): spec for spec in type(specs.make(model, {})).for_ladder()}
+    return {(climb.spec.variant, climb.name): climb for climb in climbs.of(model)}
 
 
-def _broken(module: ModuleType, climb: Any, device: str, mode: str) -> tuple[str, str] | None:
+def _broken(module: ModuleType, climb: Climb, device: str, mode: str) -> tuple[str, str] | None:
     """How a climb broke, by a difference or an error, and at which rung; None where it holds."""
     for rung, difference in ladder.climbing(module, climb, device, mode):
         if not rung.holds:

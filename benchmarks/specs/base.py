@@ -202,6 +202,33 @@ class Spec(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class OnLadder:
+    """With which settings a family climbs the ladder beside those of `for_ladder`, in place of the first one's.
+
+    Attributes:
+        choices: field -> every kind of value that changes which lines of an adapter run, as suites, defaults and
+            publications have it. All pairs of them climb. Fields that only make sense together are one choice, under
+            the first one's name: each of its values is a dictionary of settings.
+        plain: settings that all choices fit with.
+        wide: of the climb over wide data, beside a batch of 1,500 and histories of 40 items.
+        extreme: of those that start from extreme rows.
+        tiniest: the factor of the rows nearest to zero, so small that what keeps a length from zero acts; where a
+            vector's third power is formed, larger, since float32 does not hold it.
+        shifted: of the one that starts from shifted rows; None where nothing is divided by a deviation.
+        long: of the one of more than a thousand steps; None but for one cheap family, since what could change after so
+            many is what all of a backend share.
+    """
+
+    choices: Mapping[str, tuple[Any, ...]]
+    plain: Mapping[str, Any] = field(default_factory=dict)
+    wide: Mapping[str, Any] = field(default_factory=dict)
+    extreme: Mapping[str, Any] = field(default_factory=dict)
+    tiniest: float = 1e-14
+    shifted: Mapping[str, Any] | None = None
+    long: Mapping[str, Any] | None = None
+
+
 class DifferentiableSpec(Spec, Protocol):
     """A spec that is trained by gradient steps, and so stands on the agreement ladder.
 
@@ -210,6 +237,8 @@ class DifferentiableSpec(Spec, Protocol):
 
     Where `unlearnt` names parameters, `carried` says what a step leaves in them.
     """
+
+    on_ladder: ClassVar[OnLadder]
 
     def __hash__(self) -> int: ...
 

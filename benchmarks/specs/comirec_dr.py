@@ -9,7 +9,7 @@ import autograd.numpy as np
 
 from benchmarks.settings import Few, Name, Positive
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Arrays, Parameter, Sizes
+from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class ComiRecDR(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "comirec-dr"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"n_interests": (1, 2), "n_routing": (1, 2, 3)},
+        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1},
+        tiniest=1e-9,
+    )
     variant: Name = "softmax"
     n_interests: Few = 4
     n_routing: Few = 3  # passes

@@ -9,7 +9,7 @@ import autograd.numpy as np
 
 from benchmarks.settings import Few, Name, Width
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Arrays, Parameter, Sizes
+from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class ComiRecSA(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "comirec-sa"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"n_interests": (1, 3)},
+        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1},
+    )
     variant: Name = "softmax"
     n_interests: Few = 4
     attention_dim: Width = 256  # published as 4 times embedding_dim

@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from benchmarks.settings import Batch
 from benchmarks.specs import two_tower
+from benchmarks.specs.base import OnLadder
+
+_PROFILE = ("user", "region", "activity")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,37 @@ class DSSM(two_tower.TwoTower):
     """
 
     model: ClassVar[str] = "dssm"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={
+            "form": ("point-wise", "pair-wise", "list-wise", "triplet", "in-batch"),
+            "history_length": (
+                {"history_length": 0},
+                *(
+                    {"history_length": 6, "pooling": pooling, "user_features": (*_PROFILE, "history")}
+                    for pooling in ("mean", "sum", "max", "concat")
+                ),
+            ),
+            "user_tower": (
+                {"user_tower": (6,), "item_tower": (6,)},
+                {"user_tower": (10, 6), "item_tower": (12, 6)},
+                {"user_tower": (17,), "item_tower": ()},
+                {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()},
+            ),
+            "scaling": ("none", "length", "squared-length"),
+            "activation": ("none", "leaky-relu", "prelu"),
+            "batch_norm": (False, True),
+            "log_q": (False, True),
+            "double_sigmoid": (False, True),
+            "by_distance": (False, True),
+            "temperature": (1.0, 0.5),
+            "l2": (0.0, 1e-3),
+            "n_negatives": (1, 3),
+        },
+        plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
+        wide={"batch_size": 1500, "history_length": 40},
+        extreme={"temperature": 0.02},
+        shifted={},
+    )
     scaling: two_tower.Scaling = "squared-length"
     form: two_tower.Form = "point-wise"
     double_sigmoid: bool = True

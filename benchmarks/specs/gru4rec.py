@@ -9,7 +9,7 @@ import autograd.numpy as np
 
 from benchmarks.settings import Name, Positive, Width
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Arrays, Parameter, Sizes
+from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class GRU4Rec(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "gru4rec"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"pooling": ("last", "mean"), "padding_masked": (False, True), "normalised": (False, True)},
+        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1},
+    )
     variant: Name = "as_published"
     embedding_dim: Width = 16  # of items and of the hidden state
     pooling: Literal["last", "mean"] = "last"  # the user is the last output, or the "mean" of all

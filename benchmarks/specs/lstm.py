@@ -12,7 +12,7 @@ import numpy.typing as npt
 from benchmarks import sampling
 from benchmarks.settings import Batch, Count, Few, Name, Natural, Positive, Width, check
 from benchmarks.specs import questions, sequences
-from benchmarks.specs.base import SGD, Arrays, Parameter, Questions, Sizes, Training
+from benchmarks.specs.base import SGD, Arrays, OnLadder, Parameter, Questions, Sizes, Training
 from datasets.errors import TooFewError
 
 
@@ -29,6 +29,16 @@ class LSTM:
     model: ClassVar[str] = "lstm"
     asks: ClassVar[str] = "histories"
     answers_empty: ClassVar[bool] = True
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={
+            "with_user": (False, True),
+            "state_carried": (False, True),
+            "padding_masked": (False, True),
+            "n_layers": (1, 2),
+            "clip_norm": (0.12, 5.0),
+        },
+        wide={"batch_size": 38, "window": 40},  # as many targets as the other families have
+    )
     serves: ClassVar[str] = "vectors"
     variant: Name = "as_published"
     with_user: bool = False

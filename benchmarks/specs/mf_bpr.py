@@ -11,7 +11,7 @@ import autograd.numpy as np
 
 from benchmarks import sampling
 from benchmarks.settings import Batch, Count, Name, Natural, NonNegative, Positive, Width, check
-from benchmarks.specs.base import Adam, Arrays, Parameter, Sizes, Training
+from benchmarks.specs.base import Adam, Arrays, OnLadder, Parameter, Sizes, Training
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class MFBPR:
     asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"l2": (0.0, 1e-4)},
+        wide={"batch_size": 1500},
+        long={"embedding_dim": 4, "batch_size": 16, "epochs": 23},
+    )
     variant: Name = "as_published"
     embedding_dim: Width = 128
     batch_size: Batch = 15_000  # triples a step

@@ -10,7 +10,7 @@ import autograd.numpy as np
 
 from benchmarks import sampling
 from benchmarks.settings import Batch, Count, Name, Natural, NonNegative, Positive, Width, check
-from benchmarks.specs.base import Adam, Arrays, Parameter, Sizes, Training
+from benchmarks.specs.base import Adam, Arrays, OnLadder, Parameter, Sizes, Training
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class MFLogLoss:
     asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"n_negatives": (1, 2), "l2": (0.0, 1e-4)},
+        wide={"batch_size": 1500},
+    )
     variant: Name = "as_published"
     embedding_dim: Width = 128
     n_negatives: Count = 5  # a positive

@@ -9,7 +9,7 @@ import autograd.numpy as np
 
 from benchmarks.settings import Few, Name, Positive, whole
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Arrays, Parameter, Sizes
+from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class MIND(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "mind"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"n_interests": (1, 3), "n_routing": (1, 2, 3), "power": (1, 2, 3)},
+        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1},
+        tiniest=1e-9,
+    )
     unlearnt: ClassVar[tuple[str, ...]] = ("routing_logits",)
     variant: Name = "softmax"
     n_interests: Few = 4

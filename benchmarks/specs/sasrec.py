@@ -9,7 +9,7 @@ import autograd.numpy as np
 
 from benchmarks.settings import Count, Few, Name, Positive, Width, WidthOrNone, require
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Arrays, Parameter, Sizes
+from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class SASRec(sequences.SequenceSpec):
     """
 
     model: ClassVar[str] = "sasrec"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"n_blocks": (1, 2), "n_heads": (1, 2), "ffn_dim": (0, 3)},
+        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1},
+        shifted={},
+    )
     variant: Name = "softmax"
     length: Width = 50
     n_blocks: Few = 2

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from benchmarks.settings import Batch, NonNegative, Positive, Width, WidthOrNone
 from benchmarks.specs import two_tower
+from benchmarks.specs.base import OnLadder
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,19 @@ class YouTubeDNN(two_tower.TwoTower):
     """
 
     model: ClassVar[str] = "youtube-dnn"
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={
+            "pooling": ("mean", "concat"),
+            "user_tower": ((6,), (10, 6)),
+            "scaling": ("none", "length"),
+            "batch_norm": (False, True),
+            "l2": (0.0, 1e-3),
+        },
+        plain={"epsilon": 1e-2},
+        wide={"batch_size": 1500, "history_length": 40},
+        extreme={"temperature": 0.02, "embedding_bound": 3**0.5 * 1e-4},
+        shifted={},
+    )
     user_features: two_tower.Features = ("user", "gender", "age", "occupation", "zip", "history")
     embedding_dim: Width = 16
     history_length: WidthOrNone = 50

@@ -1,0 +1,206 @@
+"""The ladder's own data: small ones to train on, wide ones for what only size shows, and the odd questions of both."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks import sampling
+from benchmarks.protocols import features
+from benchmarks.protocols.base import training_rows
+from benchmarks.specs.base import Arrays
+
+Size: TypeAlias = Literal["small", "wide"]
+Int32s: TypeAlias = npt.NDArray[np.int32]
+Int64s: TypeAlias = npt.NDArray[np.int64]
+
+N_GROUPS = 4
+N_ASKED = 500
+"""Questions of users drawn at random, out of order and with repeats."""
+N_ODD = 20
+"""Users who are asked about with a history that is not theirs, and again as users that nobody knows."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much there is; sequences have five items at least, histories may be empty."""
+
+    n_users: int
+    n_items: int
+    n_rows: int
+    n_sequences: int
+    longest_sequence: int
+    longest_history: int
+
+
+SIZES: dict[Size, Sizes] = {
+    "small": Sizes(300, 200, 1500, 120, 14, 10),
+    "wide": Sizes(40_000, 40_000, 60_000, 2_000, 60, 50),
+}
+"""The small data have more users and items than a batch touches, so that untouched rows matter; the wide ones have
+more than 16 bits can count, whole tiles of every size in use and a short one, and histories of many lengths."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A learnable data set, drawn from groups of users who prefer groups of items; see `Training`.
+
+    It asks one question a user, and is so its own `Questions`.
+
+    Attributes:
+        sequence_user, sequence_indptr, sequence_items: sequences of items of a user's group.
+        history, start, stop: what is known of each user, items of the group. Behind all users' stand two that are
+            nobody's and as long as the longest and two more: the last item again and again, and the first and the last
+            in turn.
+        held_out: int32[n_users], one more item of each user's preferred group, for the metric.
+    """
+
+    n_users: int
+    n_items: int
+    user: Int32s
+    item: Int32s
+    item_counts: Int64s
+    seen_indptr: Int64s
+    seen_items: Int32s
+    user_features: Arrays
+    item_features: Arrays
+    sequence_user: Int32s
+    sequence_indptr: Int64s
+    sequence_items: Int32s
+    history: Int32s
+    start: Int64s
+    stop: Int64s
+    held_out: Int32s
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions about a problem's users, in any order, with what is known of each; see `Questions`."""
+
+    user: Int32s
+    history: Int32s
+    start: Int64s
+    stop: Int64s
+
+
+@functools.cache
+def problem(seed: int = 0, size: Size = "small") -> Problem:
+    """The data of a seed."""
+    n = SIZES[size]
+    rng = sampling.generator(*key(seed, size), "interactions")
+    user = rng.integers(0, n.n_users, n.n_rows, dtype=np.int32)
+    preferred = (rng.integers(0, n.n_items // N_GROUPS, (2, max(n.n_rows, n.n_users))) * N_GROUPS).astype(np.int32)
+    item = preferred[0][: n.n_rows] + user % N_GROUPS
+    everybody = np.arange(n.n_users, dtype=np.int32)
+    held_out = preferred[1][: n.n_users] + everybody % N_GROUPS
+    rng = sampling.generator(*key(seed, size), "sequences")
+    sequence_user = rng.integers(0, n.n_users, n.n_sequences, dtype=np.int32)
+    lengths = rng.integers(5, n.longest_sequence + 1, n.n_sequences)
+    sequence_indptr, sequence_items = _of_their_group(rng, n, sequence_user, lengths)
+    item_counts = np.bincount(item, minlength=n.n_items)
+    *_, seen_indptr, seen_items = training_rows(user, item, n.n_users)
+    region, group = everybody % (N_GROUPS - 1), np.arange(n.n_items, dtype=np.int32) % N_GROUPS
+    indptr, history = _of_their_group(rng, n, everybody, rng.integers(0, n.longest_history + 1, n.n_users))
+    return Problem(
+        n_users=n.n_users,
+        n_items=n.n_items,
+        user=user,
+        item=item,
+        item_counts=item_counts,
+        seen_indptr=seen_indptr,
+        seen_items=seen_items,
+        user_features=features.encoded({"region": region}, np.bincount(user, minlength=n.n_users), "activity"),
+        item_features=features.encoded({"group": group}, item_counts, "popularity"),
+        sequence_user=sequence_user,
+        sequence_indptr=sequence_indptr,
+        sequence_items=sequence_items,
+        history=np.concatenate([history, _nobodys(n)]),
+        start=indptr[:-1],
+        stop=indptr[1:],
+        held_out=held_out.astype(np.int32),
+    )
+
+
+def key(seed: int, size: Size = "small") -> tuple[object, ...]:
+    """What all draws for the ladder are keyed by."""
+    return ("ladder", *([seed] if seed else []), *([size] if size != "small" else []))
+
+
+def _of_their_group(rng: np.random.Generator, n: Sizes, user: Int32s, length: Int64s) -> tuple[Int64s, Int32s]:
+    """Items of each user's preferred group: int64[n + 1] offsets and int32 items."""
+    indptr = np.append(0, np.cumsum(length)).astype(np.int64)
+    group = np.repeat(user % N_GROUPS, length)
+    return indptr, (rng.integers(0, n.n_items // N_GROUPS, indptr[-1]) * N_GROUPS + group).astype(np.int32)
+
+
+def _nobodys(n: Sizes) -> Int32s:
+    """int32[2 * (longest_history + 2)]: see `Problem.history`."""
+    last = np.full(n.longest_history + 2, n.n_items - 1, np.int32)
+    return np.concatenate([last, np.where(np.arange(len(last)) % 2, last, 0).astype(np.int32)])
+
+
+def asked(data: Problem, users: Int32s) -> Asked:
+    """The questions of these users: int32[n], in any order and with repeats."""
+    return Asked(users, data.history, data.start[users], data.stop[users])
+
+
+def questions(data: Problem, *, everybody: bool, by_history: bool) -> Asked:
+    """What a climb asks: some users or all of them, and of who is asked by history everything odd that may be asked.
+
+    That is somebody with another's history, a user that nobody knows (-1), the same session at each of its steps from
+    an empty history on, and items that come again and again, the first and the last among them, in every length up to
+    some that no model reads whole.
+    """
+    rng = sampling.generator("ladder", "asked users")
+    some = rng.integers(0, data.n_users, N_ASKED, dtype=np.int32)
+    users = np.arange(data.n_users, dtype=np.int32) if everybody else some
+    if not by_history:
+        return asked(data, users)
+    odd = some[:N_ODD]
+    longest = np.argsort(data.start - data.stop, kind="stable")[:2].astype(np.int32)
+    nobodys = data.stop[-1] + (len(data.history) - data.stop[-1]) // 2 * np.arange(2)
+    opened = np.append(data.start[longest], nobodys)
+    n_steps = np.append((data.stop - data.start)[longest], [(len(data.history) - data.stop[-1]) // 2] * 2) + 1
+    step = np.arange(n_steps.sum()) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps)
+    session = np.repeat(opened, n_steps)
+    return Asked(
+        np.concatenate([users, odd, np.full(N_ODD, -1), np.repeat([*longest, -1, 0], n_steps)]).astype(np.int32),
+        data.history,
+        np.concatenate([data.start[users], data.start[odd[::-1]], data.start[odd], session]),
+        np.concatenate([data.stop[users], data.stop[odd[::-1]], data.stop[odd], session + step]),
+    )
+
+
+def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
+    """A batch {name: array[batch, ...]} in which the first and the last row of every table are looked up.
+
+    Its first two rows hold the first and the last user and item, the third a user that nobody knows, where the model
+    reads histories. Of two rows with a positive both have the same, and of one a negative is the positive.
+    """
+    made = {name: values.copy() for name, values in batch.items()}
+    last = data.n_items - 1
+    by_history = "history" in made
+    if "user" in made:
+        made["user"][:2] = 0, data.n_users - 1
+        if by_history:
+            made["user"][2] = -1
+    if by_history:
+        made["history"][:2, :2] = [[last + 1, last + 1], [last + 1, 1]]
+        if "length" in made:
+            made["length"][:2] = np.maximum(made["length"][:2], 2)
+    if "positive" in made:
+        made["positive"][:2], made["negative"][:3] = (0, last), (last, 0, made["positive"][2])
+    elif "item" in made and made["item"].ndim == 1:
+        made["item"][:2] = 0, last
+    elif "item" in made:
+        made["item"][:4, 0] = 0, last, made["item"][2, 0], made["item"][2, 0]
+        made["item"][2, 1:] = made["item"][2, :1]
+    elif made["target"].ndim == 1:
+        made["target"][:2] = 0, last
+    else:  # a target at every place, numbered as histories are
+        made["target"][:2, :2] = [[last + 1, 1], [1, last + 1]]
+    return made
