@@ -1,5 +1,6 @@
 """`mutate` from the command line, with a function in place of the workers."""
 
+import functools
 import re
 
 import pytest
@@ -8,11 +9,17 @@ from backends.registry import FRAMEWORKS
 from benchmarks import cli
 from benchmarks.cli import report
 from benchmarks.harness import environment, executors, sources, store
-from benchmarks.mutation import judging, mutants
+from benchmarks.mutation import judging, planning
+from benchmarks.mutation.mutants import mutants
 
 PATH = "backends/torch/mf_bpr.py"
 FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 CAUGHT = {"fate": "caught", "how": "difference", "by": "mf-bpr as_published whole: loss"}
+
+
+@functools.cache
+def mutants_of(path):
+    return mutants(path, (environment.ROOT / path).read_text(encoding="utf-8"))
 
 
 class Workers:
@@ -31,9 +38,7 @@ class Workers:
     def result(self, job):
         if job["model"] in self.failing:
             return {"status": "failed", "reason": "it breaks as it is"}
-        source = (environment.ROOT / job["model"]).read_text(encoding="utf-8")
-        made = mutants.mutants(job["model"], source)
-        lines = []
+        made, lines = mutants_of(job["model"]), []
         for at in job["inputs"]["chosen"]:
             mutant = made[at]
             fate = {"fate": "survived"} if self.n_surviving else CAUGHT
@@ -48,6 +53,7 @@ class Workers:
 def workers(monkeypatch):
     workers = Workers()
     monkeypatch.setattr(executors, "run", workers)
+    monkeypatch.setattr(planning, "mutants", lambda path, _: mutants_of(path))
     monkeypatch.setattr(report, "write_pages", lambda *_: None)
     return workers
 
@@ -64,12 +70,8 @@ def mutate(tmp_path, capsys, monkeypatch):
     return mutate
 
 
-def n_of(path):
-    return len(mutants.mutants(path, (environment.ROOT / path).read_text(encoding="utf-8")))
-
-
 def test_a_file_has_a_line_and_the_rate_comes_last(mutate, workers):
-    n = n_of(PATH)
+    n = len(mutants_of(PATH))
     code, printed, _ = mutate(PATH)
     assert code == FINE
     assert printed == (
@@ -85,15 +87,14 @@ def test_those_that_survive_are_listed_one_by_one(mutate, workers):
     workers.n_surviving = 2
     _, printed, _ = mutate(PATH)
     _, *survivors, _ = printed.splitlines()
-    made = mutants.mutants(PATH, (environment.ROOT / PATH).read_text(encoding="utf-8"))
     assert len(survivors) == 2
-    for line, mutant in zip(survivors, made, strict=False):
+    for line, mutant in zip(survivors, mutants_of(PATH), strict=False):
         assert re.fullmatch(rf"  {PATH}:{mutant.line}  .+ -> .+  \({mutant.operator}\)", line)
 
 
 @pytest.mark.parametrize(("least", "code"), [([], FAILED), (["--least", "0.9"], FINE), (["--least", "1"], FAILED)])
 def test_fewer_than_the_least_share_fail_the_command(mutate, workers, least, code):
-    workers.n_surviving = n_of(PATH) // 12
+    workers.n_surviving = len(mutants_of(PATH)) // 12
     assert mutate(PATH, *least)[0] == code
 
 
