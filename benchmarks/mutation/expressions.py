@@ -102,7 +102,10 @@ def float_constant(source: Source, node: ast.Constant) -> Iterator[Replacement]:
 
 def swapped_branches(source: Source, node: ast.If | ast.IfExp | ast.comprehension) -> Iterator[Replacement]:
     if isinstance(node, ast.IfExp):
-        first, condition, second = (source.operand(part) for part in (node.orelse, node.test, node.body))
+        first, condition, second = (
+            f"({source.of(part)})" if isinstance(part, ast.IfExp | ast.Lambda) else source.of(part)
+            for part in (node.orelse, node.test, node.body)
+        )
         yield source.put(node, f"{first} if {condition} else {second}")
         return
     for test in node.ifs if isinstance(node, ast.comprehension) else [node.test]:
