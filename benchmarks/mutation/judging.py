@@ -4,32 +4,69 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.harness import environment, sources
 from benchmarks.harness.environment import ROOT
-from benchmarks.mutation import by_ladder, equivalent
+from benchmarks.mutation import by_ladder, by_tests, equivalent
 from benchmarks.mutation.kept import Kept, Outcome, identity
 from benchmarks.mutation.mutants import Mutant, mutants
 from benchmarks.mutation.unchanged import Unchanged
 from benchmarks.specs.base import digest
 from datasets.errors import InputError
 
+OWN_TESTS = "tests"
+"""What a file that its own tests judge has for a backend."""
+TESTED = (
+    "backends/ann",
+    "backends/heap.py",
+    "backends/stretches.py",
+    "benchmarks/audit",
+    "benchmarks/hashing.py",
+    "benchmarks/metrics.py",
+    "benchmarks/mutation/by_tests.py",
+    "benchmarks/mutation/trials.py",
+    "benchmarks/negatives.py",
+    "benchmarks/protocols",
+    "benchmarks/sampling.py",
+    "datasets",
+    "tests/conftest.py",
+)
+"""The sources on which it depends what tests say of one of them, besides the tests and what stands beside these."""
+LONGEST_S = 600.0
+"""Seconds that the tests of one mutant may take where nobody says how many."""
+
 
 def files() -> dict[str, str]:
     """The files whose mutants can be judged, by their paths relative to the root, each with its backend."""
-    return by_ladder.files()
+    tested = (path for name in by_tests.TESTS for path in _named(name))
+    return by_ladder.files() | dict.fromkeys(tested, OWN_TESTS)
+
+
+def _named(name: str) -> list[str]:
+    """A file, or those of a folder, whose name ends in a slash."""
+    if not name.endswith("/"):
+        return [name]
+    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / name).glob("*.py"))
 
 
 def inputs(path: str, backend: str) -> dict[str, Any]:
     """What the fates of a file's mutants depend on, besides which of them are asked for."""
+    judges = _tests(path) if backend == OWN_TESTS else by_ladder.judges(path)
     return {
         "file": sources.tree_hash(ROOT, [path]),
-        "judges": sources.tree_hash(ROOT, by_ladder.judges(path)),
+        "judges": sources.tree_hash(ROOT, judges),
         "versions": environment.versions(backend),
+        **({"indexes": environment.index_versions()} if backend == OWN_TESTS else {}),
         "machine": environment.machine().id,
     }
+
+
+def _tests(path: str) -> list[str]:
+    tests = {test for name, own in by_tests.TESTS.items() if path in _named(name) for test in own}
+    beside = {file for test in tests for file in _named(f"{PurePosixPath(test).parent}/")}
+    return [*TESTED, *tests, *(file for file in beside if not PurePosixPath(file).name.startswith("test_"))]
 
 
 def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -60,7 +97,12 @@ def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> Iterator[tuple[Mutant, Outcome | None]]:
+    """The mutants, each with what becomes of it as soon as that is known; None takes back what was said before."""
     path, backend, given = str(asked["model"]), str(asked["backend"]), asked["inputs"]
+    if backend == OWN_TESTS:
+        for verdict in by_tests.judged(path, left, timeout_s=given["timeout_s"] or LONGEST_S) if left else ():
+            yield verdict.mutant, {"mode": "eager", "how": verdict.how, "by": verdict.by}
+        return
 
     def key(model: str, mode: str) -> str:
         judges = sources.tree_hash(ROOT, by_ladder.judges(by_ladder.adapter(backend, model)))

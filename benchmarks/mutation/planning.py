@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backends.registry import FRAMEWORKS
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.mutation import judging
@@ -15,7 +14,7 @@ from benchmarks.mutation.mutants import mutants, sample
 from datasets.errors import InputError
 
 PROTOCOL = {"name": "mutants", "primary_metric": "n_caught"}
-LADDER_DATA, OWN_TESTS = "the ladder's own data", "its own tests"
+LADDER_DATA, TESTS = "the ladder's own data", "its own tests"
 PREPARED = Prepared(LADDER_DATA, PROTOCOL, Path(), {"split": "mutants"}, ())
 
 
@@ -67,7 +66,7 @@ def cells(files: Mapping[str, str], n: int | None, seed: str, timeout_s: float |
                 device="cpu",
                 threads=1,
                 seed=0,
-                dataset=LADDER_DATA if backend in FRAMEWORKS else OWN_TESTS,
+                dataset=TESTS if backend == judging.OWN_TESTS else LADDER_DATA,
                 protocol=PROTOCOL,
                 inputs={**judging.inputs(name, backend), "chosen": places, "timeout_s": timeout_s},
             )
