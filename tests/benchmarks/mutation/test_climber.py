@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,21 +27,6 @@ OF_NO_CONSEQUENCE = {  # to a climb: names, records, what is asked of the system
     "datasets/names.py",
 }
 ADAPTER = "backends.numpy.mf_bpr"
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    """A copy with the backend of examples/backend in it, and climbs that are quick."""
-    copy = tmp_path_factory.mktemp("copy")
-    for package in ("datasets", "benchmarks", "backends"):
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("*.pyc"))
-    shutil.copytree(ROOT / "examples" / "backend" / "backends" / "numpy", copy / "backends" / "numpy")
-    rows = ROOT / "examples" / "backend" / "rows.diff"
-    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)}
-    subprocess.run(["git", "apply", str(rows)], cwd=copy, env=environment, check=True)
-    with (copy / "benchmarks" / "agreement" / "climbs.py").open("a") as file:
-        file.write("\n\nall_of = of\n\n\ndef of(model):\n    return all_of(model, quick=True)\n")
-    return copy
 
 
 @pytest.fixture
