@@ -69,6 +69,11 @@ def _tests(path: str) -> list[str]:
     return [*TESTED, *tests, *(file for file in beside if not PurePosixPath(file).name.startswith("test_"))]
 
 
+def table(path: str) -> list[equivalent.Equivalent]:
+    """The mutants of a file that nothing could notice."""
+    return [row for row in equivalent.equivalents() if row.path == path]
+
+
 def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The worker's part: tries those mutants whose fates are not known yet, and gives the result of the cell.
 
@@ -78,22 +83,27 @@ def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         folder: the worker's own.
 
     Raises:
-        InputError: the file, or what judges it, has changed since the cell was planned.
+        InputError: the file, or what judges it, is not what it was when the cell was planned.
     """
     path, given = str(asked["model"]), asked["inputs"]
-    now = inputs(path, asked["backend"])
-    if now != {name: given[name] for name in now}:
-        raise InputError(f"{path}, or what judges it, has changed since the run began; run again.")
+    judging = {name: given[name] for name in inputs(path, asked["backend"])}
+    _refuse_changed(path, asked["backend"], judging)
     source = (ROOT / path).read_text(encoding="utf-8")
-    everything, table = mutants(path, source), equivalent.equivalents()
+    everything, rows = mutants(path, source), table(path)
     chosen = [everything[at] for at in given["chosen"]]
-    reasons = {mutant: equivalent.reason(mutant, source, table) for mutant in chosen}
-    known = Kept(Path(asked["kept"]) / f"{digest([path, now, asked['threads'], given['timeout_s']])}.jsonl")
+    reasons = {mutant: equivalent.reason(mutant, source, rows) for mutant in chosen}
+    known = Kept(Path(asked["kept"]) / f"{digest([path, judging, asked['threads'], given['timeout_s']])}.jsonl")
     left = [mutant for mutant in chosen if not reasons[mutant] and known.outcomes.get(identity(mutant)) is None]
     for mutant, outcome in _tried(asked, left, folder):
+        _refuse_changed(path, asked["backend"], judging)  # or what was kept would be of other sources than it says
         known.put(identity(mutant), outcome)
     lines = [_line(mutant, known.outcomes.get(identity(mutant)), reasons[mutant]) for mutant in chosen]
     return {"status": "ok", "mutants": lines, "metrics": _metrics(line["fate"] for line in lines)}
+
+
+def _refuse_changed(path: str, backend: str, before: Mapping[str, Any]) -> None:
+    if inputs(path, backend) != before:
+        raise InputError(f"{path}, or what judges it, has changed since the run began; run again.")
 
 
 def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> Iterator[tuple[Mutant, Outcome | None]]:
@@ -113,10 +123,11 @@ def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> It
 
 
 def _line(mutant: Mutant, outcome: Outcome | None, reason: str | None) -> dict[str, Any]:
-    """What a record says of a mutant."""
+    """What a record says of a mutant: one that was caught was noticed, whatever the table says that could notice it."""
     made = {"line": mutant.line, "old": mutant.old, "new": mutant.new, "operator": mutant.operator}
-    if outcome is None:
+    if reason and not (outcome and outcome["how"]):
         return {**made, "fate": "equivalent", "reason": reason}
+    assert outcome is not None  # noqa: S101 - it has been tried
     return {**made, "fate": "caught" if outcome["how"] else "survived", **outcome}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -68,5 +69,10 @@ def cells(files: Mapping[str, str], n: int | None, seed: str, timeout_s: float |
                 seed=0,
                 dataset=TESTS if backend == judging.OWN_TESTS else LADDER_DATA,
                 protocol=PROTOCOL,
-                inputs={**judging.inputs(name, backend), "chosen": places, "timeout_s": timeout_s},
+                inputs={
+                    **judging.inputs(name, backend),
+                    "chosen": places,
+                    "equivalent": list(map(dataclasses.asdict, judging.table(name))),
+                    "timeout_s": timeout_s,
+                },
             )

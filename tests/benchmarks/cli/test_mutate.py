@@ -9,7 +9,7 @@ from backends.registry import FRAMEWORKS
 from benchmarks import cli
 from benchmarks.cli import report
 from benchmarks.harness import environment, executors, sources, store
-from benchmarks.mutation import judging, planning
+from benchmarks.mutation import equivalent, judging, planning
 from benchmarks.mutation.mutants import mutants
 
 PATH = "backends/torch/mf_bpr.py"
@@ -104,6 +104,14 @@ def test_what_is_finished_is_not_tried_again(mutate, workers):
     assert len(workers.jobs) == 1
     mutate(PATH, "--timeout", "5")  # another limit may make another fate
     assert len(workers.jobs) == 2
+
+
+def test_a_file_is_recorded_anew_when_more_is_known_to_be_equivalent(mutate, workers, monkeypatch):
+    mutate(PATH)
+    row = equivalent.Equivalent(PATH, "a line", "old", None, "it is only said")
+    monkeypatch.setattr(equivalent, "equivalents", lambda: (row,))
+    mutate(PATH)
+    assert [len(job["inputs"]["equivalent"]) for job in workers.jobs] == [0, 1]
 
 
 def test_a_file_that_failed_fails_the_command_and_is_tried_again(mutate, workers):

@@ -67,6 +67,30 @@ def test_what_nothing_could_notice_is_not_tried(asked, tried, tmp_path, monkeypa
     assert records.Mutant(**result["mutants"][0]).reason == "it is only said"
 
 
+def test_what_is_said_to_be_equivalent_after_it_survived_is_and_what_was_caught_is_not(
+    asked, tried, tmp_path, monkeypatch
+):
+    judging.judged(asked, tmp_path)
+    tried.mutants.clear()
+    rows = [
+        Equivalent(PATH, SOURCE.split("\n")[made.line - 1].strip(), made.old, made.new, "it is only said")
+        for made in (MADE[0], MADE[5])
+    ]
+    monkeypatch.setattr(judging.equivalent, "equivalents", lambda: rows)
+    fates = [line["fate"] for line in judging.judged(asked, tmp_path)["mutants"]]
+    assert fates == ["caught", "caught", "equivalent"]
+    assert tried.mutants == []
+
+
+def test_what_comes_out_after_a_source_has_changed_is_not_kept(asked, tried, tmp_path, monkeypatch):
+    now = judging.inputs(PATH, "torch")
+    monkeypatch.setattr(judging, "inputs", lambda *_: {**now, "judges": "edited"} if len(tried.mutants) > 1 else now)
+    with pytest.raises(InputError, match="has changed since the run began"):
+        judging.judged(asked, tmp_path)
+    (path,) = (tmp_path / "kept").iterdir()
+    assert len(path.read_text().splitlines()) == 1
+
+
 def test_a_run_that_was_killed_goes_on_with_the_mutant_that_it_was_trying(asked, tried, tmp_path):
     tried.fatal = MADE[5]
     with pytest.raises(KeyboardInterrupt):
