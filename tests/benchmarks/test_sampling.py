@@ -441,6 +441,9 @@ GOLDEN_PARAMETERS = "26c03136f6d0a226"
 GOLDEN_PAIRS = ["e31a278e84d94d0d", "470dfaa8101aa968"]
 GOLDEN_TRIPLES = "2b37dc3432496be9"
 
+GOLDEN_TRIPLES_OF_SEVERAL_CHUNKS = "4a8a983d8a00fd3b"
+GOLDEN_PAIRS_OF_SEVERAL_CHUNKS = ["a9967064f4802514", "d288df680b5b502e"]
+
 GOLDEN_CUTS = "5fec16dc61e11aa0"
 GOLDEN_WINDOWS = "cd3d552c538eb150"
 
@@ -461,6 +464,11 @@ class TestGolden:
 
     def test_bootstrapped_triples(self):
         assert digest(triples(data(103), 3, 10, ("golden", 0))) == GOLDEN_TRIPLES
+
+    def test_what_is_drawn_chunk_by_chunk(self):
+        several = triples(data(103), 131, 10, ("golden", 0))
+        assert digest(several) == GOLDEN_TRIPLES_OF_SEVERAL_CHUNKS
+        assert [digest(chunk) for chunk in pairs(data(700), 10, 2, ("golden", 0))] == GOLDEN_PAIRS_OF_SEVERAL_CHUNKS
 
     def test_random_cuts(self):
         data = training(own_items([9, 30, 4, 12]))
