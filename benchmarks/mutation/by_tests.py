@@ -42,7 +42,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "benchmarks/audit/": _tests("benchmarks", "audit", "audit_files", "large_tables", "leakage"),
     "backends/ann/": (
-        *_tests("backends/ann", "exact", "indexes", "interests", "lengths", "odd_settings"),
+        *_tests("backends/ann", "exact", "indexes", "interests", "lengths", "many_items", "odd_settings"),
         *_tests("benchmarks", "retrieval_cost"),
     ),
 }  # fmt: skip
