@@ -27,24 +27,23 @@ from benchmarks.mutation.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 
+
+def _tests(folder: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"tests/{folder}/test_{name}.py" for name in names)
+
+
 TESTS: Mapping[str, tuple[str, ...]] = {
-    "benchmarks/metrics.py": ("tests/benchmarks/test_metrics.py",),
-    "benchmarks/negatives.py": ("tests/benchmarks/test_negatives.py",),
-    "benchmarks/sampling.py": ("tests/benchmarks/test_sampling.py",),
-    "benchmarks/protocols/": tuple(
-        f"tests/benchmarks/test_{name}.py"
-        for name in (
-            "features", "leakage", "leave_k_out", "next_item", "odd_data", "row_order", "sequence_split", "time_split",
-            "training", "user_split",
-        )
+    "benchmarks/metrics.py": _tests("benchmarks", "metrics"),
+    "benchmarks/negatives.py": _tests("benchmarks", "negatives"),
+    "benchmarks/sampling.py": _tests("benchmarks", "sampling"),
+    "benchmarks/protocols/": _tests(
+        "benchmarks", "features", "large_tables", "leakage", "leave_k_out", "next_item", "odd_data", "row_order",
+        "sequence_split", "time_split", "training", "user_split",
     ),
-    "benchmarks/audit/": tuple(f"tests/benchmarks/test_{name}.py" for name in ("audit", "audit_files", "leakage")),
+    "benchmarks/audit/": _tests("benchmarks", "audit", "audit_files", "large_tables", "leakage"),
     "backends/ann/": (
-        "tests/benchmarks/test_retrieval_cost.py",
-        *(
-            f"tests/backends/ann/test_{name}.py"
-            for name in ("exact", "indexes", "interests", "lengths", "odd_settings")
-        ),
+        *_tests("backends/ann", "exact", "indexes", "interests", "lengths", "many_items", "odd_settings"),
+        *_tests("benchmarks", "retrieval_cost"),
     ),
 }  # fmt: skip
 """A file, or a folder of files, and the test files that its mutants are judged by."""

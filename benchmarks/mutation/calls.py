@@ -16,6 +16,9 @@ AS_THEY_ARE = frozenset(
 )  # fmt: skip
 """Calls whose arguments stay as they are and which are not dropped: without them nothing works, or nothing changes."""
 
+IN_ANY_ORDER = frozenset({"max", "min", "maximum", "minimum", "fmax", "fmin", "logical_and", "logical_or"})
+"""Functions of two arguments that may be swapped."""
+
 METHODS_OF_NO_ARRAY = frozenset(
     {"append", "encode", "extend", "format", "get", "index", "items", "join", "keys", "pop", "split", "values", "write",
      "integers", "permutation", "random"}
@@ -121,7 +124,7 @@ def _without(source: Source, call: ast.Call, argument: ast.keyword) -> Replaceme
 
 
 def swapped_arguments(source: Source, node: ast.Call) -> Iterator[Replacement]:
-    if name_of(node) in AS_THEY_ARE - {"range", "zip"}:
+    if name_of(node) in (AS_THEY_ARE - {"range", "zip"}) | IN_ANY_ORDER:
         return
     for first, second in zip(node.args, node.args[1:], strict=False):
         starred = isinstance(first, ast.Starred) or isinstance(second, ast.Starred)

@@ -54,7 +54,7 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     looking = coverage.Coverage(data_file=None, include=list(sources.values()))
     watch = _Watch(coverage=looking)
     with looking.collect():
-        _run(setting, files, watch, ("--timeout=30",))
+        _run(setting, files, watch, ("--timeout=10",))
     data = looking.get_data()
     reached = {
         path: {line: watch.tests_of(contexts) for line, contexts in data.contexts_by_lineno(source).items()}
@@ -115,8 +115,11 @@ def _run(setting: Setting, files: Sequence[str], watch: _Watch, options: Sequenc
     # The same examples each time, and a failure as it was found: how small it can be made does not matter.
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     hypothesis.settings.register_profile("trial", derandomize=True, database=None, phases=phases)
-    fixed = (f"--rootdir={setting.root}", "--quiet", "-p", "no:cacheprovider", "--hypothesis-profile=trial")
-    return pytest.main([*fixed, *options, *files], plugins=[watch])
+    # No plugins but those that our tests need: the others take longer than most tests.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plugins = [f"-p{name}" for name in ("_hypothesis_pytestplugin", "pytest_timeout", "no:cacheprovider")]
+    fixed = (f"--rootdir={setting.root}", "--quiet", "--hypothesis-profile=trial")
+    return pytest.main([*plugins, *fixed, *options, *files], plugins=[watch])
 
 
 class _Watch:

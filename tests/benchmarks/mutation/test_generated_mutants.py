@@ -53,6 +53,7 @@ EXAMPLES = [
     ("dropped keyword", "zip(a, b, strict=True)", set()),
     ("swapped arguments", "f(a, b + 1, *c)", {"f(b + 1, a, *c)"}),
     ("swapped arguments", "f('name', a)", set()),
+    ("swapped arguments", "np.maximum(a, b)", set()),
     ("other keyword", "x.clip(min=0)", {"x.clip(max=0)"}),
     ("other keyword", "x.clip(min=0, max=1)", set()),
     ("other keyword", "f(a, b, transpose_b=True)", {"f(a, b, transpose_a=True)"}),
