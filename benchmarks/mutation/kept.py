@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,7 +32,8 @@ class Kept:
             if not line.endswith(b"\n"):
                 break
             whole += len(line)
-            self.outcomes.update(json.loads(line))
+            with contextlib.suppress(ValueError, TypeError):  # a damaged line: its mutant is tried again
+                self.outcomes |= dict(json.loads(line))
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.truncate(whole)

@@ -54,14 +54,20 @@ class Unchanged:
         Raises:
             RuntimeError: one of them does not hold, or does not end.
         """
-        missing = [model for model in models if not self._path(model, mode).exists()]
+        known = {model: self._known(model, mode) for model in models}
+        missing = [model for model in models if not known[model]]
         if missing:
             self._climb(missing, mode)
-        return [
-            Climbed(model, tuple(line["name"]), mode, line["seconds"], _sets(line["lines"]))
-            for model in models
-            for line in json.loads(self._path(model, mode).read_text(encoding="utf-8"))
-        ]
+            known |= {model: self._known(model, mode) for model in missing}
+        return [climb for model in models for climb in known[model]]
+
+    def _known(self, model: str, mode: str) -> list[Climbed]:
+        """What is kept of a family; nothing where there is nothing, or it is damaged."""
+        try:
+            kept = json.loads(self._path(model, mode).read_text(encoding="utf-8"))
+            return [Climbed(model, tuple(line["name"]), mode, line["seconds"], _sets(line["lines"])) for line in kept]
+        except (OSError, ValueError, TypeError, KeyError):
+            return []
 
     def _path(self, model: str, mode: str) -> Path:
         return self._kept / f"{self._key(model, mode)}.json"

@@ -30,6 +30,15 @@ def test_a_line_that_breaks_off_is_passed_over_and_the_next_stands_by_itself(tmp
     assert Kept(path).outcomes == {"a": CAUGHT, "c": CAUGHT}
 
 
+def test_of_a_line_that_is_damaged_the_mutant_is_tried_again(tmp_path):
+    path = tmp_path / "kept.jsonl"
+    for name in "abc":
+        Kept(path).put(name, CAUGHT)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + "5\n" + lines[1].replace("{", "", 1) + lines[2])
+    assert Kept(path).outcomes == {"a": CAUGHT, "c": CAUGHT}
+
+
 def test_mutants_of_a_file_differ_by_place_or_text():
     made = [Mutant("p", 1, start, stop, "x", new, "o") for start in (0, 1) for stop in (2, 3) for new in "ab"]
     assert len(set(map(identity, made))) == len(made)
