@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from backends.registry import FRAMEWORKS
 from benchmarks.harness import environment, sources
 from benchmarks.harness.environment import ROOT
 from benchmarks.mutation import by_ladder, by_tests, equivalent
@@ -34,6 +35,8 @@ TESTED = (
     "tests/conftest.py",
 )
 """The sources on which it depends what tests say of one of them, besides the tests and what stands beside these."""
+ROOMS = (*(f"backends/{framework}/" for framework in FRAMEWORKS), *by_tests.TESTS)
+"""The files, and the folders of files, whose mutants can be judged."""
 LONGEST_S = 600.0
 """Seconds that the tests of one mutant may take where nobody says how many."""
 

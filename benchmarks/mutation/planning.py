@@ -34,8 +34,8 @@ def files(paths: Sequence[Path], backends: Sequence[str]) -> dict[str, str]:
     for given in paths:
         found = {name for name in able if (ROOT / name).is_relative_to(given.resolve())}
         if not found:
-            known = ", ".join(sorted({str(Path(name).parent) for name in able}))
-            raise InputError(f"{given} has no mutants that can be judged, expected files or folders in {known}.")
+            known = ", ".join(judging.ROOMS)
+            raise InputError(f"{given} has no mutants that can be judged, expected one of {known}, or files in these.")
         wanted |= found
     return {name: of for name, of in able.items() if name in wanted and (of in backends or not backends)}
 
