@@ -15,6 +15,7 @@ from benchmarks.cli.options import (
     add_always,
     add_results,
     count,
+    length,
     nonempty,
     path,
     share,
@@ -39,13 +40,13 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="only files of these"
     )
-    command.add_argument("--sample", type=count, metavar="N", help="try N of all mutants, drawn at random")
+    command.add_argument("--sample", type=length, metavar="N", help="try N of all mutants, drawn at random")
     command.add_argument(
         "--seed", type=nonempty, metavar="TEXT", help="what the draw is keyed by (default: the commit)"
     )
     command.add_argument(
         "--least", type=share, default=0.95, metavar="SHARE",
-        help="the share that has to be noticed, or could not be by anything (default 0.95)",
+        help="the smallest share of mutants, caught or equivalent, that is enough (default 0.95)",
     )  # fmt: skip
     command.add_argument(
         "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="files at a time (default: one a core)"
