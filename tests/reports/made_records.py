@@ -151,6 +151,32 @@ def searched(name: str, recall: float, rates: list[float], **changes: Any) -> An
     return record(**{"kind": "index", **vectors, **place, **made, **changes})
 
 
+FATES = {
+    "difference": {"fate": "caught", "how": "difference", "by": "mf-bpr as_published whole: loss"},
+    "error": {"fate": "caught", "how": "error", "by": "mf-bpr as_published whole: TypeError"},
+    "timeout": {"fate": "caught", "how": "timeout", "by": "mf-bpr as_published wide"},
+    "crash": {"fate": "caught", "how": "crash", "by": "mf-bpr as_published wide"},
+    "equivalent": {"fate": "equivalent", "reason": "its operand is 0"},
+    "survived": {"fate": "survived"},
+}
+"""What becomes of a mutant, and what its record says of that."""
+
+
+def mutant(end: str, **changes: Any) -> dict[str, Any]:
+    """A mutant that came to that end, as JSON gives it."""
+    return {"line": 12, "old": "a - b", "new": "b - a", "operator": "swapped operands", **FATES[end], **changes}
+
+
+def mutated(path: str, *mutants: dict[str, Any] | str, **changes: Any) -> AnyRecord:
+    """A record of a file's mutants, each as it is given, or one of the line of its place that came to that end."""
+    made = [mutant(of, line=line) if isinstance(of, str) else of for line, of in enumerate(mutants, 1)]
+    backend = path.split("/")[1] if path.startswith("backends/") else "tests"
+    settings = {"primary_metric": "n_caught", "protocol": {"name": "mutants"}, "variant": "all mutants"}
+    common = {"dataset": "the ladder's own data", "protocol": "mutants", "settings": settings, "hashes": {}}
+    place = {"model": path, "variant": "all mutants", "backend": backend}
+    return record(**{"kind": "mutation", "mutants": made, **place, **common, **changes})
+
+
 def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> AnyRecord:
     """A map record of mf-bpr: items on a spiral, category by category, as many times as fit."""
     turns = [6.28 * item / n_items for item in range(n_items)]
