@@ -7,7 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from reports.charts import text
-from reports.pages.blocks import Block, Cell, Column, Columns, Table, figure, named, rows_of, word
+from reports.pages.blocks import (
+    Block,
+    Cell,
+    Column,
+    Columns,
+    Table,
+    figure,
+    named,
+    rows_of,
+    without_empty_columns,
+    word,
+)
 from reports.tables import reproduce
 from reports.tables.mutants import TESTS, BackendRow, CatchRow, Counts, FileRow, MutantRow, Mutants, OperatorRow, total
 
@@ -33,7 +44,7 @@ def block(mutants: Mutants) -> Block:
         Table("Mutants by file", _FILES, rows_of(_FILES, of.files, command=_again), ("mutated file",), is_detail=True),
         Table("Mutants by kind of change", _OPERATORS, rows_of(_OPERATORS, of.operators), ("change",), is_detail=True),
     )
-    return Block(TITLE, tuple(table for table in made if table.rows), notes=(_NOTE,))
+    return Block(TITLE, tuple(without_empty_columns(table, 3) for table in made if table.rows), notes=(_NOTE,))
 
 
 def _one_by_one(caption: str, columns: Columns[MutantRow], rows: Sequence[MutantRow]) -> Table:
@@ -49,7 +60,8 @@ def _caption(mutants: Mutants) -> str:
     failed = [words for row in mutants.backends for words in row.failed]
     rate = f" ({text.percent(counts.kill_rate)})" if counts.n_judged else ""
     untried = f"; not tried: {', '.join(failed)}" if failed else ""
-    equivalent = f"; {counts.n_equivalent:,} more are equivalent" if counts.n_equivalent else ""
+    n = counts.n_equivalent
+    equivalent = f"; {n:,} more {'is' if n == 1 else 'are'} equivalent" if n else ""
     return f"Mutants: {counts.n_caught:,} of {counts.n_judged:,} caught{rate}{equivalent}{untried}"
 
 

@@ -14,6 +14,8 @@ from reports.tables.forming import PLACE, Place, fields_of, objects, rows, tuple
 
 _ADAPTER = ["dataset", *PLACE]
 _FORM = ["backend", "mode", "device"]
+_TRAINED = ("whole", "long")
+"""The climbs whose trainings are so long that it is of interest how they drift, step by step."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class LadderRow(Place):
         broken: the first rung that does not hold, None where all do.
         difference, tolerance, where: of the rung that broke.
         shares: rung -> the largest difference over its tolerance, infinite where it broke.
-        divergence: the largest difference of the loss up to each step, relative; infinite where it is not finite.
+        divergence: the largest difference of the loss up to each step of the long trainings, relative; infinite where
+            it is not finite.
     """
 
     dataset: str
@@ -135,7 +138,7 @@ def ladder_rows(cells: pd.DataFrame) -> tuple[LadderRow, ...]:
     highest = steps[steps["holds"]].groupby("cell")["rung"].last().rename("highest")
     broken = steps[~steps["holds"]].rename(columns={"rung": "broken"}).drop_duplicates("cell").set_index("cell")
     found = tried.groupby(_ADAPTER).agg(
-        n_climbs=("able", "sum"), n_held=("held", "sum"), divergence=("divergence", _divergence)
+        n_climbs=("able", "sum"), n_held=("held", "sum"), divergence=("drift", _divergence)
     )
     made = worst.drop(columns="divergence").join(found).join(highest, on="cell")
     made = made.join(broken.drop(columns="climb"), on="cell")
@@ -166,6 +169,7 @@ def _tried(cells: pd.DataFrame) -> pd.DataFrame:
     cells = cells[(cells["kind"] == "agreement") & ~_is_injected(cells)]
     climbed, lost = cells["rungs"].notna(), cells["status"] != "ok"
     cells = cells.assign(
+        drift=cells["divergence"].where(cells["climb"].isin(_TRAINED)),
         climbed=climbed,
         lost=lost,
         able=climbed | ~cells["status"].isin(EXCUSED),
@@ -198,7 +202,9 @@ def _in_words(tried: pd.DataFrame, which: pd.Series) -> pd.Series:
 
 def _divergence(climbs: pd.Series) -> tuple[float, ...]:
     """The largest difference up to each step over all climbs; one that is at its end still counts for what it had."""
-    so_far = [np.maximum.accumulate(np.nan_to_num(np.array(steps, float), nan=np.inf)) for steps in climbs if steps]
+    so_far = [
+        np.maximum.accumulate(np.nan_to_num(np.array(steps, float), nan=np.inf)) for steps in climbs.dropna() if steps
+    ]
     n_steps = max(map(len, so_far), default=0)
     padded = [np.pad(steps, (0, n_steps - len(steps)), mode="edge") for steps in so_far]
     return tuple(np.max(padded, axis=0).tolist() if so_far else ())

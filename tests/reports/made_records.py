@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from backends.registry import FRAMEWORKS
 from benchmarks import records
 from benchmarks.agreement.verdict import Verdict
 from benchmarks.records import AnyRecord
@@ -170,7 +171,8 @@ def mutant(end: str, **changes: Any) -> dict[str, Any]:
 def mutated(path: str, *mutants: dict[str, Any] | str, **changes: Any) -> AnyRecord:
     """A record of a file's mutants, each as it is given, or one of the line of its place that came to that end."""
     made = [mutant(of, line=line) if isinstance(of, str) else of for line, of in enumerate(mutants, 1)]
-    backend = path.split("/")[1] if path.startswith("backends/") else "tests"
+    folder = path.split("/")[1]
+    backend = folder if folder in FRAMEWORKS else "tests"
     settings = {"primary_metric": "n_caught", "protocol": {"name": "mutants"}, "variant": "all mutants"}
     common = {"dataset": "the ladder's own data", "protocol": "mutants", "settings": settings, "hashes": {}}
     place = {"model": path, "variant": "all mutants", "backend": backend}
@@ -201,7 +203,7 @@ def shuffle(items: list[Any], seed: int) -> None:
 
 
 def suite() -> list[AnyRecord]:
-    """A run of everything: four frameworks, references, throughput, indexes, a map, a ladder and failures."""
+    """A run of everything: four frameworks, references, throughput, indexes, a map, a ladder, mutants and failures."""
     references = {"backend": "classic", "versions": {"implicit": "0.7.3", "numpy": "2.4.6"}}
     made = [
         trained("popularity", 0.06423, variant="seen-kept", **references),
@@ -228,6 +230,8 @@ def suite() -> list[AnyRecord]:
             {"rung": "loss", "holds": place < 3, "difference": 1e-7 * 30**place, "tolerance": 1e-6, "where": "step 1"},
         ]
         made.append(record(kind="agreement", rungs=rungs, divergence=[1e-8, 3e-8 * (place + 1)], **common))
+        made += [record(kind="agreement", climb=f"pairs {n}", rungs=rungs[:1], **common) for n in (1, 2)]
+        made.append(mutated(f"backends/{backend}/mf_bpr.py", *FATES))
     made.append(timed("torch", "compiled", [2.4e6, 2.5e6, 2.43e6], model="mf-logloss", group="g-mf-logloss"))
     made.append(indexed("exact", 1.0, [1000, 1040, 990]))
     made.append(indexed("faiss-flat", 1.0, [4100, 4000, 4200]))
@@ -242,6 +246,7 @@ def suite() -> list[AnyRecord]:
         index = {"name": "annoy", "build": {"n_trees": 20}, "query": {"search_k": search_k}}
         made.append(indexed("annoy", recall, [rate, rate * 1.1, rate * 0.95], index=index))
     made.append(mapped())
+    made.append(mutated("benchmarks/metrics.py", *["difference"] * 19, "equivalent"))
     return made
 
 

@@ -10,7 +10,20 @@ from benchmarks.agreement.verdict import EXCUSED
 from reports.charts import text
 from reports.charts.drawing import Chart
 from reports.pages import mutant_block
-from reports.pages.blocks import CONTESTANT, Block, Cell, Columns, Table, figure, folded, named, rows_of, verdict, word
+from reports.pages.blocks import (
+    CONTESTANT,
+    Block,
+    Cell,
+    Columns,
+    Table,
+    figure,
+    folded,
+    named,
+    rows_of,
+    verdict,
+    without_empty_columns,
+    word,
+)
 from reports.tables import reproduce
 from reports.tables.agreement import BitRow, BugRow, ClimbRow, KillRow, LadderRow, RungRow
 from reports.tables.leaderboard import Leaderboards
@@ -37,7 +50,7 @@ def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     injected = rows_of(_BUGS, of.bugs, command=lambda row: reproduce.bugs(row.model))
     verdicts = [Table("Verdicts", _VERDICTS, rows_of(_VERDICTS, of.verdicts), ("verdict",), 5)]
     ladder = [
-        folded(Table("Which adapters match the reference", _LADDER, climbed, ("ladder",), 4)),
+        folded(without_empty_columns(Table("Which adapters match the reference", _LADDER, climbed, ("ladder",), 4), 8)),
         Table("What was climbed", _CLIMBS, rows_of(_CLIMBS, of.climbs), ("climb",)),
         Table("Differences from the reference, rung by rung", _RUNGS, rows_of(_RUNGS, of.rungs), ("rung",)),
         Table("Bitwise reproducibility of trainings", _BITS, rows_of(_BITS, of.bits), ("bits",), 2),
@@ -112,7 +125,7 @@ _LADDER: Columns[LadderRow] = (
 )
 _CLIMBS: Columns[ClimbRow] = (
     word("climb", lambda row: row.kind),
-    figure("ways", lambda row: row.n_ways),
+    figure("different settings", lambda row: row.n_ways),
     figure("climbs", lambda row: row.n_climbs),
     figure("climbs that hold", lambda row: row.n_held),
     word("rungs", lambda row: ", ".join(row.rungs)),

@@ -96,10 +96,15 @@ def test_a_rung_has_a_row_for_each_of_its_tolerances_with_the_climbs_that_have_i
     assert [row.kinds for row in rungs] == [("whole", "pairs"), ("whole", "pairs"), ("extreme rows",), ("whole",)]
 
 
-def test_a_short_climb_does_not_cut_the_others_divergence_short():
-    records = [climbed(0, 0, 0), climbed(0, 0, climb="wide", divergence=[0.375])]
+def test_divergence_is_of_the_long_trainings_and_as_long_as_the_longest():
+    records = [
+        climbed(0, 0, 0),
+        climbed(0, 0, climb="long", divergence=[0.375, 0.375, 0.375, 0.375]),
+        climbed(0, 0, climb="pairs 1", divergence=[0.75, 0.75]),
+        climbed(0, 0, climb="wide", divergence=None),
+    ]
     (row,) = build(records, []).ladder
-    assert row.divergence == (0.375, 0.375, 0.5)
+    assert row.divergence == (0.375, 0.375, 0.5, 0.5)
 
 
 def test_bits_are_compared_within_a_climb():
@@ -168,6 +173,20 @@ def test_pictures_name_who_holds_and_how_far_apart_they_are():
     assert "1 of 2 adapters and modes hold to the last rung" in rungs.description
     assert rungs.svg.count("#d9541e") > 1  # in the legend, and where it breaks
     assert divergence.description == "Largest of all: mf-logloss as_published 0.5."
+
+
+def test_the_picture_of_rungs_has_a_row_a_model_and_says_which_variant_takes_up_most():
+    records = [climbed(0, 0.5, 0.1, variant=name) for name in ("softmax", "pairs")]
+    records += [
+        climbed(0, 0.75, 0, variant="pairs", climb="pairs 2"),
+        climbed(0, 0.25, 0, model="lstm", mode="compiled"),
+    ]
+    (rungs, _) = draw(build(records, []))
+    words = [label for label, _ in rungs.points]
+    assert len(words) == len(set(words)) == 6
+    assert "torch eager, mf-logloss pairs, loss: 75 %" in words
+    assert "torch eager, mf-logloss softmax, trajectory: 10 %" in words
+    assert "torch compiled, lstm as_published, loss: 25 %" in words
 
 
 def test_records_without_divergence_have_no_picture_of_it():

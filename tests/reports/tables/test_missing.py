@@ -159,7 +159,7 @@ def test_mutants_that_were_never_tried_are_not_all_caught():
     badge = badge_of(boards, "mutants-ladder")
     assert (badge.value, badge.mark) == ("1 of 1 (100.0 %; 1 equivalent left out; 1 file failed)", "differs")
     page = page_of(boards, "agreement.html")
-    assert f"Mutants: 1 of 1 caught (100.0 %); 1 more are equivalent; not tried: {FILES[1]} timeout" in page
+    assert f"Mutants: 1 of 1 caught (100.0 %); 1 more is equivalent; not tried: {FILES[1]} timeout" in page
     alone = boards_of([lost_file(FILES[1]), lost_file(FILES[0])])
     assert badge_of(alone, "mutants-ladder").value == "0 of 0 (2 files failed)"
     assert [badge.name for badge in badges([boards_of([lost_file(FILES[0], "skipped")])])] == ["runs"]
