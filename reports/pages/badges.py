@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from benchmarks.agreement.verdict import INCOMPLETE
+from benchmarks.agreement.verdict import EXCUSED, INCOMPLETE
 from reports.charts import text
 from reports.tables import agreement
 from reports.tables.leaderboard import Leaderboards
@@ -52,7 +52,7 @@ def badges(runs: Sequence[Leaderboards]) -> tuple[Badge, ...]:
     # What several runs have tried is as good as in the worst of them: none of them is the latest.
     rows = sorted((row for of in runs for row in of.ladder), key=lambda row: not row.holds)
     files = [row for of in runs if of.mutants for row in of.mutants.files]
-    files = sorted(files, key=lambda row: (bool(row.failed), row.n_survived, row.n_tried))
+    files = sorted(files, key=lambda row: (row.failed not in {"", *EXCUSED}, row.n_survived, row.n_tried))
     mutated = backend_rows({(row.backend, row.path): row for row in files}.values())
     climbed = {(row.model, row.variant, row.backend, row.mode, row.device): row for row in rows}
     n_held, n_climbing, fell = agreement.count(list(climbed.values()))
