@@ -37,6 +37,7 @@ class LSTM:
             "n_layers": (1, 2),
             "clip_norm": (0.12, 5.0),
         },
+        plain={"learning_rate": 1.0},
         wide={"batch_size": 38, "window": 40},  # as many targets as the other families have
     )
     serves: ClassVar[str] = "vectors"

@@ -1,27 +1,32 @@
 """The ladder judges adapters; here it is judged itself, on an adapter in NumPy that faults are planted in."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 
 from backends.registry import TRAINABLE
-from benchmarks import sampling, specs
-from benchmarks.agreement import ladder, reference
+from benchmarks import sampling
+from benchmarks.agreement import climbs, ladder, ladder_data, reference, tolerances
 from benchmarks.agreement.tolerances import LADDER, METRIC, Tolerance
 from benchmarks.harness.evaluation import answers
+from benchmarks.specs.sasrec import SASRec
 
 ROOT = Path(__file__).resolve().parents[2]
 FAULTED = ("mf-logloss", "mf-bpr", "comirec-sa")
 """Those that faults are planted in, each in a fraction of a second: users, and several interests of a history."""
 RUNGS = list(LADDER)
+N_USERS = ladder_data.problem().n_users
 
 
-def ladder_spec(family):
-    return type(specs.make(family, {})).for_ladder()[0]
+def whole(family):
+    """The family's first climb to the end."""
+    return climbs.of(family, quick=True)[0]
 
 
 @dataclass
@@ -90,7 +95,7 @@ class Sound:
 
 
 def climb(adapter, family):
-    return ladder.climb(adapter, ladder_spec(family), "cpu", "eager").rungs
+    return ladder.climb(adapter, whole(family), "cpu", "eager").rungs
 
 
 @pytest.mark.parametrize("family", TRAINABLE)
@@ -267,15 +272,55 @@ class ItemsAreScaledAfterTraining(Sound):
         return items if state.done < 2 else items * np.float32(1.001)
 
 
+class MomentsAreLostWhenVectorsAreAskedFor(Sound):
+    def embed_items(self, state):
+        for moments in state.moments.values():
+            for moment in moments:
+                moment[...] = 0
+        return super().embed_items(state)
+
+
+class ExportChangesWhatFollows(Sound):
+    def export(self, state):
+        state.done = 0
+        return super().export(state)
+
+
+class ExportHoldsOneStaleParameter(Sound):
+    """The last parameter is exported as it was after the first step."""
+
+    def export(self, state):
+        found, last = super().export(state), list(state.parameters)[-1]
+        if state.done == 1:
+            self.stale = found[last].copy()
+        return found if state.done <= 1 else {**found, last: self.stale}
+
+
+class ExportIsOfARoundedCopy(Sound):
+    """Nearer than any limit, but what is made of it is not what has been trained."""
+
+    def export(self, state):
+        found = super().export(state)
+        return found if state.done <= 1 else {name: np.asarray(np.round(value, 5)) for name, value in found.items()}
+
+
+class InitTakesTheFirstParametersAgain(Sound):
+    taken = None
+
+    def init(self, spec, parameters, device, mode):
+        self.taken = self.taken or {name: value.copy() for name, value in parameters.items()}
+        return super().init(spec, self.taken, device, mode)
+
+
 class VectorsOfEverybodyAreReversed(Sound):
     def embed_users(self, state, inputs):
-        everybody = len(inputs["user"]) == reference.N_USERS
+        everybody = len(inputs["user"]) == N_USERS
         return super().embed_users(state, inputs)[:: -1 if everybody else 1]
 
 
 class RankingRaises(Sound):
     def embed_users(self, state, inputs):
-        if len(inputs["user"]) == reference.N_USERS:
+        if len(inputs["user"]) == N_USERS:
             raise MemoryError("too many users")
         return super().embed_users(state, inputs)
 
@@ -308,7 +353,12 @@ FAULTS = {
     StepDriftsAfterAHundred: "trajectory",
     StepCountStartsAnewWithEveryCall: "trajectory",
     LossBecomesInfiniteInTheMiddle: "trajectory",
+    MomentsAreLostWhenVectorsAreAskedFor: "trajectory",
+    ExportChangesWhatFollows: "trajectory",
+    ExportHoldsOneStaleParameter: "parameters",
     ItemsAreScaledAfterTraining: "vectors",
+    ExportIsOfARoundedCopy: "restored",
+    InitTakesTheFirstParametersAgain: "restored",
     VectorsOfEverybodyAreReversed: "metrics",
     RankingRaises: "metrics",
 }
@@ -349,10 +399,34 @@ class GradientsAreNotClipped(Sound):
         super().step(state, gradient, rate * max(1, norm / state.spec.optimizer.clip_norm))
 
 
+class CarriedStateIsResetByAQuestion(Sound):
+    def embed_users(self, state, inputs):
+        for name in state.spec.unlearnt:
+            state.parameters[name] = np.zeros_like(state.parameters[name])
+        return super().embed_users(state, inputs)
+
+
+class UnknownUserIsTheLastOne(Sound):
+    def embed_users(self, state, inputs):
+        user = np.where(inputs["user"] < 0, N_USERS - 1, inputs["user"])
+        return super().embed_users(state, {**inputs, "user": user})
+
+
+class HistoryIsWhatAUserFirstHad(Sound):
+    """One history a user: whatever a later question says."""
+
+    def embed_users(self, state, inputs):
+        _, first, again = np.unique(inputs["user"], return_index=True, return_inverse=True)
+        return super().embed_users(state, {name: values[first] for name, values in inputs.items()})[again]
+
+
 @pytest.mark.parametrize(
     ("fault", "family", "due"),
     [
         (StateIsNotCarried, "lstm", "one step"),
+        (CarriedStateIsResetByAQuestion, "lstm", "trajectory"),
+        (UnknownUserIsTheLastOne, "lstm", "forward"),
+        (HistoryIsWhatAUserFirstHad, "gru4rec", "forward"),
         (GradientsAreNotClipped, "lstm", "one step"),
         (ConstantIsMoved, "mind", "one step"),
         (ConstantHasAGradient, "mind", "gradients"),
@@ -362,6 +436,83 @@ def test_fault_in_what_only_some_families_have_breaks_at_its_rung(fault, family,
     *held, last = climb(fault(), family)
     assert (last.rung, last.holds) == (due, False)
     assert all(rung.holds for rung in held)
+
+
+def at_least_a_thousandth(vectors):
+    return vectors / np.maximum(np.sqrt(np.sum(vectors**2, -1, keepdims=True)), np.float32(1e-3))
+
+
+class LengthIsKeptFromZeroByAThousandth(Sound):
+    def embed_users(self, state, inputs):
+        return at_least_a_thousandth(super().embed_users(bare(state), inputs))
+
+    def embed_items(self, state):
+        return at_least_a_thousandth(super().embed_items(bare(state)))
+
+
+def bare(state):
+    """The state with vectors that are not normalised."""
+    return dataclasses.replace(state, spec=dataclasses.replace(state.spec, normalised=False))
+
+
+def in_16_bits(arrays):
+    return {name: values.astype(np.int16) if values.dtype == np.int32 else values for name, values in arrays.items()}
+
+
+class QuestionsAreCastTo16Bits(Sound):
+    def embed_users(self, state, inputs):
+        return super().embed_users(state, in_16_bits(inputs))
+
+
+class BatchesAreCastTo16Bits(Sound):
+    def loss_and_gradient(self, state, batch):
+        return super().loss_and_gradient(state, in_16_bits(batch))
+
+
+class StepCountWrapsAt256(Sound):
+    def step(self, state, gradient, rate=1.0):
+        state.done %= 256
+        super().step(state, gradient, rate)
+
+
+class OneOfMoments(SASRec):
+    """Variance as E[x^2] - E[x]^2."""
+
+    def _norm(self, p, name, x):
+        mean = anp.mean(x, -1, keepdims=True)
+        variance = anp.mean(x * x, -1, keepdims=True) - mean * mean
+        return (1 + p[f"{name}_scale"]) * (x - mean) / anp.sqrt(variance + self.norm_epsilon) + p[f"{name}_shift"]
+
+
+class VarianceIsADifferenceOfMoments(Sound):
+    def init(self, spec, parameters, device, mode):
+        return super().init(OneOfMoments(**dataclasses.asdict(spec)), parameters, device, mode)
+
+
+class HistoryIsCutTo16(Sound):
+    def embed_users(self, state, inputs):
+        history = np.where(np.arange(inputs["history"].shape[1]) < 16, inputs["history"], 0)
+        return super().embed_users(state, {**inputs, "history": history})
+
+
+@pytest.mark.parametrize(
+    ("fault", "family", "name", "due"),
+    [
+        (LengthIsKeptFromZeroByAThousandth, "gru4rec", "extreme rows", "forward"),
+        (VarianceIsADifferenceOfMoments, "sasrec", "shifted rows", "forward"),
+        (QuestionsAreCastTo16Bits, "mf-bpr", "wide", "forward"),
+        (BatchesAreCastTo16Bits, "mf-bpr", "wide", "gradients"),
+        (HistoryIsCutTo16, "youtube-dnn", "wide", "forward"),
+        (StepCountWrapsAt256, "mf-bpr", "long", "trajectory"),
+    ],
+)
+def test_fault_that_ordinary_data_do_not_show_breaks_a_climb_of_its_own(fault, family, name, due):
+    special = climbs.named(family, whole(family).spec.variant, name)
+    assert ladder.climb(Sound(), special, "cpu", "eager").holds
+    *held, last = ladder.climb(fault(), special, "cpu", "eager").rungs
+    assert (last.rung, last.holds) == (due, False)
+    assert all(rung.holds for rung in held)
+    assert climb(fault(), family)[-1].holds
 
 
 def test_broken_rung_names_the_parameter():
@@ -384,29 +535,35 @@ class VectorsWithoutSkill(Sound):
 
     def __init__(self, kind):
         self.kind = kind
+        self.start = {}
+        self.has_trained = False
 
     def init(self, spec, parameters, device, mode):
-        self.start = {name: value.copy() for name, value in parameters.items()}
+        self.start = self.start or {name: value.copy() for name, value in parameters.items()}
         return super().init(spec, parameters, device, mode)
+
+    def train(self, state, batches):
+        self.has_trained = True
+        return super().train(state, batches)
 
     def embed_users(self, state, inputs):
         vectors = state.spec.user_vectors(self.start, inputs)
-        if state.done and self.kind == "random":
+        if self.has_trained and self.kind == "random":
             rng = sampling.generator("random users")
-            vectors = rng.standard_normal((reference.N_USERS, *vectors.shape[1:]))[inputs["user"]]
+            vectors = rng.standard_normal((N_USERS, *vectors.shape[1:]))[inputs["user"]]
         return vectors.astype(np.float32)
 
     def embed_items(self, state):
         vectors = state.spec.item_vectors(self.start)
-        if state.done and self.kind == "random":
+        if self.has_trained and self.kind == "random":
             vectors = sampling.generator("random items").standard_normal(vectors.shape)
-        if state.done and self.kind == "popularity":  # beside it stands the 1 that every user's vector ends with
-            vectors = np.pad(reference.problem().item_counts[:, None], ((0, 0), (vectors.shape[1] - 1, 0)))
+        if self.has_trained and self.kind == "popularity":  # beside it stands the 1 that every user's vector ends with
+            vectors = np.pad(ladder_data.problem().item_counts[:, None], ((0, 0), (vectors.shape[1] - 1, 0)))
         return vectors.astype(np.float32)
 
 
 def test_direction_over_a_kink_is_passed_over(monkeypatch):
-    spec, true_slope, seen = ladder_spec("mf-bpr"), reference.directional_slope, []
+    true_slope, seen = reference.directional_slope, []
 
     def slope(spec, parameters, batch, direction):
         (name,) = direction
@@ -414,26 +571,25 @@ def test_direction_over_a_kink_is_passed_over(monkeypatch):
         return 1e6 if seen.count(name) == 1 else true_slope(spec, parameters, batch, direction)
 
     monkeypatch.setattr(reference, "directional_slope", slope)
-    truth = reference.Truth(spec, 0)
+    truth = reference.Truth(whole("mf-bpr"), 0)
     for name, (direction, found) in truth.slopes.items():
         assert found == pytest.approx(np.sum(truth.gradients[name] * direction), rel=1e-6)
         assert seen.count(name) == 2
 
 
 def test_start_on_a_kink_is_passed_over():
-    spec, seed = ladder_spec("mind"), 3  # whose first draw has two interests that tie
-    assert not reference.Truth(spec, seed).is_smooth
-    found = reference.truth(spec, seed)
+    climb, seed = whole("mind"), 3  # whose first draw has two interests that tie
+    first = reference.Truth(climb, seed)
+    assert not first.is_smooth
+    found = reference.truth(climb, seed)
     assert found.is_smooth
-    assert any(
-        not np.array_equal(found.start[name], value) for name, value in reference.Truth(spec, seed).start.items()
-    )
+    assert any(not np.array_equal(found.start[name], value) for name, value in first.start.items())
 
 
 def test_reference_that_differentiates_wrongly_is_smooth_nowhere(monkeypatch):
-    spec, true_slope = ladder_spec("mf-bpr"), reference.directional_slope
+    true_slope = reference.directional_slope
     monkeypatch.setattr(reference, "directional_slope", lambda *given: 1.001 * true_slope(*given))
-    assert not reference.truth.__wrapped__(spec, 0).is_smooth
+    assert not reference.truth.__wrapped__(whole("mf-bpr"), 0).is_smooth
 
 
 WITHOUT_SKILL = [(kind, family) for kind in ("untrained", "random") for family in FAULTED]
@@ -441,18 +597,18 @@ WITHOUT_SKILL = [(kind, family) for kind in ("untrained", "random") for family i
 
 @pytest.mark.parametrize(("kind", "family"), [*WITHOUT_SKILL, ("popularity", "mf-logloss"), ("popularity", "mf-bpr")])
 def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind, family):
-    lifted = {**LADDER, "vectors": Tolerance(np.inf, 0.0, "lifted, to see whether the next rung would hold")}
-    monkeypatch.setattr(ladder, "LADDER", lifted)
-    *_, vectors, metrics = climb(VectorsWithoutSkill(kind), family)
-    assert (vectors.rung, metrics.rung) == ("vectors", "metrics")
+    lifted = Tolerance(np.inf, 0.0, "lifted, to see whether the next rungs would hold")
+    monkeypatch.setattr(tolerances, "LADDER", {**LADDER, "vectors": lifted})
+    *_, vectors, restored, metrics = climb(VectorsWithoutSkill(kind), family)
+    assert [rung.rung for rung in (vectors, restored, metrics)] == RUNGS[-3:]
     assert vectors.difference > 100 * LADDER["vectors"].limit
     assert not metrics.holds
     assert metrics.difference > 25 * LADDER["metrics"].limit
 
 
 def _metric(spec, parameters):
-    data = reference.problem()
-    asked = reference.asked(data, np.arange(data.n_users))
+    data = ladder_data.problem()
+    asked = ladder_data.asked(data, np.arange(data.n_users))
     scores = answers(spec, partial(spec.user_vectors, parameters), asked) @ spec.item_vectors(parameters).T
     scores = scores.reshape(data.n_users, -1, data.n_items).max(1)  # over interests, where there are several
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
@@ -461,9 +617,8 @@ def _metric(spec, parameters):
 
 @pytest.mark.parametrize("family", TRAINABLE)
 def test_metric_tolerances_are_far_smaller_than_what_the_reference_learns(family):
-    spec = ladder_spec(family)
-    truth = reference.truth(spec)
-    learnt = _metric(spec, truth.trained[1]) - _metric(spec, truth.start)
+    truth = reference.truth(whole(family))
+    learnt = _metric(truth.spec, truth.trained[1]) - _metric(truth.spec, truth.start)
     assert learnt > 10 * LADDER["metrics"].limit
     assert learnt > 10 * METRIC.limit
 
@@ -473,6 +628,6 @@ def test_tolerance_was_measured_and_has_room_above_that(name):
     tolerance = LADDER[name]
     assert tolerance.measured <= tolerance.limit
     assert tolerance.meaning
-    if name in {"round trip", "forward", "metrics"}:
-        return  # copies of parameters, and a share of 300 users: all can be equal
+    if name in {"round trip", "forward", "restored", "metrics"}:
+        return  # copies of parameters, what is made of them twice, and a share of 300 users: all can be equal
     assert tolerance.measured > 0, "float32 beside float64 never differs by nothing: this was not measured"

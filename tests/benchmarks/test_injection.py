@@ -11,10 +11,8 @@ from families import WHOLE
 
 import backends
 from backends.registry import FAMILIES, TRAINABLE
-from benchmarks import specs
-from benchmarks.agreement import injection, ladder
+from benchmarks.agreement import climbs, injection, ladder
 from benchmarks.agreement.tolerances import LADDER
-from benchmarks.specs.mf_bpr import MFBPR
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = injection.bugs()
@@ -26,7 +24,7 @@ def test_bug_finds_its_text_exactly_once(bug, backend):
     edit = bug.edits[backend]
     module = FAMILIES[bug.model].adapters[backend].removeprefix(f"backends.{backend}.")
     assert edit.module in {*injection.SHARED, module}
-    assert bug.at(type(specs.make(bug.model, {})).for_ladder()).model == bug.model
+    assert bug.at(climbs.of(bug.model)).spec.model == bug.model
     source = (ROOT / "backends" / backend / f"{edit.module}.py").read_text(encoding="utf-8")
     assert source.count(edit.old) == 1
     mutant = source.replace(edit.old, edit.new)
@@ -115,7 +113,7 @@ def test_text_that_is_not_there_exactly_once_is_refused(old, n):
 def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
     bug = injection.Bug("a bug", "loss", "mf-bpr", "", {"torch": injection.Edit("decoder", "old", "new")})
     monkeypatch.setattr(injection, "bugs", lambda: (bug,))
-    broken = ladder.Climb((ladder.Rung("gradients", False, 1.0, 0.0, "everywhere"),), np.empty(0), "")
-    monkeypatch.setattr(injection, "climb", lambda *_: broken)
-    with pytest.raises(ValueError, match=r"json\.decoder, small, eager, breaks at gradients without any bug"):
-        injection.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
+    broken = ladder.Outcome((ladder.Rung("gradients", False, 1.0, 0.0, "everywhere"),), np.empty(0), "")
+    monkeypatch.setattr(ladder, "climb", lambda *_: broken)
+    with pytest.raises(ValueError, match=r"json\.decoder, as_published, eager, breaks at gradients without any bug"):
+        injection.inject_all("torch", "json.decoder", "mf-bpr", "cpu")

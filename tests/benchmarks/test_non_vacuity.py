@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from backends.registry import TRAINABLE
 from benchmarks import sampling, specs
-from benchmarks.agreement import reference, tolerances
+from benchmarks.agreement import ladder_data, reference, tolerances
 from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, Tolerance
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness import store
@@ -23,8 +23,8 @@ FAR = 20
 
 
 def vectors(spec, parameters):
-    data = reference.problem()
-    asked = reference.asked(data, np.arange(data.n_users, dtype=np.int32))
+    data = ladder_data.problem()
+    asked = ladder_data.asked(data, np.arange(data.n_users, dtype=np.int32))
     return answers(spec, partial(spec.user_vectors, parameters), asked), spec.item_vectors(parameters)
 
 
@@ -35,7 +35,7 @@ def relative(found, expected):
 def hits(scores):
     """bool[users]: whether the held-out item is among the ten best of float64[users, items]."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
-    return (best == reference.problem().held_out[:, None]).any(1)
+    return (best == ladder_data.problem().held_out[:, None]).any(1)
 
 
 def scores(users, items):
@@ -66,7 +66,7 @@ def without_skill(spec):
     others = other_parameters(spec)
     learnt = list(truth.gradients)
     right = vectors(spec, trained)
-    popularity = np.broadcast_to(reference.problem().item_counts, (reference.N_USERS, reference.N_ITEMS))
+    popularity = np.broadcast_to(ladder_data.problem().item_counts, (reference.N_USERS, reference.N_ITEMS))
     rankings = [scores(*vectors(spec, truth.untrained)), scores(*map(random_like, right)), popularity]
     return {
         "round trip": farthest(others, truth.untrained, learnt),
