@@ -285,3 +285,36 @@ def test_extreme_and_wide_climbs_have_no_slopes_by_differences():
     for climb in climbs.of("mf-bpr"):
         plain = climb.size == "small" and climb.start == "drawn"
         assert bool(reference.truth(climb).slopes) == plain, climb.name
+
+
+WHOLE = climbs.of("mf-bpr", quick=True)[0]
+
+
+def test_direction_over_a_kink_is_passed_over(monkeypatch):
+    true_slope, seen = reference.directional_slope, []
+
+    def slope(spec, parameters, batch, direction):
+        (name,) = direction
+        seen.append(name)
+        return 1e6 if seen.count(name) == 1 else true_slope(spec, parameters, batch, direction)
+
+    monkeypatch.setattr(reference, "directional_slope", slope)
+    truth = reference.Truth(WHOLE, 0)
+    for name, (direction, found) in truth.slopes.items():
+        assert found == pytest.approx(np.sum(truth.gradients[name] * direction), rel=1e-6)
+        assert seen.count(name) == 2
+
+
+def test_start_on_a_kink_is_passed_over():
+    climb, seed = climbs.of("mind", quick=True)[0], 3  # whose first draw has two interests that tie
+    first = reference.Truth(climb, seed)
+    assert not first.is_smooth
+    found = reference.truth(climb, seed)
+    assert found.is_smooth
+    assert any(not np.array_equal(found.start[name], value) for name, value in first.start.items())
+
+
+def test_reference_that_differentiates_wrongly_is_smooth_nowhere(monkeypatch):
+    true_slope = reference.directional_slope
+    monkeypatch.setattr(reference, "directional_slope", lambda *given: 1.001 * true_slope(*given))
+    assert not reference.truth.__wrapped__(WHOLE, 0).is_smooth
