@@ -86,6 +86,10 @@ class Asked:
     start: Int64s
     stop: Int64s
 
+    def part(self, rows: slice) -> Asked:
+        """The questions in these places."""
+        return Asked(self.user[rows], self.history, self.start[rows], self.stop[rows])
+
 
 @functools.cache
 def problem(seed: int = 0, size: Size = "small") -> Problem:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import autograd
@@ -28,6 +27,9 @@ NO_SLOPE = 1e-9
 """A gradient that is so much smaller than others is one of rounding: the parameter cancels out of the loss."""
 SCALES = (1.0, 1e-6, 100.0)
 """Of extreme rows, in turn: as drawn, near zero, far from it; every fourth is nearer to zero still."""
+TABLES = ("_embedding", "_factors")
+SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests")
+"""What has extreme rows: all that is looked up or served, and what makes the scores of an attention."""
 SHIFT = 30.0
 """By how much shifted rows are moved: a variance taken as E[x^2] - E[x]^2 has no digit left that counts."""
 
@@ -40,23 +42,16 @@ def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[A
     drawn = sampling.initial_parameters(table, key)
     if climb.start == "drawn":
         return drawn
-    change = partial(_extreme, climb.spec.on_ladder.tiniest) if climb.start == "extreme" else _shifted
-    return {name: change(value) if _is_table(climb.spec, name, value) else value for name, value in drawn.items()}
+    learnt = {name: value for name, value in drawn.items() if name not in climb.spec.unlearnt}
+    if climb.start == "shifted":
+        return drawn | {name: value + np.float32(SHIFT) for name, value in learnt.items() if name.endswith(TABLES)}
+    tiniest = climb.spec.on_ladder.tiniest
+    return drawn | {name: _extreme(value, tiniest) for name, value in learnt.items() if name.endswith(SCALED)}
 
 
-def _is_table(spec: DifferentiableSpec, name: str, value: npt.NDArray[Any]) -> bool:
-    """Whether its rows are looked up, or are those of items that are served."""
-    looked_up = name.endswith(("_embedding", "_factors")) or name == "output_weight"
-    return looked_up and value.ndim == 2 and name not in spec.unlearnt
-
-
-def _extreme(tiniest: float, table: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _extreme(table: npt.NDArray[np.float32], tiniest: float) -> npt.NDArray[np.float32]:
     scale = np.resize(np.array([*SCALES, tiniest], np.float32), len(table))
     return table * scale[:, None]
-
-
-def _shifted(table: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return table + np.float32(SHIFT)
 
 
 def chunks(climb: Climb, seed: int = 0) -> Iterator[Arrays]:

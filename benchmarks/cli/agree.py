@@ -103,10 +103,14 @@ def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared, jobs: int) -
 
 
 def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
-    """Processes of one adapter, mode and seed, of a few climbs each: importing a framework takes longer than many."""
+    """Processes of one adapter, mode and seed, of a few climbs each: importing a framework takes longer than many.
+
+    On wide data both modes share one, since there the reference takes longest.
+    """
     by_adapter: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        by_adapter.setdefault((cell.model, cell.backend, cell.mode, cell.seed), []).append(cell)
+        shared = "wide" if cell.protocol["climb"] == "wide" else cell.mode
+        by_adapter.setdefault((cell.model, cell.backend, shared, cell.seed), []).append(cell)
     return tuple(
         tuple(same[first : first + CLIMBS_AT_ONCE])
         for same in by_adapter.values()

@@ -24,7 +24,7 @@ class ComiRecSA(sequences.SequenceSpec):
     model: ClassVar[str] = "comirec-sa"
     on_ladder: ClassVar[OnLadder] = OnLadder(
         choices={"n_interests": (1, 3)},
-        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1},
+        wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
     )
     variant: Name = "softmax"
     n_interests: Few = 4

@@ -34,7 +34,7 @@ class DSSM(two_tower.TwoTower):
             ),
             "user_tower": (
                 {"user_tower": (6,), "item_tower": (6,)},
-                {"user_tower": (10, 6), "item_tower": (12, 6)},
+                {"user_tower": (10, 8, 6), "item_tower": (12, 8, 6)},
                 {"user_tower": (17,), "item_tower": ()},
                 {
                     "user_features": ("user",),
@@ -55,7 +55,7 @@ class DSSM(two_tower.TwoTower):
             "n_negatives": (1, 3),
         },
         plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
-        wide={"batch_size": 1500, "history_length": 40},
+        wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66},
         extreme={"temperature": 0.02},
         shifted={},
     )

@@ -22,13 +22,13 @@ class YouTubeDNN(two_tower.TwoTower):
     on_ladder: ClassVar[OnLadder] = OnLadder(
         choices={
             "pooling": ("mean", "concat"),
-            "user_tower": ((6,), (10, 6)),
+            "user_tower": ((6,), (10, 8, 6)),
             "scaling": ("none", "length"),
             "batch_norm": (False, True),
             "l2": (0.0, 1e-3),
         },
         plain={"epsilon": 1e-2},
-        wide={"batch_size": 1500, "history_length": 40},
+        wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66, "user_tower": (66,)},
         extreme={"temperature": 0.02, "embedding_bound": 3**0.5 * 1e-4},
         shifted={},
     )
