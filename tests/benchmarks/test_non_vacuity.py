@@ -32,9 +32,9 @@ def named(climb):
 
 
 def vectors(climb, parameters, *, everybody=False):
-    """Users' and items' vectors, of who is asked about on this climb or of everybody."""
+    """Vectors of some users, with all odd histories, or of everybody; and of all items."""
     data, spec = ladder_data.problem(0, climb.size), climb.spec
-    asked = ladder_data.questions(data, everybody=climb.size == "wide", by_history=spec.asks == "histories")
+    asked = ladder_data.questions(data, everybody=False, by_history=spec.asks == "histories")
     asked = ladder_data.asked(data, np.arange(data.n_users, dtype=np.int32)) if everybody else asked
     return answers(spec, partial(spec.user_vectors, parameters), asked), spec.item_vectors(parameters)
 
