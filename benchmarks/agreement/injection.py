@@ -11,7 +11,7 @@ import importlib.util
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,14 @@ from benchmarks.agreement import SHARED, climbs, ladder
 from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.tolerances import LADDER
 
+<<<<<<< HEAD
+=======
+WHOLE = "whole"
+"""The climb of bugs that name none."""
+SHARED = ("optimizers", "layers", "contract")
+"""The modules that all adapters of a backend share, each importing only those before it."""
+
+>>>>>>> tests15
 
 @dataclass(frozen=True)
 class Edit:
@@ -41,8 +49,9 @@ class Bug:
         name: what is wrong, in words.
         rung: the highest rung that may catch it; a lower one may be quicker.
         model: the family that shows it.
-        variant: which of the family's climbs to the end shows it; "" for the first.
+        variant: of which variant the climb is that shows it; "" for that of the family's first to the end.
         edits: backend -> edit.
+        climb: the name of the climb that shows it.
         seen: where it has been seen in public, as owner/project#number of an issue or a pull request, or as a short
             citation of documentation or a paper; () where no place is known.
     """
@@ -53,10 +62,16 @@ class Bug:
     variant: str
     edits: Mapping[str, Edit]
     seen: tuple[str, ...] = ()
+    climb: str = WHOLE
 
-    def at(self, climbing: Sequence[Climb]) -> Climb:
-        """The climb that shows it, of a family's climbs to the end."""
-        return next(climb for climb in climbing if self.variant in {"", climb.spec.variant})
+    def at(self) -> Climb:
+        """The climb that shows it, of its family's.
+
+        Raises:
+            LookupError: there is none of these names.
+        """
+        variant = self.variant or climbs.of(self.model, quick=True)[0].spec.variant
+        return climbs.named(self.model, variant, self.climb)
 
 
 def bugs() -> tuple[Bug, ...]:
@@ -69,6 +84,7 @@ def bugs() -> tuple[Bug, ...]:
             row.get("variant", ""),
             {name: Edit(**row[name]) for name in FRAMEWORKS if name in row},
             tuple(row.get("seen", ())),
+            row.get("climb", WHOLE),
         )
         for path in sorted(Path(__file__).with_name("bugs").glob("*.toml"))
         for row in tomllib.loads(path.read_text(encoding="utf-8"))["bug"]
@@ -148,7 +164,7 @@ def _imported(name: str, source: str, folder: Path) -> ModuleType:
 
 
 def inject_all(backend: str, adapter: str, model: str, device: str) -> list[dict[str, Any]]:
-    """Injects every bug of this backend and family in turn and lets the ladder look, by the climbs to the end.
+    """Injects every bug of this backend and family in turn and lets the ladder look, climb by climb.
 
     Args:
         backend: name of the backend.
@@ -163,15 +179,15 @@ def inject_all(backend: str, adapter: str, model: str, device: str) -> list[dict
     Raises:
         ValueError: if the adapter breaks as it is, so that whatever its bugs break would prove nothing.
     """
-    climbing = climbs.of(model, quick=True)
-    chosen = [
-        (bug, bug.edits[backend], bug.at(climbing)) for bug in bugs() if bug.model == model and backend in bug.edits
-    ]
+    order = climbs.of(model).index
+    chosen = [(bug, bug.edits[backend], bug.at()) for bug in bugs() if bug.model == model and backend in bug.edits]
+    chosen.sort(key=lambda one: order(one[2]))
     for climb, mode in dict.fromkeys((climb, edit.mode) for _, edit, climb in chosen):
         sound = ladder.climb(importlib.import_module(adapter), climb, device, mode).rungs[-1]
         if not sound.holds:
             raise ValueError(
-                f"{adapter}, {climb.spec.variant}, {mode}, breaks at {sound.rung} without any bug; mend it first."
+                f"{adapter}, {climb.spec.variant}, {climb.name}, {mode}, breaks at {sound.rung} without any bug; "
+                "mend it first."
             )
     return [_fate(bug, edit, adapter, climb, device) for bug, edit, climb in chosen]
 

@@ -274,7 +274,7 @@ def known_mistakes(spec: DifferentiableSpec, rung: str) -> list[str]:
     """Up to five injected bugs that are due at a rung: what this spec shows, then its family, then its optimizer."""
     due = [bug for bug in injection.bugs() if bug.rung == rung]
     of_family = [bug for bug in due if bug.model == spec.model]
-    of_spec = [bug for bug in of_family if bug.at(climbs.of(spec.model, quick=True)).spec == spec]
+    of_spec = [bug for bug in of_family if bug.at().spec == spec]
     of_optimizer = [bug for bug in due if _is_of(spec.optimizer.name, bug)]
     return list(dict.fromkeys(bug.name for bug in (*of_spec, *of_family, *of_optimizer)))[:N_MISTAKES]
 

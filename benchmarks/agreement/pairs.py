@@ -14,7 +14,8 @@ def covering(choices: Mapping[str, Sequence[Any]], is_possible: Callable[[Row], 
     """Rows of values, in which every possible pair of values of two fields stands in one at least.
 
     Each row begins with the first pair that no row has yet, and goes on field by field with the value that brings most
-    new pairs; equal ones in the order given, so that the same choices always make the same rows.
+    new pairs; equal ones in the order given, so that the same choices always make the same rows. A field none of whose
+    values fits with those of the others is left out of the row.
 
     Args:
         choices: field -> its values, two at least. Where there is one field, each value has a row.
@@ -22,7 +23,7 @@ def covering(choices: Mapping[str, Sequence[Any]], is_possible: Callable[[Row], 
     """
     names = list(choices)
     if len(names) == 1:
-        return tuple({names[0]: value} for value in choices[names[0]])
+        return tuple({names[0]: value} for value in choices[names[0]] if is_possible({names[0]: value}))
     missing = {pair: None for pair in _pairs(choices) if is_possible(_of_pair(choices, pair))}
     rows = []
     while missing:
@@ -32,7 +33,7 @@ def covering(choices: Mapping[str, Sequence[Any]], is_possible: Callable[[Row], 
         for pair in met:
             del missing[pair]
         rows.append({name: choices[name][at] for name, at in row.items()})
-    return tuple({name: row[name] for name in names} for row in rows)
+    return tuple({name: row[name] for name in names if name in row} for row in rows)
 
 
 def _pairs(choices: Mapping[str, Sequence[Any]]) -> Iterator[Pair]:
@@ -49,7 +50,7 @@ def _of_pair(choices: Mapping[str, Sequence[Any]], pair: Pair) -> dict[str, Any]
 def _row(
     choices: Mapping[str, Sequence[Any]], begin: Pair, missing: Mapping[Pair, None], is_possible: Callable[[Row], bool]
 ) -> dict[str, int]:
-    """Field -> place of its value; a field that fits with no value of the others' is left as it was by the spec."""
+    """Field -> place of its value; without a field none of whose values fits with those of the others."""
     row = {begin[0]: begin[1], begin[2]: begin[3]}
     for name in choices:
         if name in row:
@@ -59,7 +60,8 @@ def _row(
             for at in range(len(choices[name]))
             if is_possible({**{other: choices[other][there] for other, there in row.items()}, name: choices[name][at]})
         ]
-        row[name] = max(fitting, key=lambda at: _gain(row, name, at, missing))
+        if fitting:
+            row[name] = max(fitting, key=lambda at: _gain(row, name, at, missing))
     return row
 
 
@@ -73,4 +75,4 @@ def _both(other: str, there: int, name: str, at: int) -> tuple[Pair, Pair]:
 
 def _is_met(pair: Pair, row: Mapping[str, int]) -> bool:
     one, at, other, beside = pair
-    return row[one] == at and row[other] == beside
+    return (row.get(one), row.get(other)) == (at, beside)

@@ -36,7 +36,13 @@ class DSSM(two_tower.TwoTower):
                 {"user_tower": (6,), "item_tower": (6,)},
                 {"user_tower": (10, 8, 6), "item_tower": (12, 8, 6)},
                 {"user_tower": (17,), "item_tower": ()},
-                {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()},
+                {
+                    "user_features": ("user",),
+                    "item_features": ("item",),
+                    "user_tower": (),
+                    "item_tower": (),
+                    "embedding_bound": 0.2,  # of rows so short that a few steps are seen, whatever divides them
+                },
             ),
             "scaling": ("none", "length", "squared-length"),
             "activation": ("none", "leaky-relu", "prelu"),

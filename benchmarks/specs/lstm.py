@@ -37,12 +37,9 @@ class LSTM:
             "n_layers": (1, 2),
             "clip_norm": (0.12, 5.0),
         },
-        wide={
-            "batch_size": 38,
-            "window": 40,
-            "embedding_dim": 34,
-            "hidden_dim": 34,
-        },  # as many targets as the other families have
+        plain={"learning_rate": 1.0},
+        # As many targets as the other families have.
+        wide={"batch_size": 38, "window": 40, "embedding_dim": 34, "hidden_dim": 34},
     )
     serves: ClassVar[str] = "vectors"
     variant: Name = "as_published"

@@ -60,7 +60,7 @@ class SASRec(sequences.SequenceSpec):
             batch_size=16,
             cuts_per_sequence=2,
             epochs=6,
-            learning_rate=0.01,
+            learning_rate=0.0105,
             epsilon=1e-4,
         )
         return (small,)

@@ -18,7 +18,7 @@ import numpy as np
 from backends.contract import UnavailableError
 from backends.registry import BACKENDS, FAMILIES
 from benchmarks import specs
-from benchmarks.agreement import reference
+from benchmarks.agreement import climbs, ladder_data, reference
 from benchmarks.harness.evaluation import answers
 
 N_STEPS = 3  # a call of `train`; there are two calls, so that what has to outlive a call shows
@@ -69,7 +69,7 @@ class Subject:
         self.adapter = importlib.import_module(FAMILIES[family].adapters[backend])
         self.mode = mode
         self.spec = ladder_spec(family)
-        self.data = reference.problem()
+        self.data = ladder_data.problem()
         chunk = reaching_the_last_row(next(self.spec.batches(self.data, ("adapter checks",), 1)), self.data.n_items)
         self.calls = [{name: values[i : i + N_STEPS] for name, values in chunk.items()} for i in (0, N_STEPS)]
         self.batches = [batch for call in self.calls for batch in reference.steps(call)]
@@ -77,7 +77,7 @@ class Subject:
     @functools.cached_property
     def start(self) -> Arrays:
         """The initial parameters; zeros are replaced, so that a parameter that is lost shows."""
-        drawn = reference.initial_parameters(self.spec)
+        drawn = reference.start(climbs.to_the_end(self.spec))
         return {name: value if value.any() else np.full_like(value, 0.25) for name, value in drawn.items()}
 
     @functools.cached_property
@@ -110,7 +110,7 @@ class Subject:
 
     def users(self, state: Any, users: np.ndarray) -> np.ndarray:
         """Vectors of these users, asked for as the harness asks."""
-        return answers(self.spec, partial(self.adapter.embed_users, state), reference.asked(self.data, users))
+        return answers(self.spec, partial(self.adapter.embed_users, state), ladder_data.asked(self.data, users))
 
     @property
     def everybody(self) -> np.ndarray:
@@ -267,7 +267,7 @@ def items_come_as_the_whole_catalogue(subject: Subject) -> None:
 
 def scores_are_the_specs(subject: Subject) -> None:
     """Inner products of users and items rank as the reference's do, folded biases included."""
-    state, asked = subject.fresh(), reference.asked(subject.data, subject.everybody)
+    state, asked = subject.fresh(), ladder_data.asked(subject.data, subject.everybody)
     found = subject.users(state, asked.user) @ subject.adapter.embed_items(state).T
     users = answers(subject.spec, partial(subject.spec.user_vectors, subject.start), asked)
     expected = users @ subject.spec.item_vectors(subject.start).T

@@ -18,15 +18,15 @@ import numpy as np
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import checkpoints
-from benchmarks.agreement import reference
+from benchmarks.agreement import climbs, ladder_data, reference
 from benchmarks.harness.evaluation import answers
 from benchmarks.specs.base import Sizes
-from benchmarks.specs.gru4rec import GRU4Rec
 
 FAMILY = "gru4rec"
 N_MORE = 4
-SPEC = GRU4Rec.for_ladder()[0]
-DATA = reference.problem()
+CLIMB = climbs.of(FAMILY, quick=True)[0]
+SPEC = CLIMB.spec
+DATA = ladder_data.problem()
 TABLE = SPEC.parameters(Sizes.of(DATA))
 
 
@@ -39,7 +39,7 @@ def chunk(epoch: int) -> dict[str, np.ndarray]:
 
 
 def vectors(adapter: Any, state: Any) -> dict[str, np.ndarray]:
-    everybody = reference.asked(DATA, np.arange(DATA.n_users, dtype=np.int32))
+    everybody = ladder_data.asked(DATA, np.arange(DATA.n_users, dtype=np.int32))
     users = answers(SPEC, partial(adapter.embed_users, state), everybody)
     return {"users": users, "items": adapter.embed_items(state)}
 
@@ -55,7 +55,7 @@ def resumed(adapter: Any, path: Path) -> Any:
 
 def write(backend: str, folder: Path) -> dict[str, float]:
     """One epoch, the checkpoint, and beside it what the writer itself makes of it."""
-    adapter, start = adapter_of(backend), reference.initial_parameters(SPEC)
+    adapter, start = adapter_of(backend), reference.start(CLIMB)
     state = adapter.init(SPEC, start, "cpu", "eager")
     state, _ = adapter.train(state, chunk(1))
     checkpoints.save(folder / f"{backend}.npz", adapter.export(state))

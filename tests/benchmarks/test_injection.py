@@ -1,5 +1,6 @@
 """The table of injected bugs, and the injection itself, on a backend without a framework."""
 
+import dataclasses
 import importlib
 import re
 import sys
@@ -11,10 +12,8 @@ from families import WHOLE
 
 import backends
 from backends.registry import FAMILIES, TRAINABLE
-from benchmarks import specs
-from benchmarks.agreement import injection, ladder
+from benchmarks.agreement import climbs, injection, ladder
 from benchmarks.agreement.tolerances import LADDER
-from benchmarks.specs.mf_bpr import MFBPR
 
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = injection.bugs()
@@ -26,7 +25,9 @@ def test_bug_finds_its_text_exactly_once(bug, backend):
     edit = bug.edits[backend]
     module = FAMILIES[bug.model].adapters[backend].removeprefix(f"backends.{backend}.")
     assert edit.module in {*injection.SHARED, module}
-    assert bug.at(type(specs.make(bug.model, {})).for_ladder()).model == bug.model
+    climb = bug.at()
+    assert climb.spec.model == bug.model
+    assert bug.rung in climb.rungs
     source = (ROOT / "backends" / backend / f"{edit.module}.py").read_text(encoding="utf-8")
     assert source.count(edit.old) == 1
     mutant = source.replace(edit.old, edit.new)
@@ -38,6 +39,27 @@ def test_bugs_are_due_at_rungs_of_the_ladder_and_in_known_modes():
     assert {bug.rung for bug in BUGS} <= set(LADDER)
     assert {edit.mode for bug in BUGS for edit in bug.edits.values()} <= {"eager", "compiled"}
     assert len({(bug.model, bug.name) for bug in BUGS}) == len(BUGS)
+
+
+def test_bugs_are_shown_by_the_climb_of_their_variant_and_name():
+    edits = {"torch": injection.Edit("mf_bpr", "old", "new")}
+    plain = injection.Bug("a bug", "loss", "dssm", "", edits)
+    assert plain.at() == climbs.of("dssm", quick=True)[0]
+    triplet = dataclasses.replace(plain, variant="triplet", climb="extreme rows")
+    assert (triplet.at().spec.variant, triplet.at().start) == ("triplet", "extreme")
+    with pytest.raises(LookupError, match="dssm has no climb 'long' of 'in-batch'"):
+        dataclasses.replace(plain, climb="long").at()
+
+
+def test_bugs_are_injected_climb_by_climb(monkeypatch):
+    """So that a reference that takes long is worked out once, and then let go of."""
+    table = [injection.Bug(name, "loss", "mf-bpr", "", {"torch": injection.Edit("decoder", "old", "new")}, (), name)
+             for name in ("whole", "wide", "extreme rows", "wide")]  # fmt: skip
+    monkeypatch.setattr(injection, "bugs", lambda: table)
+    sound = ladder.Outcome((ladder.Rung("loss", True, 0.0, 0.0, ""),), np.empty(0), "")
+    monkeypatch.setattr(ladder, "climb", lambda *_: sound)
+    monkeypatch.setattr(injection, "_fate", lambda bug, *_: bug.name)
+    assert injection.inject_all("torch", "json.decoder", "mf-bpr", "cpu") == ["extreme rows", "wide", "wide", "whole"]
 
 
 def test_every_framework_and_family_has_its_bugs():
@@ -125,7 +147,9 @@ def test_the_original_is_not_imported_for_a_copy():
 def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
     bug = injection.Bug("a bug", "loss", "mf-bpr", "", {"torch": injection.Edit("decoder", "old", "new")})
     monkeypatch.setattr(injection, "bugs", lambda: (bug,))
-    broken = ladder.Climb((ladder.Rung("gradients", False, 1.0, 0.0, "everywhere"),), np.empty(0), "")
-    monkeypatch.setattr(injection, "climb", lambda *_: broken)
-    with pytest.raises(ValueError, match=r"json\.decoder, small, eager, breaks at gradients without any bug"):
-        injection.inject_all("torch", "json.decoder", "mf-bpr", [MFBPR(variant="small")], "cpu")
+    broken = ladder.Outcome((ladder.Rung("gradients", False, 1.0, 0.0, "everywhere"),), np.empty(0), "")
+    monkeypatch.setattr(ladder, "climb", lambda *_: broken)
+    with pytest.raises(
+        ValueError, match=r"json\.decoder, as_published, whole, eager, breaks at gradients without any bug"
+    ):
+        injection.inject_all("torch", "json.decoder", "mf-bpr", "cpu")

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import negatives, sampling
-from benchmarks.agreement import reference
+from benchmarks.agreement import ladder_data
 from benchmarks.negatives import DISTRIBUTIONS, AliasTable, Sampler
 from datasets.errors import InputError
 
@@ -354,7 +354,7 @@ class TestExclusion:
         assert sampler.draw(sampling.generator("not asked"), users[:1], 5).shape == (1, 2, 5)
 
     def test_on_the_ladder_no_negative_is_a_training_row(self):
-        data = reference.problem()
+        data = ladder_data.problem()
         drawn = Sampler.of("popularity", data, True).draw(sampling.generator("ladder"), data.user, 20)
         rows = set(zip(data.user.tolist(), data.item.tolist(), strict=True))
         assert rows.isdisjoint(zip(np.repeat(data.user, 20).tolist(), drawn.ravel().tolist(), strict=True))

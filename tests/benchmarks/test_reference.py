@@ -1,5 +1,6 @@
 """The float64 reference that adapters are held to, itself held to loops over plain numbers."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.agreement import reference
+from benchmarks.agreement import climbs, ladder_data, reference
 from benchmarks.agreement.reference import Trajectory, directional_slope, gradients
 from benchmarks.specs.base import SGD, Adam
-from benchmarks.specs.gru4rec import GRU4Rec
 
 checked = settings(derandomize=True, deadline=None, max_examples=40)
 seeds = st.integers(0, 2**32)
@@ -211,38 +211,110 @@ class TestDirectionalSlope:
         assert p == {"x": np.array(3.0), "y": np.array(1.0)}
 
 
-class TestProblem:
-    data = reference.problem()
+class TestChunks:
+    """What a climb trains on; of GRU4Rec, whose cuts are drawn anew every epoch."""
 
-    def test_it_asks_about_every_user_what_is_known_of_them(self):
-        assert self.data.user.max() < self.data.n_users
-        lengths = self.data.stop - self.data.start
-        assert (lengths.min(), lengths.max()) == (0, 10)
-        group = np.repeat(np.arange(self.data.n_users) % reference.N_GROUPS, lengths)
-        assert np.array_equal(self.data.history % reference.N_GROUPS, group)
-        assert np.array_equal(self.data.held_out % reference.N_GROUPS, np.arange(self.data.n_users) % 4)
+    whole = climbs.of("gru4rec", quick=True)[0]
 
-    def test_sequences_are_of_their_users_group_and_long_enough_to_be_cut(self):
-        lengths = np.diff(self.data.sequence_indptr)
-        assert (lengths.min(), lengths.max()) == (5, 14)
-        group = np.repeat(self.data.sequence_user % reference.N_GROUPS, lengths)
-        assert np.array_equal(self.data.sequence_items % reference.N_GROUPS, group)
-
-    def test_some_users_are_asked_about_in_any_order_and_with_repeats(self):
-        users = np.array([7, 299, 0, 7], np.int32)
-        asked = reference.asked(self.data, users)
-        assert asked.user.tolist() == users.tolist()
-        for place, user in enumerate(users):
-            own = self.data.history[self.data.start[user] : self.data.stop[user]]
-            assert asked.history[asked.start[place] : asked.stop[place]].tolist() == own.tolist()
+    def drawn(self, climb):
+        """The batches as the spec draws them, one after the other."""
+        data = ladder_data.problem(0, climb.size)
+        for epoch in range(1, climb.spec.epochs + 1):
+            for chunk in climb.spec.batches(data, (*ladder_data.key(0, climb.size), climb.spec.model), epoch):
+                yield from reference.steps(chunk)
 
     def test_the_first_step_is_a_chunk_of_its_own_and_no_step_is_lost(self):
-        spec = GRU4Rec.for_ladder()[0]
-        chunks = list(reference.chunks(spec))
-        assert len(chunks[0]["target"]) == 1
-        whole = [
-            chunk["history"]
-            for epoch in range(1, spec.epochs + 1)
-            for chunk in spec.batches(self.data, ("ladder", spec.model), epoch)
-        ]
-        assert np.array_equal(np.concatenate([chunk["history"] for chunk in chunks]), np.concatenate(whole))
+        first, *others = reference.chunks(self.whole)
+        assert len(first["target"]) == 1
+        _, *expected = self.drawn(self.whole)
+        found = [batch for chunk in others for batch in reference.steps(chunk)]
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert one.keys() == other.keys()
+            assert all(np.array_equal(one[name], other[name]) for name in one)
+
+    def test_a_climb_of_some_steps_takes_them_in_a_first_one_and_two_calls_of_as_many(self):
+        climb = dataclasses.replace(self.whole, n_steps=13)
+        first, *halves = reference.chunks(climb)
+        assert [len(chunk["target"]) for chunk in (first, *halves)] == [1, 6, 6]
+        found = [batch["target"] for chunk in halves for batch in reference.steps(chunk)]
+        expected = [batch["target"] for batch, _ in zip(self.drawn(climb), range(13), strict=False)][1:]
+        assert np.array_equal(found, expected)
+
+    def test_a_climb_of_one_step_has_the_first_alone(self):
+        (first,) = reference.chunks(dataclasses.replace(self.whole, n_steps=1))
+        assert len(first["target"]) == 1
+
+
+class TestStart:
+    whole = climbs.of("lstm", quick=True)[0]
+
+    def started(self, start):
+        climb = dataclasses.replace(self.whole, start=start)
+        return reference.start(self.whole), reference.start(climb)
+
+    def test_extreme_rows_are_as_drawn_near_zero_far_from_it_and_nearer_to_zero_still_in_turn(self):
+        drawn, found = self.started("extreme")
+        scales = [1.0, 1e-6, 100.0, self.whole.spec.on_ladder.tiniest]
+        for name in ("item_embedding", "user_embedding", "output_weight"):
+            assert found[name].dtype == np.float32
+            for at, scale in enumerate(scales):
+                np.testing.assert_allclose(found[name][at::4], scale * drawn[name][at::4], rtol=1e-6)
+
+    def test_shifted_rows_are_moved_as_far_as_each_other(self):
+        drawn, found = self.started("shifted")
+        for name in ("item_embedding", "user_embedding"):
+            assert found[name].dtype == np.float32
+            np.testing.assert_allclose(found[name] - drawn[name], 30, atol=1e-5)
+
+    @pytest.mark.parametrize(("start", "changed"), [("extreme", {"output_weight"}), ("shifted", set())])
+    def test_what_is_no_table_of_rows_starts_as_drawn(self, start, changed):
+        drawn, found = self.started(start)
+        others = drawn.keys() - {"item_embedding", "user_embedding"} - changed
+        assert others
+        assert all(np.array_equal(found[name], drawn[name]) for name in others)
+
+    def test_a_draw_a_seed_and_a_family_each_have_a_start_of_their_own(self):
+        starts = [reference.start(self.whole), reference.start(self.whole, draw=1), reference.start(self.whole, seed=1)]
+        hashes = {start["item_embedding"].tobytes() for start in starts}
+        assert len(hashes) == 3
+        assert reference.start(self.whole)["item_embedding"].tobytes() in hashes
+
+
+def test_extreme_and_wide_climbs_have_no_slopes_by_differences():
+    for climb in climbs.of("mf-bpr"):
+        plain = climb.size == "small" and climb.start == "drawn"
+        assert bool(reference.truth(climb).slopes) == plain, climb.name
+
+
+WHOLE = climbs.of("mf-bpr", quick=True)[0]
+
+
+def test_direction_over_a_kink_is_passed_over(monkeypatch):
+    true_slope, seen = reference.directional_slope, []
+
+    def slope(spec, parameters, batch, direction):
+        (name,) = direction
+        seen.append(name)
+        return 1e6 if seen.count(name) == 1 else true_slope(spec, parameters, batch, direction)
+
+    monkeypatch.setattr(reference, "directional_slope", slope)
+    truth = reference.Truth(WHOLE, 0)
+    for name, (direction, found) in truth.slopes.items():
+        assert found == pytest.approx(np.sum(truth.gradients[name] * direction), rel=1e-6)
+        assert seen.count(name) == 2
+
+
+def test_start_on_a_kink_is_passed_over():
+    climb, seed = climbs.of("mind", quick=True)[0], 3  # whose first draw has two interests that tie
+    first = reference.Truth(climb, seed)
+    assert not first.is_smooth
+    found = reference.truth(climb, seed)
+    assert found.is_smooth
+    assert any(not np.array_equal(found.start[name], value) for name, value in first.start.items())
+
+
+def test_reference_that_differentiates_wrongly_is_smooth_nowhere(monkeypatch):
+    true_slope = reference.directional_slope
+    monkeypatch.setattr(reference, "directional_slope", lambda *given: 1.001 * true_slope(*given))
+    assert not reference.truth.__wrapped__(WHOLE, 0).is_smooth

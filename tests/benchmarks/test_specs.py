@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backends.registry import FAMILIES, TRAINABLE
 from benchmarks import sampling, specs
-from benchmarks.agreement import reference
+from benchmarks.agreement import climbs, reference
 from benchmarks.agreement.reference import Trajectory
 from benchmarks.specs.als import ALS
 from benchmarks.specs.base import SGD, Adam, Sizes, digest
@@ -254,7 +254,7 @@ class TestMembers:
     @pytest.mark.parametrize("model", TRAINABLE)
     def test_what_is_not_learnt_is_among_the_parameters_and_has_a_say_in_what_a_step_leaves(self, model):
         for spec in type(specs.make(model, {})).for_ladder():
-            names = list(reference.initial_parameters(spec))
+            names = list(reference.start(climbs.to_the_end(spec)))
             assert len(set(names)) == len(names)
             assert set(spec.unlearnt) < set(names)
             assert not spec.unlearnt or callable(spec.carried)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import specs
-from benchmarks.agreement import reference
+from benchmarks.agreement import climbs, ladder_data, reference
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Sizes
 from benchmarks.specs.comirec_dr import ComiRecDR
@@ -192,8 +192,8 @@ class TestReference:
 
     def test_a_step_of_the_reference_lowers_the_loss(self, spec):
         small = type(spec).for_ladder()[0]
-        one = next(reference.steps(next(small.batches(reference.problem(), ("test",), 1))))
-        trajectory = reference.Trajectory(small, reference.initial_parameters(small))
+        one = next(reference.steps(next(small.batches(ladder_data.problem(), ("test",), 1))))
+        trajectory = reference.Trajectory(small, reference.start(climbs.to_the_end(small)))
         losses = [trajectory.step(one) for _ in range(20)]
         assert losses[-1] < losses[0]
 
@@ -286,9 +286,9 @@ class TestRouting:
 
     def test_training_leaves_the_first_logits_of_mind_alone(self):
         spec = MIND.for_ladder()[0]
-        start = reference.initial_parameters(spec)
+        start = reference.start(climbs.to_the_end(spec))
         trajectory = reference.Trajectory(spec, start)
-        for one in reference.steps(next(spec.batches(reference.problem(), ("test",), 1))):
+        for one in reference.steps(next(spec.batches(ladder_data.problem(), ("test",), 1))):
             trajectory.step(one)
         for name, value in start.items():
             assert np.array_equal(trajectory.parameters[name], value) == (name == "routing_logits")

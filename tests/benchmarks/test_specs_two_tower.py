@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import specs
-from benchmarks.agreement import reference
+from benchmarks.agreement import ladder_data
 from benchmarks.specs.base import Sizes
 from benchmarks.specs.dssm import DSSM
 from benchmarks.specs.youtube_dnn import YouTubeDNN
@@ -224,7 +224,7 @@ class TestTowers:
 
 
 class TestBatches:
-    DATA = reference.problem()
+    DATA = ladder_data.problem()
 
     @pytest.mark.parametrize("spec", [*DSSM.for_ladder(), *YouTubeDNN.for_ladder()], ids=lambda spec: spec.variant)
     def test_shapes_and_types(self, spec):

@@ -10,8 +10,7 @@ import pytest
 from record_lines import record
 
 from backends.registry import TRAINABLE
-from benchmarks import specs
-from benchmarks.agreement import injection
+from benchmarks.agreement import climbs, injection
 from benchmarks.cli import agree as command
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,13 +23,22 @@ def agree(folder, *options, root=ROOT):
 
 def test_real_adapter_climbs_to_the_last_rung(tmp_path):
     """Of the framework whose bugs are injected below: an adapter that breaks by itself would catch them all."""
-    done = agree(tmp_path, "--mode", "eager", "--backends", "paddle")
+    done = agree(tmp_path, "--quick", "--mode", "eager", "--backends", "paddle")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("agrees")]
-    n = sum(len(type(specs.make(family, {})).for_ladder()) for family in TRAINABLE)
+    n, n_families = sum(len(climbs.of(family, quick=True)) for family in TRAINABLE), len(TRAINABLE)
     assert len(lines) == n
     assert all("holds to the last rung, metrics" in line for line in lines)
-    assert f"{n} of {n} adapters and modes agree with their reference" in done.stdout
+    assert f"{n} of {n} climbs hold; {n_families} of {n_families} adapters and modes agree" in done.stdout
+
+
+def test_all_climbs_of_a_real_adapter_hold_and_those_to_the_end_are_said(tmp_path):
+    done = agree(tmp_path, "--mode", "eager", "--backends", "paddle", "--models", "mf-bpr")
+    assert done.returncode == 0, done.stdout + done.stderr
+    n = len(climbs.of("mf-bpr"))
+    assert f"{n} of {n} climbs hold; 1 of 1 adapters and modes agree with their reference in all" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("agrees"))
+    assert re.match(r"agrees +mf-bpr +as_published +whole +paddle +eager +cpu +holds to the last rung, metrics", line)
 
 
 def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
@@ -53,7 +61,7 @@ def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
 def test_a_kill_rate_does_not_hide_adapters_that_failed(others, said, capsys):
     caught = record(kind="agreement", metrics={"n_injected": 3, "n_caught": 3})
     lost = [record(kind="agreement", status=status, reason="it broke", metrics={}) for status in others]
-    command._conclude([caught, *lost], mutants=True)
+    command._conclude([caught, *lost], injected=True)
     assert capsys.readouterr().out == f"kill rate: 3 of 3 injected bugs caught (100%){said}\n"
 
 
@@ -77,8 +85,23 @@ def test_adapter_that_differs_is_named_with_its_rung_and_fails_the_command(tmp_p
     done = agree(tmp_path, *options, root=repository)
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(
-        r"DIFFERS +mf-bpr +as_published +paddle +eager .* holds to forward; breaks at gradients", done.stdout
+        r"DIFFERS +mf-bpr +as_published +whole +paddle +eager .* holds to forward; breaks at gradients", done.stdout
     )
+    n = len(climbs.of("mf-bpr"))
+    assert done.stdout.count("breaks at gradients") == n  # what is wrong everywhere is said of every climb
+    assert f"0 of {n} climbs hold; 0 of 1 adapters and modes agree" in done.stdout
+
+
+def test_adapter_that_differs_in_a_climb_of_its_own_only_is_named_with_that(tmp_path, repository):
+    _replace(repository / "backends" / "paddle" / "mf_bpr.py", 'self.user_factors[inputs["user"]]',
+             'self.user_factors[inputs["user"].astype("int16").astype("int32")]')  # fmt: skip
+    options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
+    done = agree(tmp_path, *options, root=repository)
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("agrees", "DIFFERS"))]
+    assert [line.split()[0:4:3] for line in lines] == [["DIFFERS", "wide"], ["agrees", "whole"]]
+    n = len(climbs.of("mf-bpr"))
+    assert f"{n - 1} of {n} climbs hold; 0 of 1 adapters and modes agree" in done.stdout
 
 
 def test_adapter_that_dies_in_one_mode_leaves_the_other_its_climb(tmp_path, repository):
@@ -86,11 +109,11 @@ def test_adapter_that_dies_in_one_mode_leaves_the_other_its_climb(tmp_path, repo
     dying = "def initialise(*given):\n    return os._exit(3) if given[-1] == 'compiled' else _initialise(*given)\n\n\n"
     contract = repository / "backends" / "paddle" / "contract.py"
     _replace(contract, "def initialise(", f"import os\n\n\n{dying}def _initialise(")
-    done = agree(tmp_path, "--backends", "paddle", "--models", "mf-bpr", root=repository)
+    done = agree(tmp_path, "--quick", "--backends", "paddle", "--models", "mf-bpr", root=repository)
     assert done.returncode == 1, done.stdout + done.stderr
-    last = {words[4]: words[0] for words in map(str.split, done.stdout.splitlines()) if "mf-bpr" in words}
+    last = {words[5]: words[0] for words in map(str.split, done.stdout.splitlines()) if "mf-bpr" in words}
     assert last == {"eager": "agrees", "compiled": "failed"}
-    assert "1 of 2 adapters and modes agree with their reference" in done.stdout
+    assert "1 of 2 climbs hold; 1 of 2 adapters and modes agree with their reference" in done.stdout
 
 
 def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path, repository):
@@ -108,10 +131,11 @@ def test_bug_that_is_caught_too_late_has_survived_and_fails_the_command(tmp_path
 
 
 def test_climbs_over_seeds_and_once_more_are_told_apart_and_shown_as_one_adapter(tmp_path):
-    options = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager", "--seeds", "0", "3", "--repeats", "2")
+    who = ("--backends", "paddle", "--models", "mf-bpr", "--mode", "eager")
+    options = (*who, "--quick", "--seeds", "0", "3", "--repeats", "2")
     done = agree(tmp_path, *options)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 of 4 adapters and modes agree with their reference" in done.stdout
+    assert "4 of 4 climbs hold; 1 of 1 adapters and modes agree with their reference" in done.stdout
     assert sum("cpu seed 3" in line for line in done.stdout.splitlines()) == 2
     page = (tmp_path / "results" / "leaderboard.md").read_text(encoding="utf-8")
     assert "| mf-bpr | as_published | paddle | eager | 4 | 8 | metrics | none |" in page
@@ -123,4 +147,4 @@ def test_nothing_measured_has_an_exit_code_of_its_own(tmp_path):
     if "agrees" in done.stdout:
         pytest.skip("PaddlePaddle has a GPU here")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert re.search(r"skipped +mf-bpr +as_published +paddle +eager +gpu +PaddlePaddle", done.stdout)
+    assert re.search(r"skipped +mf-bpr +as_published +whole +paddle +eager +gpu +PaddlePaddle", done.stdout)

@@ -29,7 +29,7 @@ def agree(tmp_path, capsys):
             assert source.count(old) == 1, old
             source = source.replace(old, new)
         (tmp_path / "port.py").write_text(source, encoding="utf-8")
-        code = cli.main(["agree", "--models", "mf-bpr", "--adapter", str(tmp_path / "port.py")])
+        code = cli.main(["agree", "--quick", "--models", "mf-bpr", "--adapter", str(tmp_path / "port.py")])
         return code, "".join(capsys.readouterr())
 
     return agree
