@@ -54,7 +54,7 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     looking = coverage.Coverage(data_file=None, include=list(sources.values()))
     watch = _Watch(coverage=looking)
     with looking.collect():
-        _run(setting, files, watch, ("--timeout=10",))
+        _run(setting, files, watch, ("--timeout=5",))
     data = looking.get_data()
     reached = {
         path: {line: watch.tests_of(contexts) for line, contexts in data.contexts_by_lineno(source).items()}
