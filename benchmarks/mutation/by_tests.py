@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import itertools
 import multiprocessing
 import os
 import signal
@@ -37,8 +38,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "benchmarks/negatives.py": _tests("benchmarks", "negatives"),
     "benchmarks/sampling.py": _tests("benchmarks", "sampling"),
     "benchmarks/protocols/": _tests(
-        "benchmarks", "features", "large_tables", "leakage", "leave_k_out", "next_item", "odd_data", "row_order",
-        "sequence_split", "time_split", "training", "user_split",
+        "benchmarks", "features", "large_tables", "leakage", "leave_k_out", "next_item", "odd_data", "protocols",
+        "row_order", "sequence_split", "settings", "time_split", "told_apart", "training", "user_split",
     ),
     "benchmarks/audit/": _tests("benchmarks", "audit", "audit_files", "large_tables", "leakage"),
     "backends/ann/": (
@@ -52,8 +53,9 @@ JOBS = 2
 STARTING_S, SLOWER = 30.0, 5.0
 """A trial may take so long, and so many times as long as its tests take as the sources stand."""
 
-QUICK_S = 1.0
-"""Longer tests are left to the compiled run."""
+QUICK_S = 10.0
+"""Those tests are tried with Numba's functions left to Python that together take no longer, the cheapest of them."""
+
 SURVEY_S = 1800.0
 PRELOADED = (
     "numba", "numpy", "pandas", "scipy.stats", "hypothesis", "pytest", "coverage", "benchmarks.mutation.trials",
@@ -109,6 +111,12 @@ class _Room:
             found = {test for tests in self.reached[path].values() for test in tests}
         return [test for test in sorted(found) if test in self.compiled]
 
+    def quick(self, tests: Sequence[str]) -> list[str]:
+        """The cheapest of some tests as Python, which together take no longer than QUICK_S."""
+        known = sorted((test for test in tests if test in self.as_python), key=self.as_python.__getitem__)
+        spent = itertools.accumulate(self.as_python[test] for test in known)
+        return [test for test, until in zip(known, spent, strict=True) if until < QUICK_S]
+
 
 def judged(path: str, mutants: Sequence[Mutant], *, timeout_s: float) -> Iterator[Verdict]:
     """Tries the mutants of a file, two at a time, and yields what became of each, in their order.
@@ -142,23 +150,25 @@ def _setting(compiled: bool) -> Setting:
 @functools.cache
 def _surveyed(name: str) -> _Room:
     paths = [name] if not name.endswith("/") else [f"{name}{file.name}" for file in sorted((ROOT / name).glob("*.py"))]
+    with ThreadPoolExecutor(JOBS) as pool:
+        compiled_run, python_run = (
+            pool.submit(_sent, "survey", SURVEY_S, _setting(compiled), TESTS[name], paths) for compiled in (True, False)
+        )
     try:
-        compiled, failed, _ = _sent("survey", SURVEY_S, _setting(True), TESTS[name], paths)
+        (compiled, failed, _), (as_python, _, reached) = compiled_run.result(), python_run.result()
     except _EndedError as error:
         raise RuntimeError(
             f"the tests that judge {name} ended early without any mutant: {error}; mend them."
         ) from error
     if failed:
         raise RuntimeError(f"tests that judge {name} fail without any mutant: {', '.join(failed)}; mend them first.")
-    as_python, _, reached = _sent("survey", SURVEY_S, _setting(False), TESTS[name], paths)
     return _Room(as_python, compiled, reached)
 
 
 def _judge(mutant: Mutant, source: str, room: _Room, timeout_s: float) -> Verdict:
     text = mutant.applied(source)
     tests = room.reaching(mutant.path, _lines(source, mutant))
-    quick = [test for test in tests if room.as_python.get(test, QUICK_S) < QUICK_S]
-    for chosen, seconds, compiled in ((quick, room.as_python, False), (tests, room.compiled, True)):
+    for chosen, seconds, compiled in ((room.quick(tests), room.as_python, False), (tests, room.compiled, True)):
         if chosen:
             limit_s = min(timeout_s, STARTING_S + SLOWER * sum(seconds[test] for test in chosen))
             cheap_first = sorted(chosen, key=seconds.__getitem__)

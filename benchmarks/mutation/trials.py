@@ -54,7 +54,7 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     looking = coverage.Coverage(data_file=None, include=list(sources.values()))
     watch = _Watch(coverage=looking)
     with looking.collect():
-        _run(setting, files, watch, ("--timeout=10",))
+        _run(setting, files, watch, ("--timeout=5",))
     data = looking.get_data()
     reached = {
         path: {line: watch.tests_of(contexts) for line, contexts in data.contexts_by_lineno(source).items()}
@@ -81,7 +81,7 @@ def trial(connection: Connection, setting: Setting, path: str, text: str, tests:
     watch = _Watch(chosen=tests)
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
     status = _run(setting, files, watch, ("--exitfirst",))
-    if status != 0 and not watch.failures:
+    if status not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} and not watch.failures:
         watch.failures.append(("error", ""))
     connection.send(watch.failures[0] if watch.failures else None)
 
@@ -149,6 +149,8 @@ class _Watch:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.running, self.started = nodeid, time.perf_counter()
         if self.coverage:
+            self.coverage.stop()  # begun anew, since a test that is ended by its time limit may end the tracing too
+            self.coverage.start()
             self.coverage.switch_context(nodeid)
 
     @pytest.hookimpl(wrapper=True)
