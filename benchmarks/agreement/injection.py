@@ -22,14 +22,9 @@ from benchmarks.agreement import SHARED, climbs, ladder
 from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.tolerances import LADDER
 
-<<<<<<< HEAD
-=======
 WHOLE = "whole"
 """The climb of bugs that name none."""
-SHARED = ("optimizers", "layers", "contract")
-"""The modules that all adapters of a backend share, each importing only those before it."""
 
->>>>>>> tests15
 
 @dataclass(frozen=True)
 class Edit:
