@@ -24,7 +24,8 @@ def said(folder: Path, asked: Mapping[str, Any], limit_s: float, environment: Ma
         folder: a folder for what is asked.
         asked: what the process is to do, see benchmarks/mutation/climber.py.
         limit_s: seconds within which each line has to come.
-        environment: variables that the process is given besides those of this one.
+        environment: variables that the process is given besides those of this one; with any, which are there to have
+            it write a log, nobody hears what it writes to stderr, where PyTorch writes all of that again.
 
     Raises:
         RuntimeError: it failed, and said why.
@@ -37,6 +38,7 @@ def said(folder: Path, asked: Mapping[str, Any], limit_s: float, environment: Ma
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if environment else None,
         bufsize=0,
         start_new_session=True,
     )

@@ -75,7 +75,7 @@ class Unchanged:
     def _climb(self, models: Sequence[str], mode: str) -> None:
         log = self._folder / "traced.log"  # PyTorch's compiler writes there which lines it goes through
         asked = {"task": "unchanged", "backend": self._backend, "device": "cpu", "mode": mode, "models": models}
-        environment = {"TORCH_LOGS": "trace_source", "TORCH_LOGS_OUT": str(log)}
+        environment = {"TORCH_LOGS": "trace_source", "TORCH_LOGS_OUT": str(log)} if mode == "compiled" else {}
         found: list[Any] = []
         left, trying = list(models), "the first"
         try:
