@@ -178,7 +178,7 @@ def retrieved_recall(
 def _scores(items: Items, queries: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32]) -> Floats:
     """Largest inner product of each query's interests with its items, float64[q, k]; NaN where the item is -1."""
     interests = queries[:, None] if queries.ndim == 2 else queries
-    products = np.einsum("qkd,qid->iqk", vectors[np.maximum(items, 0)], interests)
+    products = np.einsum("qkd,qid->iqk", vectors[items], interests)  # of the last vector where the item is -1
     scores = np.fmax.reduce(products).astype(np.float64)  # an interest whose product is NaN does not count
     scores[items < 0] = np.nan
     return scores

@@ -2,3 +2,6 @@
 
 INJECTED = "injected bugs"
 """The variant of a cell whose adapter has been given the known bugs."""
+
+SHARED = ("optimizers", "layers", "contract")
+"""The modules that all adapters of a backend share, each importing only those before it."""

@@ -18,14 +18,12 @@ from types import ModuleType
 from typing import Any
 
 from backends.registry import FRAMEWORKS
-from benchmarks.agreement import climbs, ladder
+from benchmarks.agreement import SHARED, climbs, ladder
 from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.tolerances import LADDER
 
 WHOLE = "whole"
 """The climb of bugs that name none."""
-SHARED = ("optimizers", "layers", "contract")
-"""The modules that all adapters of a backend share, each importing only those before it."""
 
 
 @dataclass(frozen=True)
@@ -95,38 +93,60 @@ def injected(adapter: str, edit: Edit) -> Iterator[ModuleType]:
     Raises:
         ValueError: if the text to be replaced is not in the module exactly once.
     """
+    name = f"{adapter.rpartition('.')[0]}.{edit.module}"
+    source = _file(name).read_text(encoding="utf-8")
+    if source.count(edit.old) != 1:
+        raise ValueError(f"{name} holds {edit.old!r} {source.count(edit.old)} times, expected once; mend the table.")
+    with replaced(adapter, {name: source.replace(edit.old, edit.new)}) as module:
+        yield module
+
+
+@contextlib.contextmanager
+def replaced(adapter: str, sources: Mapping[str, str]) -> Iterator[ModuleType]:
+    """The adapter module, imported afresh with what it shares with others; afterwards all modules are as they were.
+
+    Nothing of the original is imported for that, so that whatever a module does where it is imported is the copy's.
+
+    Args:
+        adapter: the adapter's module, e.g. "backends.torch.mf_bpr".
+        sources: name of the adapter or of a module that it shares -> the source to be taken in place of its own.
+    """
     package = importlib.import_module(adapter.rpartition(".")[0])
-    names = [*(f"{package.__name__}.{name}" for name in SHARED), adapter]
-    kept = {name: importlib.import_module(name) for name in names}
+    shared = (f"{package.__name__}.{name}" for name in SHARED)
+    names = [*(name for name in shared if importlib.util.find_spec(name) is not None), adapter]
+    kept = {name: sys.modules.get(name) for name in names}
     with tempfile.TemporaryDirectory() as folder:
         try:
             for name in names:
-                mine = edit if name == f"{package.__name__}.{edit.module}" else None
-                _put(package, name, _import_edited(name, mine, Path(folder)))
+                source = sources[name] if name in sources else _file(name).read_text(encoding="utf-8")
+                _put(package, name, _imported(name, source, Path(folder)))
             yield sys.modules[names[-1]]
         finally:
             for name, module in kept.items():
                 _put(package, name, module)
 
 
-def _put(package: ModuleType, name: str, module: ModuleType) -> None:
+def _put(package: ModuleType, name: str, module: ModuleType | None) -> None:
     """A module is found in the table of modules by one form of import, as its package's attribute by another."""
-    sys.modules[name] = module
-    setattr(package, name.rpartition(".")[2], module)
+    attribute = name.rpartition(".")[2]
+    if module is not None:
+        sys.modules[name] = module
+        setattr(package, attribute, module)
+        return
+    sys.modules.pop(name, None)
+    if hasattr(package, attribute):
+        delattr(package, attribute)
 
 
-def _import_edited(name: str, edit: Edit | None, folder: Path) -> ModuleType:
-    """A module under its own name from an edited copy: a file, since TensorFlow reads the source again."""
-    original = importlib.util.find_spec(name)
-    assert original is not None  # noqa: S101 - an adapter of the registry
-    assert original.origin is not None  # noqa: S101 - and a file
-    source = Path(original.origin).read_text(encoding="utf-8")
-    if edit is not None:
-        if source.count(edit.old) != 1:
-            raise ValueError(
-                f"{name} holds {edit.old!r} {source.count(edit.old)} times, expected once; mend the table."
-            )
-        source = source.replace(edit.old, edit.new)
+def _file(name: str) -> Path:
+    found = importlib.util.find_spec(name)
+    assert found is not None  # noqa: S101 - an adapter of the registry, or what it imports
+    assert found.origin is not None  # noqa: S101 - and a file
+    return Path(found.origin)
+
+
+def _imported(name: str, source: str, folder: Path) -> ModuleType:
+    """A module under its own name from a copy with that source: a file, since TensorFlow reads the source again."""
     copy = folder / f"{name}.py"
     copy.write_text(source, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, copy)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rich.console import Console as _RichConsole
 
 from benchmarks.harness import store
-from benchmarks.records import AnyRecord, Index, Record
+from benchmarks.records import Agreement, AnyRecord, Index, Record
 from datasets.errors import InputError
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
@@ -70,4 +70,6 @@ def title(record: Record) -> str:
     if isinstance(record, Index):
         options = {**record.index.build, **record.index.query}
         words.append(" ".join([record.index.name, *(f"{name}={value}" for name, value in options.items())]))
+    if isinstance(record, Agreement) and record.climb != "whole":
+        words.append(f"climb {record.climb}")
     return " · ".join([*words, record.dataset, record.protocol, f"seed {record.seed}"])

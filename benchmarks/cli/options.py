@@ -193,6 +193,17 @@ def _whole(text: str, least: int, most: int) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """From 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from 0 to 1")
+    return value
+
+
 def time_limit(text: str) -> float:
     """Seconds."""
     try:

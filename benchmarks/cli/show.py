@@ -133,6 +133,7 @@ def _parts(found: AnyRecord, command: str, files: Mapping[str, str]) -> Iterator
         "metrics": _metrics(record),
         "rungs": [_rung(rung) for rung in record["rungs"]],
         "bugs": [_bug(bug) for bug in record["bugs"]],
+        "not caught": [_mutant(mutant) for mutant in record["mutants"] if mutant["fate"] != "caught"],
         "timings": [_timing(name, value) for name, value in sorted(record["timings"].items())],
         "memory": [
             f"{_spaced(name.removesuffix('_bytes')):17}  {value / 2**20:,.1f} MiB"
@@ -184,6 +185,12 @@ def _rung(rung: Mapping[str, Any]) -> str:
 
 def _bug(bug: Mapping[str, Any]) -> str:
     return f"{'caught' if bug['caught'] else 'SURVIVED'} at {bug['broke'] or 'no rung'}: {bug['bug']}"
+
+
+def _mutant(mutant: Mapping[str, Any]) -> str:
+    change = f"line {mutant['line']}, {mutant['operator']}: {mutant['old']!r} → {mutant['new']!r}"
+    fate = f"equivalent: {mutant['reason']}" if mutant["reason"] else "SURVIVED"
+    return f"{change}, in {mutant['mode']} mode; {fate}"
 
 
 def _timing(name: str, value: float | Sequence[float]) -> str:

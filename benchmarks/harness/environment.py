@@ -46,7 +46,8 @@ def versions(backend: str) -> dict[str, str]:
 def installed(backend: str) -> dict[str, str]:
     """The same, as this interpreter sees them, with what the environment sets; what is not there is left out."""
     found = {"python": platform.python_version(), **privacy.influences()}
-    for package in (*HARNESS_PACKAGES, *BACKENDS[backend].packages):
+    packages = BACKENDS[backend].packages if backend in BACKENDS else ()  # what is no backend has none of its own
+    for package in (*HARNESS_PACKAGES, *packages):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -255,7 +255,7 @@ class _Worker:
     def kill(self) -> None:
         """Ends the process with all that it has started, and what it has left in its temporary folder."""
         if self._process is not None:
-            _end(self._process)
+            end(self._process)
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def result(self) -> Result:
@@ -302,7 +302,7 @@ class _Worker:
         return {"status": "failed", "reason": f"exit status {code} without a result: {last}"}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Kills a process group, and, where its leader still runs, what it has started in sessions of their own."""
     children: list[psutil.Process] = []
     if process.poll() is None:

@@ -28,7 +28,7 @@ MANIFEST = "manifest.json"
 
 A folder that was sealed under another name holds what belongs to another key, however whole it is.
 """
-FOLDERS = ("splits", "vectors", "checkpoints", "work", "logs")
+FOLDERS = ("splits", "vectors", "checkpoints", "work", "logs", "mutants")
 """What a run makes in its results folder, beside its records."""
 KEY = re.compile(r"[0-9a-f]{16}")
 NAME = re.compile(r"\w[\w.-]*", re.ASCII)

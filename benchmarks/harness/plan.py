@@ -69,6 +69,11 @@ class Cell:
         assert isinstance(adapter, str)  # noqa: S101 - a refused cell is never run
         return adapter
 
+    def asked(self) -> dict[str, Any]:
+        """What every worker is told of its cell."""
+        same = ("kind", "model", "settings", "backend", "mode", "device", "threads", "seed", "protocol")
+        return {name: getattr(self, name) for name in same}
+
     def described(self) -> dict[str, Any]:
         """The fields of its record that say which cell it is."""
         same = ("kind", "model", "variant", "backend", "mode", "device", "threads", "dataset", "seed")

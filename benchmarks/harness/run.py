@@ -27,6 +27,8 @@ from datasets.errors import InputError
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 TURNS = {"throughput": 7, "index": 5}
 """Windows of each member of a group that is timed by turns."""
+OF_NO_DATA = frozenset({"agreement", "mutation"})
+"""Cells that read no split."""
 LEFT = ("users.npy", "items.npy")
 """The vectors that a training leaves to those who search them or map them."""
 
@@ -203,7 +205,7 @@ class Run:
 
     def _changed(self, cell: Cell, prepared: Prepared) -> executors.Result | None:
         """A failure, where files that a cell reads are not what they were: asked before it reads them, and after."""
-        faults = {prepared.folder: files.fault(prepared.folder)} if cell.kind != "agreement" else {}
+        faults = {prepared.folder: files.fault(prepared.folder)} if cell.kind not in OF_NO_DATA else {}
         if "source" in cell.inputs:
             source = cell.inputs["source"]
             faults[self._vectors(source)] = self._fault_of_vectors(source)
@@ -219,18 +221,10 @@ class Run:
         folder = self.results / "work" / cell.key
         files.remove(folder)
         folder.mkdir(parents=True)
-        job = {
-            "kind": cell.kind,
-            "model": cell.model,
-            "settings": cell.settings,
-            "backend": cell.backend,
-            "mode": cell.mode,
-            "device": cell.device,
-            "threads": cell.threads,
-            "seed": cell.seed,
-            "protocol": cell.protocol,
-        }
-        if cell.model != MADE_UP:
+        job = cell.asked()
+        if cell.kind == "mutation":
+            job |= {"inputs": cell.inputs, "kept": str((self.results / "mutants").resolve())}
+        elif cell.model != MADE_UP:
             job |= {
                 "adapter": cell.adapter,
                 "split": str(prepared.folder.resolve()),

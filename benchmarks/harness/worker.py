@@ -7,13 +7,11 @@ ends as a result with a status and a reason, or, if the process is killed, as it
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import importlib
 import json
 import os
 import resource
-import signal
 import sys
 import time
 import traceback
@@ -26,7 +24,7 @@ import numpy as np
 
 from backends.contract import UnavailableError
 from benchmarks import checkpoints, protocols, sampling, specs
-from benchmarks.harness import sources
+from benchmarks.harness import orphans, sources
 from benchmarks.harness.evaluation import DivergedError, Judge, answers
 from benchmarks.hashing import ArraysHash, hash_arrays
 from benchmarks.protocols.base import Split
@@ -306,6 +304,13 @@ def agreement(job: Job) -> None:
     job.finish(status="ok", answers=answers)
 
 
+def mutation(job: Job) -> None:
+    """Tries the generated mutants of one source file, each by what checks that file."""
+    from benchmarks.mutation import judging
+
+    job.finish(**judging.judged(job.asked, job.folder))
+
+
 def own(job: Job) -> None:
     """Climbs the ladder with an adapter from a file outside of this repository."""
     from benchmarks.agreement import own
@@ -326,6 +331,7 @@ KINDS = {
     "index": index,
     "map": show,
     "agreement": agreement,
+    "mutation": mutation,
     "own": own,
     "recommend": recommend,
 }
@@ -343,11 +349,8 @@ def _status(error: BaseException) -> str:
 
 
 def main(folder: Path) -> None:
-    if sys.platform == "linux":  # a worker must not outlive a parent that was killed
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     job = Job(folder)
-    if os.getppid() != job.asked["parent"]:  # it was killed while this interpreter was starting
-        sys.exit("the run that this worker belongs to is not its parent process any more")
+    orphans.end_with(job.asked["parent"])
     job.timings["start_s"] = time.monotonic() - job.asked["spawned"]
     try:
         KINDS[job.asked["kind"]](job)

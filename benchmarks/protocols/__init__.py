@@ -75,7 +75,7 @@ def in_words(settings: Mapping[str, Any]) -> str:
     asked = [f"{given.pop('period', '')}@{given.pop('ks')}"] if "ks" in given else []
     ranked = [f"by {given.pop('primary_metric')}"] if "primary_metric" in given else []
     own = [f"{field}={text}" for field, text in given.items() if text != by_default.get(field)]
-    return " ".join([str(name), *own, *asked, *ranked])
+    return " ".join([name, *own, *asked, *ranked])
 
 
 def _text(value: Any) -> str:

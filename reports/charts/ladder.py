@@ -30,43 +30,52 @@ _LEVELS = (  # how much of its tolerance a rung takes up, and its colour
 
 
 def draw(rows: Sequence[LadderRow], rungs: Sequence[RungRow]) -> list[Chart]:
-    """A heat map of families, frameworks and rungs, and a panel of divergences for each family."""
+    """A heat map of models, frameworks and rungs, and a panel of divergences for each variant of a model."""
     charts = [_heat_map(rows)] if any(row.shares for row in rows) else []
     if any(row.divergence for row in rows):
-        charts.append(_divergences(rows, next((rung.tolerance for rung in rungs if rung.rung == "trajectory"), None)))
+        charts.append(_divergences(rows, sorted({rung.tolerance for rung in rungs if rung.rung == "trajectory"})))
     return charts
 
 
 def _heat_map(rows: Sequence[LadderRow]) -> Chart:
-    families = _families(rows)
+    models = sorted({row.model for row in rows})
     rungs = list(dict.fromkeys(rung for row in rows for rung, _ in row.shares))
     adapters = sorted({(row.backend, row.mode, row.device) for row in rows})
-    figure, axes = figure_of(1.9 + 0.26 * len(families), 11)
+    figure, axes = figure_of(1.9 + 0.26 * len(models), 11)
     squares: dict[str, list[tuple[float, float]]] = {}
     readings = []
-    for row in rows:
-        top = families.index((row.model, row.variant))
-        for rung, share in row.shares:
-            left = rungs.index(rung) * (len(adapters) + 0.8) + adapters.index((row.backend, row.mode, row.device))
-            squares.setdefault(_colour(share), []).append((left, top))
-            words = f"{_adapter(row.backend, row.mode, row.device)}, {row.model} {row.variant}, {rung}: {_share(share)}"
-            readings.append(Place(axes, text.plain(words), [left + 0.5], [top + 0.5]))
+    for (adapter, model, rung), (share, variant) in _largest_shares(rows).items():
+        left = rungs.index(rung) * (len(adapters) + 0.8) + adapters.index(adapter)
+        top = models.index(model)
+        squares.setdefault(_colour(share), []).append((left, top))
+        words = f"{_adapter(*adapter)}, {model} {variant}, {rung}: {_share(share)}"
+        readings.append(Place(axes, text.plain(words), [left + 0.5], [top + 0.5]))
     for colour, places in squares.items():
         axes.add_patch(PathPatch(_squares(places), facecolor=colour, linewidth=0))
     middles = [place * (len(adapters) + 0.8) + len(adapters) / 2 for place in range(len(rungs))]
-    axes.set(xlim=(-0.2, len(rungs) * (len(adapters) + 0.8)), ylim=(len(families), 0))
+    axes.set(xlim=(-0.2, len(rungs) * (len(adapters) + 0.8)), ylim=(len(models), 0))
     axes.set_xticks(middles, [text.drawn(rung) for rung in rungs])
-    axes.set_yticks([place + 0.5 for place in range(len(families))], [text.drawn(" ".join(f)) for f in families])
+    axes.set_yticks([place + 0.5 for place in range(len(models))], [text.drawn(model) for model in models])
     as_table(axes)
     handles = [Patch(color=colour) for _, _, colour in _LEVELS]
     legend(figure, handles, [name for _, name, _ in _LEVELS])
     columns = ", ".join(_adapter(*adapter) for adapter in adapters)
     title = "How much of its tolerance each rung of the ladder takes up"
-    description = f"Columns within a rung: {columns}. "
+    description = f"The largest of all variants and climbs of a model. Columns within a rung: {columns}. "
     n_held, n_able, fell = count(rows)
     description += f"{n_held} of {n_able} adapters and modes hold to the last rung{f'; {fell}' * bool(fell)}."
     figure.suptitle(f"{title}\nwithin a rung: {columns}", x=0.01, ha="left", fontsize=9)
     return chart_of(figure, "ladder-rungs", rows, title, description, places=readings)
+
+
+def _largest_shares(rows: Sequence[LadderRow]) -> dict[tuple[tuple[str, str, str], str, str], tuple[float, str]]:
+    """Adapter, model and rung -> the largest share of any of the model's variants, and which that is."""
+    largest: dict[tuple[tuple[str, str, str], str, str], tuple[float, str]] = {}
+    for row in rows:
+        for rung, share in row.shares:
+            key = ((row.backend, row.mode, row.device), row.model, rung)
+            largest[key] = max(largest.get(key, (share, row.variant)), (share, row.variant))
+    return largest
 
 
 def _families(rows: Sequence[LadderRow]) -> list[tuple[str, str]]:
@@ -92,7 +101,7 @@ def _squares(places: Sequence[tuple[float, float]]) -> Path:
     return Path(points, [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY] * len(places))
 
 
-def _divergences(rows: Sequence[LadderRow], tolerance: float | None) -> Chart:
+def _divergences(rows: Sequence[LadderRow], tolerances: Sequence[float]) -> Chart:
     drawn = [row for row in rows if row.divergence]
     families = _families(drawn)
     n_lines = math.ceil(len(families) / _COLUMNS)
@@ -101,7 +110,7 @@ def _divergences(rows: Sequence[LadderRow], tolerance: float | None) -> Chart:
     readings = []
     for axes, family in zip(panels, families, strict=False):
         readings += _panel(axes, family, [row for row in drawn if (row.model, row.variant) == family])
-        if tolerance is not None:
+        for tolerance in tolerances:
             axes.axhline(tolerance, color=INK, linestyle=":", linewidth=1)
     for axes in panels[len(families) :]:
         axes.set_visible(False)

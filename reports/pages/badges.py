@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from benchmarks.agreement.verdict import EXCUSED, INCOMPLETE
+from reports.charts import text
 from reports.tables import agreement
-from reports.tables.agreement import KillRow
 from reports.tables.leaderboard import Leaderboards
+from reports.tables.mutants import TESTS, BackendRow, backend_rows, total
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
 
 _COLOURS = {"agrees": "#1a6b34", "agrees-incomplete": "#8a3d00", "undecided": "#8a6d00", "differs": "#a11b23"}
+_ENOUGH = {"ladder": 0.98, "tests": 0.95}
+"""Of the mutants that could be caught, the share that the ladder, and that tests, are to catch."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ class Badge:
 
 def badges(runs: Sequence[Leaderboards]) -> tuple[Badge, ...]:
     """The badges of all these runs together; what was never counted has none."""
-    # An adapter that several runs have tried is as good as the worst of them: none of them is the latest.
+    # What several runs have tried is as good as in the worst of them: none of them is the latest.
     rows = sorted((row for of in runs for row in of.ladder), key=lambda row: not row.holds)
-    kills = sorted((row for of in runs for row in of.kills), key=lambda row: bool(row.failed or row.survivors))
+    files = [row for of in runs if of.mutants for row in of.mutants.files]
+    files = sorted(files, key=lambda row: (row.failed not in {"", *EXCUSED}, row.n_survived, row.n_tried))
+    mutated = backend_rows({(row.backend, row.path): row for row in files}.values())
     climbed = {(row.model, row.variant, row.backend, row.mode, row.device): row for row in rows}
     n_held, n_climbing, fell = agreement.count(list(climbed.values()))
     n_cells = sum(of.headline.n_cells for of in runs)
@@ -56,7 +61,8 @@ def badges(runs: Sequence[Leaderboards]) -> tuple[Badge, ...]:
     made = (
         _agreement([verdict for of in runs for verdict in of.verdicts]),
         _badge("ladder", "adapters that match the reference", n_held, n_climbing, missing=fell, otherwise="differs"),
-        _injected({(row.model, row.backend): row for row in kills}.values()),
+        _mutants("ladder", [row for row in mutated if row.backend != TESTS]),
+        _mutants("tests", [row for row in mutated if row.backend == TESTS]),
         _badge("runs", "runs completed", n_finished, n_cells, otherwise="undecided"),
     )
     return tuple(badge for badge in made if badge)
@@ -82,9 +88,15 @@ def _agreement(verdicts: Sequence[Verdict]) -> Badge | None:
     )
 
 
-def _injected(rows: Iterable[KillRow]) -> Badge | None:
-    rows = list(rows)
-    n_failed = sum(bool(row.failed) for row in rows if row.failed not in EXCUSED)
-    missing = f"{n_failed} adapter{'s' * (n_failed > 1)} failed" if n_failed else ""
-    caught, injected = sum(row.n_caught for row in rows), sum(row.n_injected for row in rows)
-    return _badge("injected-bugs", "injected bugs caught", caught, injected, missing=missing, otherwise="differs")
+def _mutants(judge: str, of: Sequence[BackendRow]) -> Badge | None:
+    """Of the mutants that the ladder, or tests, could have caught, those that it has; the others are said."""
+    counts, n_failed = total(of), sum(len(row.failed) for row in of)
+    if not of or not (counts.n_judged or n_failed):
+        return None
+    rate = [text.percent(counts.kill_rate)] if counts.n_judged else []
+    equivalent = [f"{counts.n_equivalent:,} equivalent left out"] if counts.n_equivalent else []
+    failed = [f"{n_failed} file{'s' * (n_failed > 1)} failed"] if n_failed else []
+    told = "; ".join(rate + equivalent + failed)
+    is_enough = not n_failed and (counts.kill_rate or 0.0) >= _ENOUGH[judge]
+    value = f"{counts.n_caught:,} of {counts.n_judged:,} ({told})"
+    return Badge(f"mutants-{judge}", f"mutants caught by the {judge}", value, "agrees" if is_enough else "differs")

@@ -33,7 +33,8 @@ _FILES = (("CSV", "leaderboard.csv"), ("Parquet", "leaderboard.parquet"))
 _COUNTED = {  # a badge -> its words on the trust strip, the table of its parts, and the block of the page with that
     "agreement": ("models whose frameworks agree", "verdicts", "Verdicts"),
     "ladder": ("adapters match the reference", "ladder", "The agreement ladder"),
-    "injected-bugs": ("injected bugs caught", "kills", "Injected bugs"),
+    "mutants-ladder": ("mutants caught by the ladder", "mutants", "Mutants"),
+    "mutants-tests": ("mutants caught by the tests", "mutants", "Mutants"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What the ladder found: how far each adapter climbs, how far from the reference it is, and which bugs were caught."""
+"""What the ladder found: in which climbs adapters hold, how far from the reference they are, which bugs were caught."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from reports.tables.forming import PLACE, Place, fields_of, objects, rows, tuple
 
 _ADAPTER = ["dataset", *PLACE]
 _FORM = ["backend", "mode", "device"]
+_TRAINED = ("whole", "long")
+"""The climbs whose trainings are so long that it is of interest how they drift, step by step."""
 
 
 @dataclass(frozen=True)
 class LadderRow(Place):
-    """One adapter in one form and mode over all of its climbs: other seeds, other numbers of threads, once more.
+    """One adapter in one form and mode over all of its climbs: on all ways, with other seeds and threads, once more.
 
     Attributes:
         failed: in words, climbs that did not end: "failed", or "2 of 5 climbs failed"; "" where all did.
-        excused: whether it did not climb because it cannot be run.
-        n_climbs: how often it climbed; what follows is of the climb that broke first, or went furthest off.
-        n_rungs, highest: rungs that hold, and the last of them.
+        unable: in the same words, climbs that cannot be run; they count for nothing else.
+        n_climbs, n_held: how often it was to climb, and in how many of these climbs every rung holds.
+        climb: the climb that broke first, of several the one that fewest rungs hold in; "" where all hold.
+        n_rungs, highest: rungs that hold in it, or in the climb that has most of them, and the last of these rungs.
         broken: the first rung that does not hold, None where all do.
         difference, tolerance, where: of the rung that broke.
         shares: rung -> the largest difference over its tolerance, infinite where it broke.
-        divergence: the largest difference of the loss up to each step, relative; infinite where it is not finite.
+        divergence: the largest difference of the loss up to each step of the long trainings, relative; infinite where
+            it is not finite.
     """
 
     dataset: str
     failed: str
-    excused: bool
+    unable: str
     n_climbs: int
+    n_held: int
+    climb: str
     n_rungs: int
     highest: str
     broken: str | None
@@ -45,16 +51,33 @@ class LadderRow(Place):
     divergence: tuple[float, ...]
 
     @property
+    def excused(self) -> bool:
+        """Whether it did not climb because it cannot be run."""
+        return not self.n_climbs
+
+    @property
     def holds(self) -> bool:
-        """Whether every climb came to its end, and held on each rung."""
-        return self.broken is None and not self.failed
+        """Whether there are climbs, and every one came to its end and held on each rung."""
+        return 0 < self.n_climbs == self.n_held
+
+
+@dataclass(frozen=True)
+class ClimbRow:
+    """One kind of climb over all adapters and modes that took it: how often, and in how many every rung holds."""
+
+    kind: str
+    n_ways: int  # that differ in what is climbed: the model, the variant, or the settings of a climb's own
+    n_climbs: int
+    n_held: int
+    rungs: tuple[str, ...]  # that it has, in order
 
 
 @dataclass(frozen=True)
 class RungRow:
-    """The differences of one rung over all climbs that held on it."""
+    """The differences of one rung over all climbs that held on it with one tolerance; `kinds` are those of climbs."""
 
     rung: str
+    kinds: tuple[str, ...]
     tolerance: float
     n_climbs: int
     median: float
@@ -103,27 +126,29 @@ class BugRow:
 
 def ladder_rows(cells: pd.DataFrame) -> tuple[LadderRow, ...]:
     """One row for each adapter, form and mode that climbed, or was to."""
-    cells = cells[(cells["kind"] == "agreement") & ~_is_injected(cells)]
-    climbed, lost = cells["rungs"].notna(), cells["status"] != "ok"
-    cells = cells.assign(climbed=climbed, lost=lost, excused=~climbed & cells["status"].isin(EXCUSED))
-    tried = cells[climbed | lost].fillna({"rungs_held": 0}).sort_values("cell")
+    tried = _tried(cells)
     if tried.empty:
         return ()
-    # Who never climbed has no rungs: what is said of it is that.
-    worst_first = tried.sort_values(["climbed", "rungs_held"], ascending=[False, True], kind="stable")
+    # Who never climbed has no rungs: what is said of it is that. Where all climbs hold, the longest says how far.
+    depth = tried["rungs_held"].where(~tried["held"], -tried["rungs_held"])
+    order = ["climbed", "held", "depth", "climb", "cell"]
+    worst_first = tried.assign(depth=depth).sort_values(order, ascending=[False, True, True, True, True])
     worst = worst_first.drop_duplicates(_ADAPTER).set_index(_ADAPTER).sort_index()
     steps = _steps(tried)
     highest = steps[steps["holds"]].groupby("cell")["rung"].last().rename("highest")
-    broken = steps[~steps["holds"]].drop_duplicates("cell").set_index("cell").rename(columns={"rung": "broken"})
+    broken = steps[~steps["holds"]].rename(columns={"rung": "broken"}).drop_duplicates("cell").set_index("cell")
     found = tried.groupby(_ADAPTER).agg(
-        n_climbs=("climbed", "sum"), excused=("excused", "all"), divergence=("divergence", _divergence)
+        n_climbs=("able", "sum"), n_held=("held", "sum"), divergence=("drift", _divergence)
     )
-    made = worst.drop(columns=["excused", "divergence"]).join(found).join(highest, on="cell").join(broken, on="cell")
+    made = worst.drop(columns="divergence").join(found).join(highest, on="cell")
+    made = made.join(broken.drop(columns="climb"), on="cell")
     made = made.assign(
-        failed=_lost_in_words(tried),
+        failed=_in_words(tried, tried["lost"] & tried["able"]),
+        unable=_in_words(tried, tried["lost"] & ~tried["able"]),
+        climb=made["climb"].where(made["broken"].notna(), ""),
         n_rungs=made["rungs_held"],
         shares=tuples(_shares(steps), _ADAPTER, made.index),
-    ).fillna({"failed": "", "highest": "", "where": ""})
+    ).fillna({"failed": "", "unable": "", "highest": "", "where": ""})
     return rows(made.reset_index(), LadderRow)
 
 
@@ -139,27 +164,50 @@ def _is_injected(cells: pd.DataFrame) -> pd.Series:
     return (cells["variant"] == INJECTED) | cells["bugs_injected"].notna()
 
 
+def _tried(cells: pd.DataFrame) -> pd.DataFrame:
+    """All climbs that were to be, those with most rungs first, so that rungs appear in the order of the ladder."""
+    cells = cells[(cells["kind"] == "agreement") & ~_is_injected(cells)]
+    climbed, lost = cells["rungs"].notna(), cells["status"] != "ok"
+    cells = cells.assign(
+        drift=cells["divergence"].where(cells["climb"].isin(_TRAINED)),
+        climbed=climbed,
+        lost=lost,
+        able=climbed | ~cells["status"].isin(EXCUSED),
+        held=climbed & ~lost & (cells["rungs"] == cells["rungs_held"]).fillna(value=False).astype(bool),
+    )
+    tried = cells[climbed | lost].fillna({"rungs_held": 0, "rungs": 0})
+    return tried.sort_values(["rungs", "climb", "cell"], ascending=[False, True, True])
+
+
+def _kind(climbs: pd.Series) -> pd.Series:
+    """What sort of climb each is: those that differ in their settings alone are numbered, as "pairs 3"."""
+    return climbs.str.replace(r"\s+\d+$", "", regex=True)
+
+
 def _steps(cells: pd.DataFrame) -> pd.DataFrame:
-    """A row a rung of each climb, in the order of the cells: rung, holds, difference, tolerance, where and its cell."""
-    climbs = cells.set_index([*_ADAPTER, "cell"])["climb"].explode().dropna()
-    steps = fields_of(climbs, "rung", "holds", "difference", "tolerance", "where").reset_index("cell")
+    """A row a rung of each climb, in the order of the cells: rung, holds, difference, tolerance, where, climb, cell."""
+    climbs = cells.set_index([*_ADAPTER, "cell", "climb"])["steps"].explode().dropna()
+    steps = fields_of(climbs, "rung", "holds", "difference", "tolerance", "where").reset_index(["cell", "climb"])
     return steps.astype({"rung": "str", "where": "str", "holds": bool, "difference": float, "tolerance": float})
 
 
-def _lost_in_words(tried: pd.DataFrame) -> pd.Series:
-    """What became of each adapter's climbs that did not end: "failed", or "2 of 5 climbs failed"."""
+def _in_words(tried: pd.DataFrame, which: pd.Series) -> pd.Series:
+    """What became of those of each adapter's climbs: "failed", or "2 of 5 climbs failed"."""
     n_tried = tried.groupby(_ADAPTER).size()
-    lost = tried[tried["lost"]].groupby(_ADAPTER)["status"]
+    lost = tried[which].groupby(_ADAPTER)["status"]
     how = lost.agg(lambda of: " and ".join(sorted({said(status) for status in of})))
     n_lost, n_tried = lost.size(), n_tried[how.index]
     return how.where(n_lost == n_tried, n_lost.astype(str) + " of " + n_tried.astype(str) + " climbs " + how)
 
 
 def _divergence(climbs: pd.Series) -> tuple[float, ...]:
-    """The largest difference up to each step over all climbs, as far as the shortest of them goes."""
-    so_far = [np.maximum.accumulate(np.nan_to_num(np.array(steps, float), nan=np.inf)) for steps in climbs if steps]
-    n_steps = min(map(len, so_far), default=0)
-    return tuple(np.max([steps[:n_steps] for steps in so_far], axis=0).tolist() if so_far else ())
+    """The largest difference up to each step over all climbs; one that is at its end still counts for what it had."""
+    so_far = [
+        np.maximum.accumulate(np.nan_to_num(np.array(steps, float), nan=np.inf)) for steps in climbs.dropna() if steps
+    ]
+    n_steps = max(map(len, so_far), default=0)
+    padded = [np.pad(steps, (0, n_steps - len(steps)), mode="edge") for steps in so_far]
+    return tuple(np.max(padded, axis=0).tolist() if so_far else ())
 
 
 def _shares(steps: pd.DataFrame) -> pd.Series:
@@ -170,13 +218,31 @@ def _shares(steps: pd.DataFrame) -> pd.Series:
     return objects(values(largest), largest.index)
 
 
+def climb_rows(cells: pd.DataFrame) -> tuple[ClimbRow, ...]:
+    """One row a kind of climb, those with most rungs first."""
+    climbs = _tried(cells)
+    climbs = climbs[climbs["able"]].assign(kind=_kind(climbs["climb"]))
+    of_kind = climbs.groupby("kind", sort=False)
+    found = pd.DataFrame(
+        {
+            "n_ways": climbs.drop_duplicates(["model", "variant", "climb"]).groupby("kind").size(),
+            "n_climbs": of_kind.size(),
+            "n_held": of_kind["held"].sum(),
+            "rungs": of_kind["steps"].first().map(lambda longest: tuple(step["rung"] for step in longest)),
+        }
+    )
+    return rows(found.loc[climbs["kind"].unique()].rename_axis("kind").reset_index(), ClimbRow)
+
+
 def rung_rows(cells: pd.DataFrame) -> tuple[RungRow, ...]:
-    """The distribution of the differences, rung by rung in the order in which they are climbed."""
-    steps = _steps(cells.sort_values(["backend", "cell"]))
-    by_rung = steps[steps["holds"]].groupby("rung", sort=False)
+    """The distribution of the differences, rung by rung in the order in which they are climbed, and by tolerance."""
+    steps = _steps(_tried(cells))
+    place = {rung: place for place, rung in enumerate(steps["rung"].unique())}
+    steps = steps.assign(kind=_kind(steps["climb"]))[steps["holds"]]
+    by_rung = steps.groupby(["rung", "tolerance"], sort=False)
     found = by_rung["difference"].agg(median="median", high=lambda of: of.quantile(0.95), largest="max")
-    found = found.assign(tolerance=by_rung["tolerance"].last(), n_climbs=by_rung.size())
-    return rows(found.reset_index(), RungRow)
+    found = found.assign(kinds=by_rung["kind"].unique().map(tuple), n_climbs=by_rung.size())
+    return rows(found.reset_index().sort_values("rung", key=lambda rung: rung.map(place), kind="stable"), RungRow)
 
 
 def bit_rows(cells: pd.DataFrame) -> tuple[BitRow, ...]:
@@ -184,8 +250,9 @@ def bit_rows(cells: pd.DataFrame) -> tuple[BitRow, ...]:
     trained = cells[cells["rungs"].notna() & cells["hashes/trained"].notna()]
     if trained.empty:
         return ()
-    again = _same(trained, [*_ADAPTER, "seed", "threads"], "cell").set_axis(["n_repeated", "n_same_again"], axis=1)
-    threaded = _same(trained, [*_ADAPTER, "seed"], "threads").set_axis(["n_rethreaded", "n_same_threaded"], axis=1)
+    training = [*_ADAPTER, "climb", "seed"]
+    again = _same(trained, [*training, "threads"], "cell").set_axis(["n_repeated", "n_same_again"], axis=1)
+    threaded = _same(trained, training, "threads").set_axis(["n_rethreaded", "n_same_threaded"], axis=1)
     return rows(again.join(threaded, how="outer").fillna(0).astype(int).reset_index(), BitRow)
 
 

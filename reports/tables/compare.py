@@ -32,10 +32,10 @@ from scipy import stats
 
 from benchmarks.agreement.tolerances import METRIC
 from benchmarks.harness.mixture import same_machine
-from benchmarks.records import Agreement, AnyRecord, Index, Scores, Train
+from benchmarks.records import Agreement, AnyRecord, Index, Mutation, Scores, Train
 from benchmarks.resampling import interval, resampled
 from reports.tables.paired import N_RESAMPLES
-from reports.tables.records import grouped, spec_settings
+from reports.tables.records import climb_of, grouped, spec_settings
 
 Pair: TypeAlias = tuple[AnyRecord, AnyRecord]
 Noise: TypeAlias = Literal["queries", "intervals", "tolerance", "windows"]
@@ -145,7 +145,7 @@ def _name(record: AnyRecord) -> str:
     place = (record.kind, record.model, record.variant, record.backend, record.mode, record.device, record.dataset)
     index = msgspec.to_builtins(record.index) if isinstance(record, Index) else None
     threads = None if isinstance(record, Train) else record.threads
-    named = [*place, record.protocol, record.seed, index, threads, record.hashes.get("repeat")]
+    named = [*place, record.protocol, record.seed, index, threads, climb_of(record), record.hashes.get("repeat")]
     return json.dumps(named, sort_keys=True)
 
 
@@ -155,15 +155,19 @@ def _whole_name(record: AnyRecord) -> str:
 
 
 def _fault(record: AnyRecord) -> str:
-    """Why a cell has no figures, or an adapter departs from its reference; "" where all is well."""
+    """Why a cell has no figures, an adapter departs, or what is wrong is not caught; "" where all is well."""
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
+    if isinstance(record, Mutation):
+        n = sum(mutant.fate == "survived" for mutant in record.mutants)
+        return f"{n} generated mutant{' survives' if n == 1 else 's survive'}" if n else ""
     if not isinstance(record, Agreement):
         return ""
     broken = [rung for rung in record.rungs if not rung.holds]
     survived = [bug.bug for bug in record.bugs if not bug.caught]
     if broken:
-        return f"breaks at {broken[0].rung}, in {broken[0].where}"
+        way = f", on the climb {record.climb!r}" if record.climb != "whole" else ""
+        return f"breaks at {broken[0].rung}, in {broken[0].where}{way}"
     return f"the bug {survived[0]!r} is not caught" if survived else ""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import pandas as pd
 
 from benchmarks.harness import store
 from benchmarks.records import AnyRecord, fields
+from benchmarks.records.kinds import Fate
 from datasets.errors import InputError
 from reports.tables.forming import fields_of, or_empty
 from reports.tables.records import newest
@@ -29,8 +31,9 @@ COLUMNS: dict[str, Any] = {
     "batch_qps": "float64", "batch_qps_low": "float64", "batch_qps_high": "float64", "batch_qps_all": "float64",
     "call_overhead": "float64", "p50_s": "float64", "p95_s": "float64", "p99_s": "float64", "build_s": "float64",
     "load_s": "float64", "wall_s": "float64", "train_s": "float64", "index_bytes": "Int64", "resident_bytes": "Int64",
-    "peak_rss_bytes": "Int64", "rungs_held": "Int64", "rungs": "Int64", "bugs_caught": "Int64",
-    "bugs_injected": "Int64", "group": "str", "command": "str", "machine": "str", "commit": "str", "run_id": "str",
+    "peak_rss_bytes": "Int64", "climb": "str", "rungs_held": "Int64", "rungs": "Int64", "bugs_caught": "Int64",
+    "bugs_injected": "Int64", "mutants_caught": "Int64", "mutants_equivalent": "Int64", "mutants_survived": "Int64",
+    "mutants_tried": "Int64", "group": "str", "command": "str", "machine": "str", "commit": "str", "run_id": "str",
     "cell": "str",
 }  # fmt: skip
 """The columns of leaderboard.csv and leaderboard.parquet in their order, and their dtypes."""
@@ -40,7 +43,7 @@ _TYPES = COLUMNS | {
     "save_s": "float64", "import_s": "float64", "init_s": "float64", "overhead_s": "float64", "evaluate_s": "float64",
     "batches_s": "float64", "dirty": "boolean",
 }  # fmt: skip
-_NESTED = ["curve", "climb", "bugs", "divergence", "map", "scores", "notes", "machine_facts"]
+_NESTED = ["curve", "steps", "bugs", "mutants", "divergence", "map", "scores", "notes", "machine_facts"]
 _WINDOWS = [
     f"windows/{name}" for name in ("samples_per_s", "batch_qps", "batch_qps_all", "p95_s", "load_s", "call_overhead")
 ]
@@ -73,8 +76,8 @@ def frame(*results: str | Path) -> pd.DataFrame:
 
     Columns:
         run: str, the name of the results folder, its whole path where two have the same name.
-        kind, model, variant, backend, mode, device, dataset, protocol: str; kind is train, throughput, index, map or
-            agreement, mode is eager or compiled.
+        kind, model, variant, backend, mode, device, dataset, protocol: str; kind is train, throughput, index, map,
+            agreement or mutation, mode is eager or compiled. The model of a mutation is the path of a file.
         threads, seed: int64.
         index, build, query: str, the index's name and its settings, as "M=16, efConstruction=200".
         status, reason: str; "ok", or what became of the cell and why.
@@ -89,7 +92,10 @@ def frame(*results: str | Path) -> pd.DataFrame:
             overhead_s, evaluate_s, batches_s: float64, seconds; p50_s to p99_s are of single queries.
         call_overhead: float64, the share of a query's time that the call from Python takes.
         index_bytes, resident_bytes, peak_rss_bytes: Int64.
+        climb: str, which of a model's climbs of the agreement ladder it is.
         rungs_held, rungs, bugs_caught, bugs_injected: Int64, counts of the agreement ladder.
+        mutants_caught, mutants_equivalent, mutants_survived, mutants_tried: Int64, counts of generated mutants; the
+            last is the sum of the others.
         group, command, machine, commit, run_id, cell: str; only cells of one group were timed by turns, command
             measures the cell anew.
         dirty: boolean, whether there were changes beside the commit.
@@ -99,9 +105,10 @@ def frame(*results: str | Path) -> pd.DataFrame:
         settings/NAME: object, as recorded, as `settings/learning_rate`.
         windows/NAME: object, tuples of all samples of samples_per_s, batch_qps, batch_qps_all, p95_s, load_s and
             call_overhead in the order in which they were taken, () where none was.
-        curve, climb, bugs, divergence, map, scores, notes, machine_facts: object, what is nested, as recorded: the
-            learning curve, the rungs of the ladder, the bugs injected, the differences of the loss trajectory, the
-            map of the items, each query's score, remarks, and the machine; None where there is none.
+        curve, steps, bugs, mutants, divergence, map, scores, notes, machine_facts: object, what is nested, as
+            recorded: the learning curve, the rungs of the ladder, the bugs injected, the mutants generated, the
+            differences of the loss trajectory, the map of the items, each query's score, remarks, and the machine;
+            None where there is none.
 
     Raises:
         InputError: no folder is named, or one has no records, or invalid ones.
@@ -139,11 +146,13 @@ def frame_of(records: Sequence[AnyRecord], commands: Mapping[str, str]) -> pd.Da
         index=index["name"],
         build=index["build"].map(_in_words, na_action="ignore"),
         query=index["query"].map(_in_words, na_action="ignore"),
-        climb=raw["rungs"],
+        steps=raw["rungs"],
+        climb=raw["climb"].where(raw["kind"] == "agreement"),
         rungs=raw["rungs"].map(len).replace(0, pd.NA),
         rungs_held=raw["rungs"].map(lambda rungs: sum(rung["holds"] for rung in rungs) if rungs else pd.NA),
         bugs_injected=raw["bugs"].map(len).replace(0, pd.NA),
         bugs_caught=raw["bugs"].map(lambda bugs: sum(bug["caught"] for bug in bugs) if bugs else pd.NA),
+        **_fates(raw["mutants"]),
         machine=raw["machine"].map(operator.itemgetter("id")),
         machine_facts=raw["machine"],
         command=raw["cell"].map(commands),
@@ -155,7 +164,7 @@ def frame_of(records: Sequence[AnyRecord], commands: Mapping[str, str]) -> pd.Da
     table = table.assign(**_primary(figures, table["primary_metric"], table["index_recall_metric"]))
     wide = (_wide(raw[name], kind, names).add_prefix(f"{name}/") for name, (kind, names) in _WIDE.items())
     table = pd.concat([table, figures, *wide], axis=1)
-    return table.sort_values([*NAMES, "index", "build", "query", "cell"], ignore_index=True).copy()
+    return table.sort_values([*NAMES, "index", "build", "query", "climb", "cell"], ignore_index=True).copy()
 
 
 def to_csv(cells: pd.DataFrame) -> bytes:
@@ -216,6 +225,14 @@ def _timings(timings: pd.Series) -> pd.DataFrame:
     samples = samples.rename_axis("row").reset_index()
     parts = (samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS)
     return pd.concat(parts, axis=1)
+
+
+def _fates(mutants: pd.Series) -> dict[str, pd.Series]:
+    """How many mutants were tried, and how many of them came to each end."""
+    fates = mutants.map(lambda of_cell: Counter(mutant["fate"] for mutant in of_cell))
+    counted = {f"mutants_{fate}": fates.map(operator.itemgetter(fate)) for fate in get_args(Fate)}
+    counted["mutants_tried"] = mutants.map(len)
+    return {name: of_fate.where(counted["mutants_tried"] > 0, pd.NA) for name, of_fate in counted.items()}
 
 
 def _recall_metric(metrics: Mapping[str, float]) -> str | None:

@@ -17,6 +17,7 @@ from reports.tables.answers import TableAnswers, WinsRow, table_answers, wins_ro
 from reports.tables.forming import PLACE, Place, counts, rows, values
 from reports.tables.frame import frame_of
 from reports.tables.maps import ItemMapTable, item_map_tables
+from reports.tables.mutants import Mutants, mutants_of
 from reports.tables.overview import OverviewRow, overview_rows
 from reports.tables.paired import PairedTable, paired_tables
 from reports.tables.records import prepare
@@ -76,10 +77,12 @@ class Leaderboards:
     paired: tuple[PairedTable, ...]
     verdicts: tuple[Verdict, ...]
     ladder: tuple[agreement.LadderRow, ...]
+    climbs: tuple[agreement.ClimbRow, ...]
     rungs: tuple[agreement.RungRow, ...]
     bits: tuple[agreement.BitRow, ...]
     kills: tuple[agreement.KillRow, ...]
     bugs: tuple[agreement.BugRow, ...]
+    mutants: Mutants | None
     throughput: tuple[ThroughputTable, ...]
     retrieval: tuple[IndexTable, ...]
     answers: tuple[TableAnswers, ...]
@@ -124,10 +127,12 @@ def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: t
         paired=paired_tables(cells),
         verdicts=judged,
         ladder=agreement.ladder_rows(cells),
+        climbs=agreement.climb_rows(cells),
         rungs=agreement.rung_rows(cells),
         bits=agreement.bit_rows(cells),
         kills=agreement.kill_rows(cells),
         bugs=agreement.bug_rows(cells),
+        mutants=mutants_of(cells),
         throughput=throughput,
         retrieval=retrieval,
         answers=answers,
@@ -156,14 +161,20 @@ def _judged(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 def _headline(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> Headline:
     counted = Counter(verdict.counted_as for verdict in verdicts)
     words = ("agrees", "agrees, incomplete", "differs", "undecided", "not compared")
+    of_models = _of_models(cells)
     return Headline(
-        models=tuple(sorted(cells["model"].unique())),
+        models=tuple(sorted(of_models["model"].unique())),
         frameworks=tuple(name for name in FRAMEWORKS if (cells["backend"] == name).any()),
-        datasets=tuple(sorted(cells["dataset"].unique())),
+        datasets=tuple(sorted(of_models["dataset"].unique())),
         n_cells=len(cells),
         n_failed=int((cells["status"] != "ok").sum()),
         verdicts=tuple((name, counted[name]) for name in words if counted[name] or name != "agrees, incomplete"),
     )
+
+
+def _of_models(cells: pd.DataFrame) -> pd.DataFrame:
+    """Without generated mutants: they are of source files, and of no data."""
+    return cells[cells["kind"] != "mutation"]
 
 
 def _failures(cells: pd.DataFrame) -> tuple[FailureRow, ...]:
@@ -180,7 +191,7 @@ def _environment(cells: pd.DataFrame) -> Environment:
     versions["package"] = versions["package"].str.removeprefix("versions/")
     of_package = versions.groupby(["library", "package"])["value"].agg(", ".join).reset_index("package")
     of_data = ["dataset", "protocol", "hashes/dataset"]
-    data = cells[of_data].fillna("").sort_values(of_data)
+    data = _of_models(cells)[of_data].fillna("").sort_values(of_data)
     return Environment(
         machine=Machine(**cells["machine_facts"].iloc[0]),
         devices=counts(cells, ["device", "threads"]),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from benchmarks.harness import mixture
-from benchmarks.records import Agreement, AnyRecord, Index, Throughput
+from benchmarks.records import Agreement, AnyRecord, Index, Mutation, Throughput
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
 
@@ -64,20 +64,31 @@ def _identity(record: AnyRecord) -> tuple[object, ...]:
     index = msgspec.json.encode(record.index, order="sorted") if isinstance(record, Index) else b""
     threads = record.threads if isinstance(record, Throughput | Index | Agreement) else 0
     place = (record.kind, record.model, record.variant, record.backend, record.mode, record.device, record.dataset)
-    return (*place, record.protocol, record.seed, index, threads, record.hashes.get("repeat", ""))
+    return (*place, record.protocol, record.seed, index, threads, climb_of(record), record.hashes.get("repeat", ""))
+
+
+def climb_of(record: AnyRecord) -> str:
+    """Which of the model's climbs a record is of, "" where it is of none."""
+    return record.climb if isinstance(record, Agreement) else ""
 
 
 def _told_apart(records: Sequence[AnyRecord]) -> list[AnyRecord]:
-    """Records whose protocol and variant each mean one thing within a dataset."""
+    """Records whose protocol and variant each mean one thing within a dataset.
+
+    A climb has settings of its own and says by its name which; a file of mutants has none.
+    """
+    named = [record for record in records if isinstance(record, Agreement | Mutation)]
+    settled = {record.cell for record in named}
+    others = [record for record in records if record.cell not in settled]
     labelled: list[AnyRecord] = []
-    for of_protocol in grouped(records, lambda r: (r.dataset, r.protocol)).values():
+    for of_protocol in grouped(others, lambda r: (r.dataset, r.protocol)).values():
         labelled += _labelled(of_protocol, "protocol", lambda record: dict(record.settings.get("protocol", {})))
     told: list[AnyRecord] = []
     for of_variant in grouped(labelled, lambda r: (r.dataset, r.protocol, r.model, r.variant)).values():
         told += _labelled(of_variant, "variant", lambda record: spec_settings(record.settings))
     # Grouping has moved them; what comes later still has to count.
     place = {record.cell: place for place, record in enumerate(records)}
-    return sorted(told, key=lambda record: place[record.cell])
+    return sorted([*named, *told], key=lambda record: place[record.cell])
 
 
 def _labelled(

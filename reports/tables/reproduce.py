@@ -14,7 +14,7 @@ from typing import Any
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import protocols, specs, suites
-from benchmarks.records import Agreement, AnyRecord, Index
+from benchmarks.records import Agreement, AnyRecord, Index, Mutation
 from benchmarks.specs.base import settings
 from benchmarks.suites import Asked, Block, ModelRow
 from benchmarks.suites.overriding import difference
@@ -49,7 +49,7 @@ class _Fit:
 
 def commands(records: Sequence[AnyRecord]) -> Commands:
     """The commands of one results folder; of several suites that fit, the one that fits most of its records counts."""
-    fits = {record.cell: _fits(record) for record in records if not isinstance(record, Agreement)}
+    fits = {record.cell: _fits(record) for record in records if not isinstance(record, Agreement | Mutation)}
     votes = Counter(asking for found in fits.values() for asking in {fit.asking for fit in found})
     of_cell, whole = {}, Counter[str]()
     for record in records:
@@ -58,6 +58,9 @@ def commands(records: Sequence[AnyRecord]) -> Commands:
         if isinstance(record, Agreement):
             of_cell[record.cell] = _agree(record)
             whole[_whole_agree(record)] += 1
+        elif isinstance(record, Mutation):
+            of_cell[record.cell] = _sample(record) or mutate(record.model)
+            whole[_sample(record) or f"{PROGRAM} mutate"] += 1
         else:
             of_cell[record.cell] = _run(record, best) if best else ""
             whole[f"{PROGRAM} run {best.asking}" if best else ""] += 1
@@ -70,10 +73,15 @@ def agree(model: str, backend: str, mode: str) -> str:
     return f"{PROGRAM} agree {place} --mode {mode.partition(',')[0]}"
 
 
-def mutants(model: str, backend: str = "") -> str:
+def mutate(path: str) -> str:
+    """The command that generates and tries the mutants of a file."""
+    return f"{PROGRAM} mutate {shlex.quote(path)}"
+
+
+def bugs(model: str, backend: str = "") -> str:
     """The command that injects the known bugs into the adapters of a model."""
     of_backend = f" --backends {shlex.quote(backend)}" if backend else ""
-    return f"{PROGRAM} agree --mutants --models {shlex.quote(model)}{of_backend}"
+    return f"{PROGRAM} agree --bugs --models {shlex.quote(model)}{of_backend}"
 
 
 def _run(record: AnyRecord, fit: _Fit) -> str:
@@ -88,13 +96,19 @@ def _run(record: AnyRecord, fit: _Fit) -> str:
 
 def _agree(record: Agreement) -> str:
     place = (record.model, record.backend)
-    words = [mutants(*place) if record.bugs else agree(*place, record.mode)]
+    words = [bugs(*place) if record.bugs else agree(*place, record.mode)]
     words += [f"--seeds {record.seed}"] if record.seed else []
     return " ".join([*words, *_repeats(record), *_machine(record)])
 
 
 def _whole_agree(record: Agreement) -> str:
-    return f"{PROGRAM} agree" + (" --mutants" if record.bugs else "")
+    return f"{PROGRAM} agree" + (" --bugs" if record.bugs else "")
+
+
+def _sample(record: Mutation) -> str:
+    """What draws the sample that a record is part of, "" where it has all mutants of its file."""
+    n, key = (record.settings.get(name) for name in ("sample", "sample_seed"))
+    return f"{PROGRAM} mutate --sample {shlex.quote(str(n))} --seed {shlex.quote(str(key))}" if n else ""
 
 
 def _repeats(record: AnyRecord) -> list[str]:

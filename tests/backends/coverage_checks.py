@@ -1,11 +1,13 @@
 """Which lines and branches of one backend's adapters its climbs never run; prints {file: [what is missing]}.
 
-`test_coverage.py` starts it once a backend, since two frameworks cannot meet in one process.
+`test_coverage.py` starts it once a backend, since two frameworks cannot meet in one process. PyTorch's compiler reads
+bytecode, so that coverage sees nothing run: the lines that it goes through stand in the log that TORCH_LOGS_OUT names.
 """
 
 import contextlib
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import coverage
 
 from backends.contract import UnavailableError
 from backends.registry import BACKENDS, FAMILIES
+from benchmarks.mutation.climber import TRACED
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {"pairs", "extreme rows", "shifted rows"}
@@ -46,14 +49,29 @@ def missing(backend: str) -> dict[str, list[str]]:
     watched = coverage.Coverage(branch=True, data_file=None, include=[f"{folder}/*.py"])
     with watched.collect():
         climbed(backend)
+    traced = _traced()
     found = {}
     for path in sorted(folder.glob("*.py")):
         if not path.read_text(encoding="utf-8").strip():
             continue
-        analysis = watched._analyze(str(path))
-        lines = [str(line) for line in sorted(analysis.missing)]
-        branches = [f"{one}->{other}" for one, others in analysis.missing_branch_arcs().items() for other in others]
-        found[path.name] = lines + [branch for branch in branches if branch.partition("->")[0] not in lines]
+        analysis, ran = watched._analyze(str(path)), traced.get(str(path), set())
+        lines = sorted(set(analysis.missing) - ran)
+        branches = [
+            f"{one}->{other}"
+            for one, others in sorted(analysis.missing_branch_arcs().items())
+            for other in others
+            if one not in {*lines, *ran}
+        ]
+        found[path.name] = [*map(str, lines), *branches]
+    return found
+
+
+def _traced() -> dict[str, set[int]]:
+    """File -> the lines that PyTorch's compiler has gone through."""
+    log = Path(os.environ.get("TORCH_LOGS_OUT", ""))
+    found: dict[str, set[int]] = {}
+    for file, line in TRACED.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else ():
+        found.setdefault(file, set()).add(int(line))
     return found
 
 

@@ -134,6 +134,16 @@ def test_text_that_is_not_there_exactly_once_is_refused(old, n):
     assert importlib.import_module("backends.pretended.model").result() == 1100
 
 
+@pytest.mark.usefixtures("pretended")
+def test_the_original_is_not_imported_for_a_copy():
+    """Where it does more than define things, what it does would be done already."""
+    sources = {"backends.pretended.optimizers": "RATE = 3\n"}
+    with injection.replaced("backends.pretended.model", sources) as module:
+        assert module.result() == 1300
+    assert not [name for name in sys.modules if name.startswith("backends.pretended.")]
+    assert not hasattr(sys.modules["backends.pretended"], "optimizers")
+
+
 def test_bugs_prove_nothing_in_an_adapter_that_breaks_by_itself(monkeypatch):
     bug = injection.Bug("a bug", "loss", "mf-bpr", "", {"torch": injection.Edit("decoder", "old", "new")})
     monkeypatch.setattr(injection, "bugs", lambda: (bug,))

@@ -229,6 +229,27 @@ def test_retrieved_recall_of_a_short_exact_answer():
         assert retrieved_recall(np.array([found]), np.array([[0, -1]]), queries, vectors) == 1.0
 
 
+@pytest.mark.parametrize(("found", "exact"), [([[0, 1]], [[0]]), ([[0], [1]], [[0]]), ([[0, 1]], [[-1, -1]])])
+def test_retrieved_recall_refuses_answers_that_are_not_those_to_the_same_question(found, exact):
+    vectors, queries = np.ones((2, 1), dtype=np.float32), np.ones((1, 1), dtype=np.float32)
+    with pytest.raises(InputError, match="cannot be held to exact ones"):
+        retrieved_recall(np.array(found), np.array(exact), queries, vectors)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_retrieved_recall_takes_for_a_tie_what_differs_by_rounding_alone(scale):
+    vectors = np.array([[1.0], [1 - 8e-6], [1 - 12e-6]], dtype=np.float32) * np.float32(scale)
+    queries, exact = np.ones((1, 1), dtype=np.float32), np.array([[0]], dtype=np.int32)
+    assert retrieved_recall(np.array([[1]]), exact, queries, vectors) == 1.0
+    assert retrieved_recall(np.array([[2]]), exact, queries, vectors) == 0.0
+
+
+def test_retrieved_recall_of_many_queries_is_that_of_all_of_them():
+    vectors, queries = np.array([[2.0], [1.0]], dtype=np.float32), np.ones((1_000, 1), dtype=np.float32)
+    found = (np.arange(1_000) % 5 == 0).astype(np.int32)[:, None]  # every fifth query gets the worse item
+    assert retrieved_recall(found, np.zeros_like(found), queries, vectors) == 0.8
+
+
 @st.composite
 def retrievals(draw):
     """Small whole numbers: products are exact, and many tie."""
@@ -270,6 +291,21 @@ def test_an_interest_without_a_score_does_not_count():
     queries = np.array([[[np.nan], [1.0]]], dtype=np.float32)
     vectors = np.array([[3.0], [2.0], [1.0]], dtype=np.float32)
     assert retrieved_recall(np.array([[0, 2]]), np.array([[0, 1]]), queries, vectors) == 0.5
+
+
+def test_a_catalogue_of_more_items_than_a_short_integer_counts():
+    evaluation = evaluate(np.array([[69_999, 40_000]]), *csr([[69_999, 40_000, 5]]), 70_000, (2,))
+    assert evaluation.metrics["recall@2"] == pytest.approx(2 / 3)
+    assert evaluation.metrics["coverage@2"] == pytest.approx(2 / 70_000)
+
+
+def test_the_type_and_order_of_the_arrays_do_not_matter():
+    rankings, (indptr, items) = np.array([[3, 1], [2, 0]]), csr([[1, 3], [2]])
+    expected = evaluate(rankings.astype(np.int32), indptr, items, N_ITEMS, (1, 2)).metrics
+    assert evaluate(np.asfortranarray(rankings), indptr.tolist(), items.tolist(), N_ITEMS, (1, 2)).metrics == expected
+    assert (
+        evaluate(rankings.tolist(), indptr.astype(np.int32), items.astype(float), N_ITEMS, (1, 2)).metrics == expected
+    )
 
 
 GOOD = {"recommended": np.zeros((2, 3)), "indptr": np.array([0, 1, 2]), "items": np.array([0, 1]), "ks": (1, 3)}

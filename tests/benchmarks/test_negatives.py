@@ -108,6 +108,13 @@ class TestDistributions:
         assert of("log-popularity", 1, 0, 3, 7) == pytest.approx([1 / 6, 0, 2 / 6, 3 / 6])
         assert of("two-bucket", 16, 4, 0, 81, 1) == pytest.approx([0.3 * 8 / 35, 0.35, 0, 0.3 * 27 / 35, 0.35])
 
+    @pytest.mark.parametrize("counts", [COUNTS, [16, 0, 81], [4, 0, 1, 2], [0, 0, 3]])
+    @pytest.mark.parametrize("name", DISTRIBUTIONS)
+    def test_no_weight_is_negative(self, name, counts):
+        weights = DISTRIBUTIONS[name](np.array(counts))
+        assert (weights >= 0).all()
+        assert weights.any()
+
     def test_equal_counts_are_ranked_by_item(self):
         p = negatives.probabilities("log-uniform", np.array([5, 9, 5, 0, 0]))
         assert p * math.log(6) == pytest.approx([math.log((r + 2) / (r + 1)) for r in (1, 0, 2, 3, 4)])
@@ -363,6 +370,23 @@ class TestExclusion:
         counts = [10**12, 10**12, 1, 10**12, 0]
         sampler = Sampler.of("popularity", training(counts, [[0, 1, 3]]), True)
         assert (sampler.draw(sampling.generator("one"), np.zeros(500, np.int32), 2) == 2).all()
+
+
+class TestMoreItemsThanAShortIntegerCounts:
+    @pytest.mark.parametrize("name", DISTRIBUTIONS)
+    def test_all_of_them_are_drawn(self, name):
+        sampler = Sampler.of(name, training([5] * 70_000, [[]]), True)
+        drawn = sampler.draw(sampling.generator("large"), np.zeros(100_000, np.int32), 1)
+        assert (drawn >= 0).all()
+        if name != "log-uniform":
+            assert scipy.stats.chisquare(np.bincount(drawn.ravel() // 1_000, minlength=70)).pvalue > IMPROBABLE
+
+    @pytest.mark.parametrize("name", DISTRIBUTIONS)
+    def test_what_is_left_of_them_is_found(self, name):
+        sampler = Sampler.of(name, training([5] * 70_000, [list(range(69_998))]), True)
+        for same in (sampler, searching(sampler)):
+            drawn = same.draw(sampling.generator("few left"), np.zeros(50, np.int32), 1)
+            assert set(drawn.ravel().tolist()) == {69_998, 69_999}
 
 
 GOLDEN = {

@@ -405,10 +405,44 @@ class TestWindows:
         assert len(drawn(sampling.windows, training(own_items([6, 3])), 20, 5)["target"]) == 3
 
 
+class TestMoreThanAShortIntegerCounts:
+    """Rows, users, items and places beyond 32,767, each of which must come out as itself."""
+
+    def test_training_rows(self):
+        rows = data(70_000, n_users=70_000, n_items=70_000)  # row r is user r with item r
+        assert sorted(drawn(sampling.positives, rows, 10_000)["target"]) == list(range(70_000))
+        (chunk,) = pairs(rows, 70_000, 1)
+        assert np.array_equal(np.sort(chunk["user"][0, :70_000]), np.arange(70_000))
+        assert np.array_equal(chunk["item"][0, :70_000], chunk["user"][0, :70_000])
+        made = triples(rows, 2, 50_000)
+        assert np.array_equal(made["positive"], made["user"])
+        for values in (chunk["user"][0, 70_000:], chunk["item"][0, 70_000:], made["user"], made["negative"]):
+            assert uniform_p(values // 1_000, 70) > IMPROBABLE
+
+    def test_sequences(self):
+        sequences = training(own_items([40_000, 40_000]))
+        made = drawn(sampling.prefixes, sequences, 2, 1)
+        assert [[target] for target in made["target"]] == made["history"]  # the item before it, + 1
+        assert sorted(made["target"]) == [*range(1, 40_000), *range(40_001, 80_000)]
+        made = drawn(sampling.windows, sequences, 2, 1)
+        assert sorted(made["target"]) == [[item + 1] for item in range(80_000)]
+        made = drawn(sampling.random_cuts, sequences, 2, 1, 5_000)
+        assert [[target] for target in made["target"]] == made["history"]
+        assert uniform_p(np.array(made["target"]) // 10_000, 8) > IMPROBABLE
+
+    def test_a_long_history(self):
+        items, lengths = sampling.padded(np.arange(40_000, dtype=np.int32), np.array([0]), np.array([40_000]), 40_001)
+        assert lengths.tolist() == [40_000]
+        assert np.array_equal(items[0], [*range(1, 40_001), 0])
+
+
 GOLDEN_ITEMS = [[302, 984, 607, 86, 923], [720, 112, 26, 814, 205]]
 GOLDEN_PARAMETERS = "26c03136f6d0a226"
 GOLDEN_PAIRS = ["e31a278e84d94d0d", "470dfaa8101aa968"]
 GOLDEN_TRIPLES = "2b37dc3432496be9"
+
+GOLDEN_TRIPLES_OF_SEVERAL_CHUNKS = "4a8a983d8a00fd3b"
+GOLDEN_PAIRS_OF_SEVERAL_CHUNKS = ["a9967064f4802514", "d288df680b5b502e"]
 
 GOLDEN_CUTS = "5fec16dc61e11aa0"
 GOLDEN_WINDOWS = "cd3d552c538eb150"
@@ -430,6 +464,11 @@ class TestGolden:
 
     def test_bootstrapped_triples(self):
         assert digest(triples(data(103), 3, 10, ("golden", 0))) == GOLDEN_TRIPLES
+
+    def test_what_is_drawn_chunk_by_chunk(self):
+        several = triples(data(103), 131, 10, ("golden", 0))
+        assert digest(several) == GOLDEN_TRIPLES_OF_SEVERAL_CHUNKS
+        assert [digest(chunk) for chunk in pairs(data(700), 10, 2, ("golden", 0))] == GOLDEN_PAIRS_OF_SEVERAL_CHUNKS
 
     def test_random_cuts(self):
         data = training(own_items([9, 30, 4, 12]))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from backends.registry import FRAMEWORKS
 from benchmarks import records
 from benchmarks.agreement.verdict import Verdict
 from benchmarks.records import AnyRecord
@@ -151,6 +152,33 @@ def searched(name: str, recall: float, rates: list[float], **changes: Any) -> An
     return record(**{"kind": "index", **vectors, **place, **made, **changes})
 
 
+FATES = {
+    "difference": {"fate": "caught", "how": "difference", "by": "mf-bpr as_published whole: loss"},
+    "error": {"fate": "caught", "how": "error", "by": "mf-bpr as_published whole: TypeError"},
+    "timeout": {"fate": "caught", "how": "timeout", "by": "mf-bpr as_published wide"},
+    "crash": {"fate": "caught", "how": "crash", "by": "mf-bpr as_published wide"},
+    "equivalent": {"fate": "equivalent", "reason": "its operand is 0"},
+    "survived": {"fate": "survived"},
+}
+"""What becomes of a mutant, and what its record says of that."""
+
+
+def mutant(end: str, **changes: Any) -> dict[str, Any]:
+    """A mutant that came to that end, as JSON gives it."""
+    return {"line": 12, "old": "a - b", "new": "b - a", "operator": "swapped operands", **FATES[end], **changes}
+
+
+def mutated(path: str, *mutants: dict[str, Any] | str, **changes: Any) -> AnyRecord:
+    """A record of a file's mutants, each as it is given, or one of the line of its place that came to that end."""
+    made = [mutant(of, line=line) if isinstance(of, str) else of for line, of in enumerate(mutants, 1)]
+    folder = path.split("/")[1]
+    backend = folder if folder in FRAMEWORKS else "tests"
+    settings = {"primary_metric": "n_caught", "protocol": {"name": "mutants"}, "variant": "all mutants"}
+    common = {"dataset": "the ladder's own data", "protocol": "mutants", "settings": settings, "hashes": {}}
+    place = {"model": path, "variant": "all mutants", "backend": backend}
+    return record(**{"kind": "mutation", "mutants": made, **place, **common, **changes})
+
+
 def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> AnyRecord:
     """A map record of mf-bpr: items on a spiral, category by category, as many times as fit."""
     turns = [6.28 * item / n_items for item in range(n_items)]
@@ -175,7 +203,7 @@ def shuffle(items: list[Any], seed: int) -> None:
 
 
 def suite() -> list[AnyRecord]:
-    """A run of everything: four frameworks, references, throughput, indexes, a map, a ladder and failures."""
+    """A run of everything: four frameworks, references, throughput, indexes, a map, a ladder, mutants and failures."""
     references = {"backend": "classic", "versions": {"implicit": "0.7.3", "numpy": "2.4.6"}}
     made = [
         trained("popularity", 0.06423, variant="seen-kept", **references),
@@ -202,6 +230,8 @@ def suite() -> list[AnyRecord]:
             {"rung": "loss", "holds": place < 3, "difference": 1e-7 * 30**place, "tolerance": 1e-6, "where": "step 1"},
         ]
         made.append(record(kind="agreement", rungs=rungs, divergence=[1e-8, 3e-8 * (place + 1)], **common))
+        made += [record(kind="agreement", climb=f"pairs {n}", rungs=rungs[:1], **common) for n in (1, 2)]
+        made.append(mutated(f"backends/{backend}/mf_bpr.py", *FATES))
     made.append(timed("torch", "compiled", [2.4e6, 2.5e6, 2.43e6], model="mf-logloss", group="g-mf-logloss"))
     made.append(indexed("exact", 1.0, [1000, 1040, 990]))
     made.append(indexed("faiss-flat", 1.0, [4100, 4000, 4200]))
@@ -216,6 +246,7 @@ def suite() -> list[AnyRecord]:
         index = {"name": "annoy", "build": {"n_trees": 20}, "query": {"search_k": search_k}}
         made.append(indexed("annoy", recall, [rate, rate * 1.1, rate * 0.95], index=index))
     made.append(mapped())
+    made.append(mutated("benchmarks/metrics.py", *["difference"] * 19, "equivalent"))
     return made
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from made_records import MACHINE, PROTOCOL, indexed, record, searched, suite, timed, trained
+from made_records import FATES, MACHINE, PROTOCOL, indexed, mutant, mutated, record, searched, suite, timed, trained
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import verdicts
@@ -58,18 +58,23 @@ places = st.fixed_dictionaries(
     {"method": st.just("PCA"), "x": unit, "y": unit, "category": st.none() | st.lists(st.integers(0, 2), max_size=3),
      "categories": st.none() | st.lists(names, max_size=3)}
 )  # fmt: skip
+mutants = st.builds(
+    lambda end, line, old, operator: mutant(end, line=line, old=old, new="", operator=operator, mode="compiled"),
+    st.sampled_from(sorted(FATES)), whole, names, names,
+)  # fmt: skip
 FIELDS = {
     "model": names, "variant": names | st.just(INJECTED), "backend": names | st.sampled_from(["torch", "jax"]),
     "mode": st.sampled_from(["eager", "compiled"]), "device": st.sampled_from(["cpu", "gpu"]),
     "threads": st.sampled_from([2, 2**62]), "protocol": names, "seed": whole, "group": st.none() | names,
     "dataset": names | st.sampled_from(["file:/home/me/x.csv", "file:/srv/x.csv"]), "run_id": names.filter(bool),
-    "kind": st.sampled_from(["train", "throughput", "index", "map", "agreement"]),
+    "kind": st.sampled_from(["train", "throughput", "index", "map", "agreement", "mutation"]),
     "index": st.none() | st.fixed_dictionaries(
         {"name": names, "build": st.dictionaries(names, numbers | names, max_size=2), "query": st.just({})}),
     "settings": st.dictionaries(
         st.sampled_from(["n_items", "dim", "protocol", "variant", "bugs", "primary_metric", "epochs", "threads_all"]),
         odd, max_size=2).map(lambda changes: {"primary_metric": "precision@5", "protocol": PROTOCOL} | changes),
     "metrics": metrics, "curve": st.lists(points, max_size=4), "rungs": st.lists(rungs, max_size=3),
+    "climb": names | st.sampled_from(["pairs 1", "pairs 2"]), "mutants": st.lists(mutants, max_size=3),
     "intervals": st.dictionaries(
         st.sampled_from(["precision@5", "lost/precision@5"]), st.lists(numbers, min_size=2, max_size=2)),
     "scores": st.none() | st.fixed_dictionaries(
@@ -89,12 +94,14 @@ BASE = [
     trained("als", 0.12, backend="classic", scores=SCORES),
     *(searched(name, 0.97, [9.0, 8.0]) for name in ("exact", "annoy", "faiss-hnsw")),
     record(kind="agreement", variant=INJECTED, settings={"primary_metric": "recall@10", "bugs": BUGS}),
+    mutated("backends/torch/gru4rec.py", *FATES),
+    mutated("benchmarks/metrics.py", *FATES),
 ]
 
 
 OF_VERSION_1 = {
     "index": None, "intervals": {}, "scores": None, "curve": [], "rungs": [], "divergence": None, "map": None,
-    "group": None, "schema_version": 1,
+    "group": None, "climb": "", "mutants": [], "schema_version": 1,
 }  # fmt: skip
 
 

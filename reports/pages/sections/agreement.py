@@ -1,4 +1,4 @@
-"""Agreement: verdicts, the ladder, and the bugs that were injected to see that it notices."""
+"""Agreement: verdicts, the ladder, and what was done to adapters on purpose to see that it notices."""
 
 from __future__ import annotations
 
@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING
 from benchmarks.agreement.verdict import EXCUSED
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import CONTESTANT, Block, Cell, Columns, Table, figure, folded, named, rows_of, verdict, word
+from reports.pages import mutant_block
+from reports.pages.blocks import (
+    CONTESTANT,
+    Block,
+    Cell,
+    Columns,
+    Table,
+    figure,
+    folded,
+    named,
+    rows_of,
+    verdict,
+    without_empty_columns,
+    word,
+)
 from reports.tables import reproduce
-from reports.tables.agreement import BitRow, BugRow, KillRow, LadderRow, RungRow
+from reports.tables.agreement import BitRow, BugRow, ClimbRow, KillRow, LadderRow, RungRow
 from reports.tables.leaderboard import Leaderboards
 
 if TYPE_CHECKING:
@@ -23,30 +37,33 @@ LEAD = (
     "Whether the frameworks compute the same model. A verdict compares final metrics: the spread is the largest "
     "difference between frameworks of one seed; where it is above the tolerance, two one-sided tests over seeds say "
     "whether the frameworks are the same on average. No verdict counts where popularity or untrained vectors would "
-    "pass too. The agreement ladder compares each framework with a float64 reference, rung by rung. Injected bugs "
-    "show that the ladder notices mistakes."
+    "pass too. The agreement ladder compares each framework with a float64 reference, rung by rung, in several climbs. "
+    "The kill rate of mutants, changes that a program made to the source, says how much of what could be wrong it "
+    "notices. Injected bugs are mistakes that real ports have made."
 )
 
 
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     of = leaderboards
     climbed = rows_of(_LADDER, of.ladder, command=lambda row: reproduce.agree(row.model, row.backend, row.mode))
-    killed = rows_of(_KILLS, of.kills, command=lambda row: reproduce.mutants(row.model, row.backend))
-    injected = rows_of(_BUGS, of.bugs, command=lambda row: reproduce.mutants(row.model))
+    killed = rows_of(_KILLS, of.kills, command=lambda row: reproduce.bugs(row.model, row.backend))
+    injected = rows_of(_BUGS, of.bugs, command=lambda row: reproduce.bugs(row.model))
     verdicts = [Table("Verdicts", _VERDICTS, rows_of(_VERDICTS, of.verdicts), ("verdict",), 5)]
     ladder = [
-        folded(Table("Which adapters match the reference", _LADDER, climbed, ("ladder",), 4)),
+        folded(without_empty_columns(Table("Which adapters match the reference", _LADDER, climbed, ("ladder",), 4), 8)),
+        Table("What was climbed", _CLIMBS, rows_of(_CLIMBS, of.climbs), ("climb",)),
         Table("Differences from the reference, rung by rung", _RUNGS, rows_of(_RUNGS, of.rungs), ("rung",)),
         Table("Bitwise reproducibility of trainings", _BITS, rows_of(_BITS, of.bits), ("bits",), 2),
     ]
     bugs = [
         Table(_kill_caption(of.kills), _KILLS, killed, ("injected",), 2),
-        Table("Injected bugs, one by one", _BUGS, injected, ("bug",), 2, is_detail=True),
+        Table("Mistakes of real ports, one by one", _BUGS, injected, ("bug",), 2, is_detail=True),
     ]
     made = (
         replace(_block("Verdicts", verdicts), is_first=True),
         _block("The agreement ladder", ladder, tuple(chart for chart in charts if chart.table is of.ladder)),
-        _block("Injected bugs", bugs),
+        *([mutant_block.block(of.mutants)] if of.mutants else []),
+        _block("Mistakes of real ports", bugs),
     )
     return [block for block in made if block.tables]
 
@@ -56,10 +73,15 @@ def _block(title: str, tables: Sequence[Table], charts: tuple[Chart, ...] = ()) 
 
 
 def _broken(row: LadderRow) -> Cell:
-    if row.failed:
-        said = "; ".join(filter(None, (row.broken, row.failed)))
-        return Cell(said, row.where, "" if row.excused else "differs")
-    return Cell(row.broken, row.where, "differs") if row.broken else Cell("none", "", "agrees")
+    said = "; ".join(filter(None, (row.broken, row.failed, row.unable)))
+    return Cell(said or "none", row.where, "agrees" if row.holds else "" if row.excused else "differs")
+
+
+def _held(row: LadderRow) -> str:
+    """Of the climbs those that hold, as one number where all do."""
+    if row.excused:
+        return ""
+    return str(row.n_held) if row.n_held == row.n_climbs else f"{row.n_held} of {row.n_climbs}"
 
 
 def _survivors(row: KillRow) -> Cell:
@@ -77,7 +99,7 @@ def _kill_caption(rows: Sequence[KillRow]) -> str:
     caught, injected = sum(row.n_caught for row in rows), sum(row.n_injected for row in rows)
     failed = [f"{row.model} {row.backend} {row.failed}" for row in rows if row.failed]
     untried = f"; not injected: {', '.join(failed)}" if failed else ""
-    return f"Injected bugs: {caught} of {injected} caught{untried}"
+    return f"Mistakes of real ports, injected into adapters: {caught} of {injected} caught{untried}"
 
 
 _VERDICTS: Columns[Verdict] = (
@@ -90,18 +112,27 @@ _VERDICTS: Columns[Verdict] = (
 )
 _LADDER: Columns[LadderRow] = (
     *CONTESTANT,
-    figure("climbs", lambda row: row.n_climbs),
+    figure("climbs that hold", _held),
     figure("rungs passed", lambda row: row.n_rungs),
     word("up to", lambda row: row.highest),
     word("first rung that fails", _broken),
+    word("in the climb", lambda row: row.climb),
     figure(
         "difference", lambda row: "not finite" if row.broken and row.difference is None else text.small(row.difference)
     ),
     figure("tolerance", lambda row: text.small(row.tolerance)),
     word("where", lambda row: row.where),
 )
+_CLIMBS: Columns[ClimbRow] = (
+    word("climb", lambda row: row.kind),
+    figure("different settings", lambda row: row.n_ways),
+    figure("climbs", lambda row: row.n_climbs),
+    figure("climbs that hold", lambda row: row.n_held),
+    word("rungs", lambda row: ", ".join(row.rungs)),
+)
 _RUNGS: Columns[RungRow] = (
     word("rung", lambda row: row.rung),
+    word("in", lambda row: ", ".join(row.kinds)),
     figure("climbs", lambda row: row.n_climbs),
     figure("median", lambda row: text.small(row.median)),
     figure("95 %", lambda row: text.small(row.high)),

@@ -130,3 +130,22 @@ def test_every_published_kind_of_record_is_shown(kind, capsys):
     folder = QUICK.parent / kind
     assert cli.main(["show", "latest", "--results", str(folder)]) == FINE
     assert "run again" in capsys.readouterr().out
+
+
+def test_a_climb_is_named_and_of_mutants_those_that_were_not_caught(capsys, tmp_path):
+    place = {name: getattr(TRAINED, name) for name in records.Record.__struct_fields__}
+    place |= {"metrics": {}, "timings": {}, "settings": {}, "dataset": "the ladder's own data", "protocol": "ladder"}
+    climb = records.Agreement(**{**place, "cell": "a" * 16}, climb="pairs 3")
+    found = {"line": 7, "old": "a[1:]", "new": "a[2:]", "operator": "slice bound"}
+    mutants = [
+        records.Mutant(**found, fate="caught", how="error"),
+        records.Mutant(**found, fate="survived", mode="compiled"),
+        records.Mutant(**{**found, "line": 9}, fate="equivalent", reason="a is empty"),
+    ]
+    store.append(tmp_path, [climb, records.Mutation(**{**place, "cell": "b" * 16}, mutants=mutants)])
+    assert cli.main(["show", "aaaa", "--results", str(tmp_path)]) == FINE
+    assert " · climb pairs 3 · the ladder's own data" in " ".join(capsys.readouterr().out.split())
+    assert cli.main(["show", "bbbb", "--results", str(tmp_path)]) == FINE
+    words = " ".join(capsys.readouterr().out.split())
+    survived = "not caught line 7, slice bound: 'a[1:]' → 'a[2:]', in compiled mode; SURVIVED"
+    assert f"{survived} line 9, slice bound: 'a[1:]' → 'a[2:]', in eager mode; equivalent: a is empty" in words

@@ -102,7 +102,7 @@ def test_processes_with_other_hash_seeds_write_the_same_bytes(tmp_path):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], check=True, env=environment, timeout=300)
         found.append({p.relative_to(tmp_path / seed): p.read_bytes() for p in (tmp_path / seed).rglob("*.*")})
     assert found[0] == found[1]
-    assert len(found[0]) == 29
+    assert len(found[0]) == 31
     assert {path.suffix for path in found[0]} == {".md", ".html", ".svg", ".csv", ".parquet", ".json"}
 
 

@@ -347,6 +347,8 @@ def test_badges_count_and_parse(run):
     assert {name: (badge.value, badge.mark) for name, badge in made.items()} == {
         "agreement": ("1 of 2", "differs"),
         "ladder": ("3 of 4", "differs"),
+        "mutants-ladder": ("16 of 20 (80.0 %; 4 equivalent left out)", "differs"),
+        "mutants-tests": ("19 of 19 (100.0 %; 1 equivalent left out)", "agrees"),
         "runs": (f"{len(suite()) - 2} of {len(suite())}", "undecided"),
     }
     for badge in made.values():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import MACHINE, changed, record
+from made_records import MACHINE, changed, mutated, record
 
 from reports.tables.compare import compare
 
@@ -174,6 +174,16 @@ class TestFailures:
         rung = {"rung": "loss", "holds": True, "difference": 0.0, "tolerance": 1e-6, "where": "step 1"}
         holds, breaks = (record(kind="agreement", rungs=[rung | {"holds": held}]) for held in (True, False))
         assert compare([holds], [breaks]).failures == ((breaks, "breaks at loss, in step 1"),)
+        wide = changed(breaks, climb="wide")
+        found = compare([holds, changed(wide, rungs=[rung])], [holds, wide])
+        assert found.failures == ((wide, "breaks at loss, in step 1, on the climb 'wide'"),)
+
+    def test_mutants_that_survive(self):
+        path = "backends/torch/gru4rec.py"
+        caught, two = mutated(path, "error", "equivalent"), mutated(path, "survived", "survived")
+        assert compare([caught], [two]).failures == ((two, "2 generated mutants survive"),)
+        one = mutated(path, "survived", "error")
+        assert compare([one], [caught]).mended == ((caught, "1 generated mutant survives"),)
 
 
 @settings(max_examples=25, deadline=None)

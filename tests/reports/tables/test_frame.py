@@ -8,7 +8,20 @@ import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from made_records import HOSTILE, MACHINE, changed, failed, indexed, mapped, record, shuffle, suite, timed, trained
+from made_records import (
+    HOSTILE,
+    MACHINE,
+    changed,
+    failed,
+    indexed,
+    mapped,
+    mutated,
+    record,
+    shuffle,
+    suite,
+    timed,
+    trained,
+)
 from pyarrow import parquet
 
 import reports
@@ -130,18 +143,36 @@ def test_what_is_nested_is_there_as_recorded():
         {"rung": "loss", "holds": held, "difference": 0.5, "tolerance": 0.1, "where": ""} for held in (True, False)
     ]
     climbed = record(
-        kind="agreement", rungs=rungs, divergence=[0.1, None], settings={"primary_metric": "a", "bugs": bugs}
+        kind="agreement",
+        climb="wide",
+        rungs=rungs,
+        divergence=[0.1, None],
+        settings={"primary_metric": "a", "bugs": bugs},
     )
     table = frame([climbed, mapped(), trained("mf-bpr", 0.1, notes=["a note"])]).set_index("kind")
     climb = table.loc["agreement"]
-    assert (climb["climb"], climb["divergence"], climb["bugs"]) == (rungs, [0.1, None], bugs)
+    assert (climb["climb"], climb["steps"], climb["divergence"], climb["bugs"]) == ("wide", rungs, [0.1, None], bugs)
     assert (climb["rungs_held"], climb["rungs"], climb["bugs_caught"], climb["bugs_injected"]) == (1, 2, 1, 2)
-    assert pd.isna(table.loc["map", "rungs"])
+    assert table.loc["map", ["rungs", "climb", "mutants_tried", "mutants_caught"]].isna().all()
     assert table.loc["map", "map"]["method"] == "t-SNE"
     assert len(table.loc["train", "curve"]) == 11
     assert table.loc["train", "notes"] == ["a note"]
     assert table.loc["train", "machine_facts"] == MACHINE
     assert table.loc["train", "scores"] is None
+
+
+def test_mutants_are_there_as_recorded_and_counted():
+    made = mutated("backends/torch/gru4rec.py", "error", "crash", "equivalent", "survived", "survived", "survived")
+    row = frame([made, trained("als", 0.1)]).set_index("kind").loc["mutation"]
+    assert row["model"] == "backends/torch/gru4rec.py"
+    assert [mutant["fate"] for mutant in row["mutants"]] == [mutant.fate for mutant in made.mutants]
+    names = ("mutants_caught", "mutants_equivalent", "mutants_survived", "mutants_tried")
+    assert tuple(row[name] for name in names) == (2, 1, 3, 6)
+
+
+def test_climbs_of_one_adapter_stand_in_the_order_of_their_names():
+    climbs = [record(kind="agreement", climb=name) for name in ("wide", "pairs 2", "long")]
+    assert list(frame(climbs)["climb"]) == ["long", "pairs 2", "wide"]
 
 
 def test_one_folder_several_and_one_that_holds_them(tmp_path):

@@ -314,6 +314,16 @@ def test_bugs_that_the_ladder_let_through_are_named():
     assert boards.kills == (KillRow("mf-bpr", "jax", 2, 1, ("double sigmoid",)),)
 
 
+def test_climbs_are_told_apart_by_their_names_and_not_by_their_settings():
+    def climb(name, **settings):
+        given = {"primary_metric": "recall@10", "variant": "pairs", **settings}
+        return record(kind="agreement", model="gru4rec", variant="pairs", climb=name, settings=given)
+
+    found = prepare([climb("pairs 1", length=4), climb("pairs 2", length=6), climb("pairs 1", length=5)])
+    assert {r.variant for r in found} == {"pairs"}
+    assert sorted((r.climb, r.settings["length"]) for r in found) == [("pairs 1", 5), ("pairs 2", 6)]
+
+
 def test_a_model_with_one_implementation_is_not_called_uncompared():
     (table,) = build([trained("als", 0.2, backend="classic"), trained("mf-bpr", 0.2)], []).accuracy
     badges = {row.model: row.badge.verdict for row in table.rows if row.role != "popularity"}

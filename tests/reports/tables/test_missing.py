@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_records import failed, indexed, record, suite, timed, trained
+from made_records import failed, indexed, mutated, record, suite, timed, trained
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import verdicts
@@ -111,7 +111,7 @@ def test_an_adapter_that_crashed_does_not_hold():
 def test_an_adapter_of_which_one_climb_crashed_does_not_hold():
     boards = boards_of([climbed("torch"), fell("torch", seed=1)])
     (row,) = boards.ladder
-    assert (row.holds, row.failed, row.n_climbs) == (False, "1 of 2 climbs failed", 1)
+    assert (row.holds, row.failed, row.n_climbs, row.n_held) == (False, "1 of 2 climbs failed", 2, 1)
     assert badge_of(boards, "ladder").value == "0 of 1 (1 failed)"
 
 
@@ -139,13 +139,58 @@ def injected(backend, *, caught=True, **changes):
 
 def test_bugs_that_were_never_injected_are_not_all_caught():
     boards = boards_of([injected("torch"), fell("jax", variant=INJECTED)])
-    badge = badge_of(boards, "injected-bugs")
-    assert (badge.value, badge.mark) == ("1 of 1 (1 adapter failed)", "differs")
     page = page_of(boards, "agreement.html")
-    assert "Injected bugs: 1 of 1 caught; not injected: mf-logloss jax failed" in page
+    caption = "Mistakes of real ports, injected into adapters: 1 of 1 caught; not injected: mf-logloss jax failed"
+    assert caption in page
     assert boards.ladder == ()
-    alone = boards_of([fell("jax", variant=INJECTED)])
-    assert badge_of(alone, "injected-bugs").value == "0 of 0 (1 adapter failed)"
+    assert [badge.name for badge in badges([boards])] == ["runs"]
+
+
+FILES = ("backends/torch/gru4rec.py", "backends/jax/mf_bpr.py")
+
+
+def lost_file(path, status="timeout"):
+    place = {"variant": "all mutants", "dataset": "the ladder's own data", "protocol": "mutants"}
+    return failed(status, "it fell over", kind="mutation", model=path, backend=path.split("/")[1], **place)
+
+
+def test_mutants_that_were_never_tried_are_not_all_caught():
+    boards = boards_of([mutated(FILES[0], "difference", "equivalent"), lost_file(FILES[1])])
+    badge = badge_of(boards, "mutants-ladder")
+    assert (badge.value, badge.mark) == ("1 of 1 (100.0 %; 1 equivalent left out; 1 file failed)", "differs")
+    page = page_of(boards, "agreement.html")
+    assert f"Mutants: 1 of 1 caught (100.0 %); 1 more is equivalent; not tried: {FILES[1]} timeout" in page
+    alone = boards_of([lost_file(FILES[1]), lost_file(FILES[0])])
+    assert badge_of(alone, "mutants-ladder").value == "0 of 0 (2 files failed)"
+    assert [badge.name for badge in badges([boards_of([lost_file(FILES[0], "skipped")])])] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("n_caught", "n_survived", "value", "mark"),
+    [
+        (98, 2, "98 of 100 (98.0 %; 3 equivalent left out)", "agrees"),
+        (979, 20, "979 of 999 (97.9 %; 3 equivalent left out)", "differs"),
+        (1200, 0, "1,200 of 1,200 (100.0 %; 3 equivalent left out)", "agrees"),
+    ],
+)
+def test_the_badge_is_green_from_98_percent_and_leaves_out_what_nothing_could_catch(n_caught, n_survived, value, mark):
+    ends = ["difference"] * n_caught + ["survived"] * n_survived + ["equivalent"] * 3
+    badge = badge_of(boards_of([mutated(FILES[0], *ends)]), "mutants-ladder")
+    assert (badge.value, badge.mark) == (value, mark)
+
+
+def test_what_tests_catch_has_a_badge_of_its_own():
+    of_tests = mutated("benchmarks/metrics.py", *["error"] * 19, "survived")
+    boards = boards_of([mutated(FILES[0], "difference"), of_tests])
+    assert badge_of(boards, "mutants-ladder").value == "1 of 1 (100.0 %)"
+    badge = badge_of(boards, "mutants-tests")
+    assert (badge.label, badge.value, badge.mark) == ("mutants caught by the tests", "19 of 20 (95.0 %)", "agrees")
+
+
+def test_of_a_file_in_several_folders_the_worst_counts():
+    fine, worse = (boards_of([mutated(FILES[0], "error", end)]) for end in ("error", "survived"))
+    for order in ([fine, worse], [worse, fine]):
+        assert badge_of(order, "mutants-ladder").value == "1 of 2 (50.0 %)"
 
 
 def test_the_fastest_is_said_together_with_who_was_not_timed():

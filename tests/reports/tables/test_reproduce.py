@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from made_records import changed, record
+from made_records import changed, mutated, record
 
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
@@ -137,5 +137,17 @@ def test_climbs_and_injected_bugs_have_their_own_command():
     assert found.of_cell[climb.cell] == (
         "python -m benchmarks agree --models lstm --backends jax --mode compiled --seeds 1 --repeats 2"
     )
-    assert found.of_cell[injected.cell] == "python -m benchmarks agree --mutants --models lstm --backends jax"
-    assert dict(found.whole) == {"python -m benchmarks agree": 1, "python -m benchmarks agree --mutants": 1}
+    assert found.of_cell[injected.cell] == "python -m benchmarks agree --bugs --models lstm --backends jax"
+    assert dict(found.whole) == {"python -m benchmarks agree": 1, "python -m benchmarks agree --bugs": 1}
+
+
+def test_mutants_have_the_command_of_their_file_or_of_their_sample():
+    path = "backends/torch/a file.py"
+    whole = mutated(path, "error")
+    settings = {**whole.settings, "variant": "sample", "sample": 200, "sample_seed": "abc; ls"}
+    drawn = mutated(path, "error", variant="sample", settings=settings)
+    found = commands([whole, drawn])
+    assert found.of_cell[whole.cell] == f"python -m benchmarks mutate '{path}'"
+    sample = "python -m benchmarks mutate --sample 200 --seed 'abc; ls'"
+    assert found.of_cell[drawn.cell] == sample
+    assert dict(found.whole) == {"python -m benchmarks mutate": 1, sample: 1}
