@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
-from benchmarks.agreement import INJECTED, climbs
+from benchmarks.agreement import INJECTED
 from benchmarks.cli import report
 from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
@@ -119,6 +119,8 @@ def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
 
 
 def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[Cell]:
+    from benchmarks.agreement import climbs  # here, because it brings Numba with it
+
     for model, family in FAMILIES.items():
         frameworks = {name: adapter for name, adapter in family.adapters.items() if name in FRAMEWORKS}
         if not frameworks or (options.models and model not in options.models):
