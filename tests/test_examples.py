@@ -107,7 +107,7 @@ class TestModel:
         assert json.loads(listed)["models"]["mf-ssm"]["backends"] == dict.fromkeys(FRAMEWORKS, "native")
 
     def test_every_adapter_holds_to_the_reference(self, done):
-        held = re.findall(r"^agrees +mf-ssm +plain +(\w+) .* holds to the last rung", done.printed, re.MULTILINE)
+        held = re.findall(r"^agrees +mf-ssm +plain +whole +(\w+) .* holds to the last rung", done.printed, re.MULTILINE)
         assert sorted(held) == sorted(FRAMEWORKS)
 
     def test_the_mistake_is_caught(self, done):
@@ -216,7 +216,9 @@ class TestBackend:
         assert listed["models"]["gru4rec"]["backends"]["numpy"].startswith("unsupported: backends/numpy has no adapter")
 
     def test_its_adapter_holds_to_the_reference(self, done):
-        assert re.search(r"^agrees +mf-bpr +\w+ +numpy +eager +cpu +holds to the last rung", done.printed, re.MULTILINE)
+        assert re.search(
+            r"^agrees +mf-bpr +\w+ +whole +numpy +eager +cpu +holds to the last rung", done.printed, re.MULTILINE
+        )
         assert "1 of 1 adapters and modes agree with their reference" in done.printed
 
     def test_it_is_part_of_the_verdict_and_of_the_leaderboard(self, done):

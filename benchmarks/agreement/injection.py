@@ -46,9 +46,9 @@ class Bug:
         model: the family that shows it.
         variant: of which variant the climb is that shows it; "" for that of the family's first to the end.
         edits: backend -> edit.
-        climb: the name of the climb that shows it.
         seen: where it has been seen in public, as owner/project#number of an issue or a pull request, or as a short
             citation of documentation or a paper; () where no place is known.
+        climb: the name of the climb that shows it.
     """
 
     name: str

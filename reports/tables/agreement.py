@@ -228,7 +228,8 @@ def climb_rows(cells: pd.DataFrame) -> tuple[ClimbRow, ...]:
             "n_ways": climbs.drop_duplicates(["model", "variant", "climb"]).groupby("kind").size(),
             "n_climbs": of_kind.size(),
             "n_held": of_kind["held"].sum(),
-            "rungs": of_kind["steps"].first().map(lambda longest: tuple(step["rung"] for step in longest)),
+            # None where all of a kind were skipped, or failed before the first rung.
+            "rungs": of_kind["steps"].first().map(lambda steps: tuple(step["rung"] for step in steps or ())),
         }
     )
     return rows(found.loc[climbs["kind"].unique()].rename_axis("kind").reset_index(), ClimbRow)

@@ -10,7 +10,7 @@ import autograd.numpy as np
 from autograd.scipy.special import logsumexp
 
 from benchmarks import sampling
-from benchmarks.specs.base import Adam, Arrays, Parameter, Sizes, Training
+from benchmarks.specs.base import Adam, Arrays, OnLadder, Parameter, Sizes, Training
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class MFSSM:
     asks: ClassVar[str] = "users"
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
+    on_ladder: ClassVar[OnLadder] = OnLadder(
+        choices={"n_negatives": (1, 4), "l2": (0.0, 1e-4)},
+        wide={"batch_size": 1500},
+    )
     variant: str = "plain"
     embedding_dim: int = 64
     n_negatives: int = 20  # a positive; one may by chance be an item that the user took
