@@ -10,6 +10,7 @@ import importlib.abc
 import importlib.machinery
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from benchmarks.mutation.by_tests import Setting
 
 OURS = ("backends", "benchmarks", "datasets", "reports")
+
+LONG_S = 3.0
+"""So long a test may take as Python while the lines that it executes are noted."""
 
 MEMORY_BYTES = 8 * 2**30
 """What a mutant that asks for far too much memory may have, so that it fails and not the machine."""
@@ -45,7 +49,7 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     _prepare(setting)
     if setting.compiled:
         watch = _Watch()
-        _run(setting, files, watch)
+        _went_through(_run(setting, files, watch))
         connection.send((watch.seconds, [test for _, test in watch.failures], {}))
         return
     import coverage
@@ -54,13 +58,19 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     looking = coverage.Coverage(data_file=None, include=list(sources.values()))
     watch = _Watch(coverage=looking)
     with looking.collect():
-        _run(setting, files, watch, ("--timeout=5",))
+        ended = _run(setting, files, watch)
+    _went_through(ended)
     data = looking.get_data()
     reached = {
         path: {line: watch.tests_of(contexts) for line, contexts in data.contexts_by_lineno(source).items()}
         for path, source in sources.items()
     }
     connection.send((watch.seconds, [test for _, test in watch.failures], reached))
+
+
+def _went_through(ended: int) -> None:
+    if ended not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        raise RuntimeError(f"pytest ended with {ended}")
 
 
 def trial(connection: Connection, setting: Setting, path: str, text: str, tests: Sequence[str]) -> None:
@@ -149,9 +159,21 @@ class _Watch:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.running, self.started = nodeid, time.perf_counter()
         if self.coverage:
-            self.coverage.stop()  # begun anew, since a test that is ended by its time limit may end the tracing too
+            self.coverage.stop()  # begun anew, since a test that is ended for its length may end the tracing too
             self.coverage.start()
             self.coverage.switch_context(nodeid)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Where lines are looked at, a test is ended that takes long; what it has executed until then counts."""
+        if self.coverage:
+            signal.signal(signal.SIGALRM, _too_long)
+            signal.setitimer(signal.ITIMER_REAL, LONG_S)
+        try:
+            return (yield)
+        finally:
+            if self.coverage:
+                signal.setitimer(signal.ITIMER_REAL, 0)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
@@ -174,6 +196,10 @@ class _Watch:
         """Called for what no test expected, whether a test is run or a file of tests read."""
         assert call.excinfo is not None  # noqa: S101 - or there were nothing to interact with
         self.failures.append(("difference" if _differs(call.excinfo.value) else "error", node.nodeid))
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"longer than {LONG_S} s")
 
 
 def _differs(error: BaseException) -> bool:
