@@ -128,7 +128,7 @@ def _run(setting: Setting, files: Sequence[str], watch: _Watch, options: Sequenc
     # No plugins but those that our tests need: the others take longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugins = [f"-p{name}" for name in ("_hypothesis_pytestplugin", "pytest_timeout", "no:cacheprovider")]
-    fixed = (f"--rootdir={setting.root}", "--quiet", "--hypothesis-profile=trial")
+    fixed = (f"--rootdir={setting.root}", "--quiet", "--tb=native", "--hypothesis-profile=trial")
     return pytest.main([*plugins, *fixed, *options, *files], plugins=[watch])
 
 
