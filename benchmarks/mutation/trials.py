@@ -138,10 +138,21 @@ class _Watch:
     def __init__(self, coverage: Any = None, chosen: Sequence[str] | None = None) -> None:
         self.coverage = coverage
         self.chosen = chosen
-        self.seconds: dict[str, float] = {}
+        self.own_s: dict[str, float] = {}
+        self.shared_s: dict[str, float] = {}  # fixture -> seconds
         self.failures: list[tuple[str, str]] = []
         self.sharing: dict[str, list[str]] = {}  # fixture -> the tests that use it
         self.running, self.started = "", 0.0
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each test takes alone, with all fixtures that it needs."""
+        shared = dict.fromkeys(self.own_s, 0.0)
+        for fixture, took in self.shared_s.items():
+            for test in self.sharing.get(fixture, ()):
+                if test in shared:
+                    shared[test] += took
+        return {test: own + shared[test] for test, own in self.own_s.items()}
 
     def tests_of(self, contexts: Sequence[str]) -> list[str]:
         """The tests of what was executed in these contexts: tests, fixtures, and "" for neither."""
@@ -177,20 +188,26 @@ class _Watch:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-        """What a fixture executes that several tests share is executed for all of them, not for the first alone."""
-        if self.coverage and fixturedef.scope != "function":
+        """What a fixture executes that several tests share is executed for all of them, and its time theirs."""
+        if fixturedef.scope == "function":
+            return (yield)
+        begun = time.perf_counter()
+        if self.coverage:
             self.coverage.switch_context(fixturedef.argname)
         try:
             return (yield)
         finally:
-            if self.coverage and fixturedef.scope != "function":
+            if self.coverage:
                 self.coverage.switch_context(self.running)
+            took = time.perf_counter() - begun
+            self.shared_s[fixturedef.argname] = max(took, self.shared_s.get(fixturedef.argname, 0.0))
+            self.started += took
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         if self.coverage:
             self.coverage.switch_context("")
         if nodeid not in {test for _, test in self.failures}:
-            self.seconds[nodeid] = time.perf_counter() - self.started
+            self.own_s[nodeid] = time.perf_counter() - self.started
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[Any]) -> None:
         """Called for what no test expected, whether a test is run or a file of tests read."""
