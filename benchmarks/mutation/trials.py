@@ -10,6 +10,7 @@ import importlib.abc
 import importlib.machinery
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from benchmarks.mutation.by_tests import Setting
 
 OURS = ("backends", "benchmarks", "datasets", "reports")
+
+LONG_S = 3.0
+"""So long a test may take as Python while the lines that it executes are noted."""
 
 MEMORY_BYTES = 8 * 2**30
 """What a mutant that asks for far too much memory may have, so that it fails and not the machine."""
@@ -45,7 +49,7 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     _prepare(setting)
     if setting.compiled:
         watch = _Watch()
-        _run(setting, files, watch)
+        _went_through(_run(setting, files, watch))
         connection.send((watch.seconds, [test for _, test in watch.failures], {}))
         return
     import coverage
@@ -54,13 +58,19 @@ def survey(connection: Connection, setting: Setting, files: Sequence[str], paths
     looking = coverage.Coverage(data_file=None, include=list(sources.values()))
     watch = _Watch(coverage=looking)
     with looking.collect():
-        _run(setting, files, watch, ("--timeout=5",))
+        ended = _run(setting, files, watch)
+    _went_through(ended)
     data = looking.get_data()
     reached = {
         path: {line: watch.tests_of(contexts) for line, contexts in data.contexts_by_lineno(source).items()}
         for path, source in sources.items()
     }
     connection.send((watch.seconds, [test for _, test in watch.failures], reached))
+
+
+def _went_through(ended: int) -> None:
+    if ended not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        raise RuntimeError(f"pytest ended with {ended}")
 
 
 def trial(connection: Connection, setting: Setting, path: str, text: str, tests: Sequence[str]) -> None:
@@ -118,7 +128,7 @@ def _run(setting: Setting, files: Sequence[str], watch: _Watch, options: Sequenc
     # No plugins but those that our tests need: the others take longer than most tests.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugins = [f"-p{name}" for name in ("_hypothesis_pytestplugin", "pytest_timeout", "no:cacheprovider")]
-    fixed = (f"--rootdir={setting.root}", "--quiet", "--hypothesis-profile=trial")
+    fixed = (f"--rootdir={setting.root}", "--quiet", "--tb=native", "--hypothesis-profile=trial")
     return pytest.main([*plugins, *fixed, *options, *files], plugins=[watch])
 
 
@@ -128,10 +138,21 @@ class _Watch:
     def __init__(self, coverage: Any = None, chosen: Sequence[str] | None = None) -> None:
         self.coverage = coverage
         self.chosen = chosen
-        self.seconds: dict[str, float] = {}
+        self.own_s: dict[str, float] = {}
+        self.shared_s: dict[str, float] = {}  # fixture -> seconds
         self.failures: list[tuple[str, str]] = []
         self.sharing: dict[str, list[str]] = {}  # fixture -> the tests that use it
         self.running, self.started = "", 0.0
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each test takes alone, with all fixtures that it needs."""
+        shared = dict.fromkeys(self.own_s, 0.0)
+        for fixture, took in self.shared_s.items():
+            for test in self.sharing.get(fixture, ()):
+                if test in shared:
+                    shared[test] += took
+        return {test: own + shared[test] for test, own in self.own_s.items()}
 
     def tests_of(self, contexts: Sequence[str]) -> list[str]:
         """The tests of what was executed in these contexts: tests, fixtures, and "" for neither."""
@@ -149,31 +170,53 @@ class _Watch:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.running, self.started = nodeid, time.perf_counter()
         if self.coverage:
-            self.coverage.stop()  # begun anew, since a test that is ended by its time limit may end the tracing too
+            self.coverage.stop()  # begun anew, since a test that is ended for its length may end the tracing too
             self.coverage.start()
             self.coverage.switch_context(nodeid)
 
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Where lines are looked at, a test is ended that takes long; what it has executed until then counts."""
+        if self.coverage:
+            signal.signal(signal.SIGALRM, _too_long)
+            signal.setitimer(signal.ITIMER_REAL, LONG_S)
+        try:
+            return (yield)
+        finally:
+            if self.coverage:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
-        """What a fixture executes that several tests share is executed for all of them, not for the first alone."""
-        if self.coverage and fixturedef.scope != "function":
+        """What a fixture executes that several tests share is executed for all of them, and its time theirs."""
+        if fixturedef.scope == "function":
+            return (yield)
+        begun = time.perf_counter()
+        if self.coverage:
             self.coverage.switch_context(fixturedef.argname)
         try:
             return (yield)
         finally:
-            if self.coverage and fixturedef.scope != "function":
+            if self.coverage:
                 self.coverage.switch_context(self.running)
+            took = time.perf_counter() - begun
+            self.shared_s[fixturedef.argname] = max(took, self.shared_s.get(fixturedef.argname, 0.0))
+            self.started += took
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         if self.coverage:
             self.coverage.switch_context("")
         if nodeid not in {test for _, test in self.failures}:
-            self.seconds[nodeid] = time.perf_counter() - self.started
+            self.own_s[nodeid] = time.perf_counter() - self.started
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[Any]) -> None:
         """Called for what no test expected, whether a test is run or a file of tests read."""
         assert call.excinfo is not None  # noqa: S101 - or there were nothing to interact with
         self.failures.append(("difference" if _differs(call.excinfo.value) else "error", node.nodeid))
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"longer than {LONG_S} s")
 
 
 def _differs(error: BaseException) -> bool:

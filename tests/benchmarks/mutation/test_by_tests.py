@@ -53,6 +53,7 @@ from benchmarks import little
 
 @pytest.fixture(scope="module")
 def limit():
+    time.sleep(0.2)
     return little.larger(little.LIMIT, 1)
 
 
@@ -142,6 +143,15 @@ def test_a_constant_that_is_read_when_the_file_is_imported_is_held_to_all_tests(
 
 def test_a_constant_of_a_compiled_function_is_not_taken_from_what_was_compiled_without_the_mutant(verdicts):
     assert fate(verdicts["4"]) == ("caught", "difference", "test_third_takes_too_long_for_the_quick_run")
+
+
+@pytest.mark.usefixtures("verdicts")
+def test_the_time_of_a_fixture_counts_for_every_test_that_needs_it():
+    seconds = by_tests._surveyed(PATH).compiled
+    needing, others = ({name for name in seconds if ("limit" in name) == needs} for needs in (True, False))
+    assert len(needing) == 2
+    assert all(seconds[name] > 0.2 for name in needing)
+    assert min(seconds[name] for name in others) < 0.2
 
 
 @pytest.mark.usefixtures("verdicts")
