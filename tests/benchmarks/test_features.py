@@ -91,3 +91,12 @@ def test_features_survive_a_file_and_leave_the_hash_alone(split_of, tmp_path):
             np.testing.assert_array_equal(found[name], column)
             assert found[name].dtype == column.dtype
     assert split.content_hash() == split_of([4, 4, 6]).content_hash() == loaded.content_hash()
+
+
+@pytest.mark.parametrize(
+    ("column", "n"),
+    [(np.array([0.0, 2.5], np.float32), 0), (np.array([0, 3, 1], np.int32), 3), (np.array([0], np.int32), 0),
+     (np.empty(0, np.int32), 0)],
+)  # fmt: skip
+def test_categories_are_counted_without_the_unknown_and_numbers_have_none(column, n):
+    assert features.n_categories(column) == n

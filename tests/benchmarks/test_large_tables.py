@@ -8,7 +8,7 @@ from protocol_checks import N_ITEMS, N_USERS, interactions
 
 from backends import stretches
 from benchmarks.audit import splits
-from benchmarks.protocols import LeaveKOut, NextItem, SequenceSplit, TimeSplit, UserSplit
+from benchmarks.protocols import LeaveKOut, NextItem, SequenceSplit, Split, TimeSplit, UserSplit
 
 COPIES = 8_000
 JUDGED = {"period": "test", "ks": (1,), "primary_metric": "recall@1"}
@@ -93,6 +93,14 @@ def test_the_audit_of_many_copies_finds_as_many_times_what_that_of_one_finds(pro
     assert [finding.verdict for finding in all_of_them.findings] == [finding.verdict for finding in one.findings]
     assert [finding.n for finding in all_of_them.findings] == [COPIES * finding.n for finding in one.findings]
     assert all_of_them.sizes == {name: COPIES * n for name, n in one.sizes.items()}
+
+
+def test_sizes_survive_a_file(tmp_path):
+    split = PROTOCOLS[0].split(many(small()))
+    split.save(tmp_path / "split")
+    loaded = Split.load(tmp_path / "split")
+    assert (loaded.n_users, loaded.n_items, loaded.n_rows) == (split.n_users, split.n_items, split.n_rows)
+    assert loaded.content_hash() == split.content_hash()
 
 
 def test_every_one_of_many_users_is_in_one_part():

@@ -303,9 +303,7 @@ def test_the_type_and_order_of_the_arrays_do_not_matter():
     rankings, (indptr, items) = np.array([[3, 1], [2, 0]]), csr([[1, 3], [2]])
     expected = evaluate(rankings.astype(np.int32), indptr, items, N_ITEMS, (1, 2)).metrics
     assert evaluate(np.asfortranarray(rankings), indptr.tolist(), items.tolist(), N_ITEMS, (1, 2)).metrics == expected
-    assert (
-        evaluate(rankings.tolist(), indptr.astype(np.int32), items.astype(float), N_ITEMS, (1, 2)).metrics == expected
-    )
+    assert evaluate(rankings.tolist(), indptr.astype(float), items.astype(float), N_ITEMS, (1, 2)).metrics == expected
 
 
 GOOD = {"recommended": np.zeros((2, 3)), "indptr": np.array([0, 1, 2]), "items": np.array([0, 1]), "ks": (1, 3)}

@@ -24,6 +24,19 @@ def test_who_is_asked_about_without_training_rows_is_named_only_where_the_split_
     assert (newcomers.shape, newcomers.dtype) == ((0,), np.int32)
 
 
+@pytest.mark.parametrize("protocol", KNOWS_EVERYBODY[:2], ids=lambda protocol: protocol.name)
+def test_the_users_of_a_split_are_those_with_rows_enough(protocol):
+    rows = [(user, 0, day, 0) for user, n in ((0, 4), (1, 2), (2, 6), (-1, 9)) for day in range(n)]
+    users = protocol.users(interactions(rows))
+    assert users.dtype == np.int32
+    assert users.tolist() == [0, 2]
+    assert protocol.split(interactions(rows)).n_users == 2
+
+
+def test_five_rows_are_enough_by_default():
+    assert LeaveKOut(**JUDGED, k=1).min_items == SequenceSplit(**JUDGED).min_items == 5
+
+
 def test_what_is_not_set_is_not_said_even_of_a_protocol_that_is_no_longer_there():
     assert protocols.in_words({"name": "of old", "test_until": None, "k": 3}) == "of old k=3"
 
