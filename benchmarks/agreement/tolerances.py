@@ -32,7 +32,7 @@ LADDER: Mapping[str, Tolerance] = MappingProxyType(
         "loss": Tolerance(1e-6, 1.7e-7, "the first step's loss, relative"),
         "one step": Tolerance(5e-6, 3.6e-6, "parameters, absolute"),
         "trajectory": Tolerance(1e-5, 7.1e-6, "the losses of all steps, relative"),
-        "parameters": Tolerance(1e-4, 0.0, "all parameters after training, absolute"),
+        "parameters": Tolerance(5e-5, 6.6e-6, "all parameters after training, absolute"),
         "vectors": Tolerance(3e-5, 2.4e-5, "user and item vectors after training, relative to the largest element"),
         "restored": Tolerance(0.0, 0.0, "vectors of a state that was made of the exported parameters, absolute"),
         "metrics": Tolerance(0.002, 0.0, "recall@10 of each user after training, mean of the absolute differences"),
@@ -47,21 +47,23 @@ the smallest injected bugs begin there."""
 
 SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
     {
-        ("pairs", "forward"): Tolerance(3e-5, 0.0, LADDER["forward"].meaning),
-        ("pairs", "gradients"): Tolerance(1e-4, 0.0, LADDER["gradients"].meaning),
-        ("pairs", "vectors"): Tolerance(7e-4, 0.0, LADDER["vectors"].meaning),
+        ("pairs", "forward"): Tolerance(3e-5, 6.6e-6, LADDER["forward"].meaning),
+        ("pairs", "gradients"): Tolerance(1e-4, 2.8e-5, LADDER["gradients"].meaning),
+        ("pairs", "vectors"): Tolerance(7e-4, 3.3e-4, LADDER["vectors"].meaning),
         ("extreme rows", "forward"): Tolerance(
-            5e-4, 0.0, "user and item vectors, each relative to its own largest element"
+            5e-4, 1.0e-4, "user and item vectors, each relative to its own largest element"
         ),
-        ("extreme rows", "gradients"): Tolerance(1e-3, 0.0, LADDER["gradients"].meaning),
-        ("shifted rows", "forward"): Tolerance(2e-4, 0.0, LADDER["forward"].meaning),
-        ("shifted rows", "gradients"): Tolerance(5e-4, 0.0, LADDER["gradients"].meaning),
-        ("wide", "forward"): Tolerance(1e-5, 0.0, LADDER["forward"].meaning),
-        ("wide", "gradients"): Tolerance(5e-5, 0.0, LADDER["gradients"].meaning),
-        ("wide", "one step"): Tolerance(2e-5, 0.0, LADDER["one step"].meaning),
+        ("extreme rows", "gradients"): Tolerance(3e-3, 8.9e-4, LADDER["gradients"].meaning),
+        ("shifted rows", "forward"): Tolerance(2e-4, 4.0e-5, LADDER["forward"].meaning),
+        ("shifted rows", "gradients"): Tolerance(5e-4, 1.6e-4, LADDER["gradients"].meaning),
+        ("wide", "forward"): Tolerance(1e-5, 2.1e-6, LADDER["forward"].meaning),
+        ("wide", "gradients"): Tolerance(5e-5, 1.2e-5, LADDER["gradients"].meaning),
+        ("wide", "one step"): Tolerance(2e-5, 6.3e-6, LADDER["one step"].meaning),
     }
 )
-"""Where a kind of climb needs another limit, since rounding is magnified there."""
+"""Where a kind of climb needs another limit, since rounding is magnified there: by attention scores of hundreds, by a
+variance beside a thousand times its mean's square, by sums over 60,000 places, and in one pair of settings by towers
+whose output is short before it is normalised. Measured in one seed with one thread."""
 
 
 def of(rung: str, climb: Climb) -> Tolerance:
