@@ -18,6 +18,9 @@ from backends.torch import optimizers
 if TYPE_CHECKING:
     from benchmarks.specs.base import SGD, Adam, DifferentiableSpec
 
+# Each state is compiled anew, and a process may make many; the compiler would take the ninth for a mistake.
+torch._dynamo.config.recompile_limit = 256
+
 Batch: TypeAlias = dict[str, Tensor]
 
 
