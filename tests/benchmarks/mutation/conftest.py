@@ -21,5 +21,5 @@ def repository(tmp_path_factory):
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)}
     subprocess.run(["git", "apply", str(rows)], cwd=copy, env=environment, check=True)
     with (copy / "benchmarks" / "agreement" / "climbs.py").open("a") as file:
-        file.write("\n\nall_of = of\n\n\ndef of(model):\n    return all_of(model, quick=True)\n")
+        file.write("\n\nall_of = of\n\n\ndef of(model, *, quick=True):\n    return all_of(model, quick=True)\n")
     return copy
