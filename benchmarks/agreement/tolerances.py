@@ -54,10 +54,13 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
             5e-4, 1.0e-4, "user and item vectors, each relative to its own largest element"
         ),
         ("extreme rows", "gradients"): Tolerance(3e-3, 8.9e-4, LADDER["gradients"].meaning),
+        ("extreme rows", "loss"): Tolerance(1e-5, 1.2e-6, LADDER["loss"].meaning),
         ("shifted rows", "forward"): Tolerance(2e-4, 4.0e-5, LADDER["forward"].meaning),
         ("shifted rows", "gradients"): Tolerance(5e-4, 1.6e-4, LADDER["gradients"].meaning),
+        ("shifted rows", "loss"): Tolerance(1e-5, 8.5e-7, LADDER["loss"].meaning),
         ("wide", "forward"): Tolerance(1e-5, 2.1e-6, LADDER["forward"].meaning),
         ("wide", "gradients"): Tolerance(5e-5, 1.2e-5, LADDER["gradients"].meaning),
+        ("wide", "loss"): Tolerance(1e-5, 1.2e-6, LADDER["loss"].meaning),
         ("wide", "one step"): Tolerance(2e-5, 6.3e-6, LADDER["one step"].meaning),
     }
 )
