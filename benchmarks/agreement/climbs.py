@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from benchmarks import specs
-from benchmarks.agreement import pairs
+from benchmarks.agreement import WHOLE, pairs
 from benchmarks.agreement.ladder_data import Size
 from benchmarks.settings import SettingError
 from benchmarks.specs.base import DifferentiableSpec, settings
@@ -73,7 +73,7 @@ def of(model: str, *, quick: bool = False) -> tuple[Climb, ...]:
 
 def to_the_end(spec: DifferentiableSpec) -> Climb:
     """The climb of a spec on ordinary data, as long as the spec trains, to the last rung."""
-    return Climb("whole", spec, (*_BEFORE, *_AFTER, "metrics"))
+    return Climb(WHOLE, spec, (*_BEFORE, *_AFTER, "metrics"))
 
 
 def named(model: str, variant: str, name: str) -> Climb:

@@ -12,6 +12,7 @@ from benchmarks.specs.base import Arrays
 
 N_ENTRIES = 5
 LEAST = 1e-30
+"""What is smaller has lost digits in float32 once it has been multiplied."""
 
 
 class Entry(NamedTuple):

@@ -18,12 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from backends.registry import FRAMEWORKS
-from benchmarks.agreement import SHARED, climbs, ladder
+from benchmarks.agreement import SHARED, WHOLE, climbs, ladder
 from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.tolerances import LADDER
-
-WHOLE = "whole"
-"""The climb of bugs that name none."""
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,11 @@ class Outcome:
         divergence: float64[n_steps], how far each step's loss is from the reference's, relative; empty where no
             training was reached.
         trained: a hash of all losses and final parameters, "" where the end was not reached: equal bits, equal hash.
-        error: what the adapter raised, where that is what broke.
     """
 
     rungs: tuple[Rung, ...]
     divergence: npt.NDArray[np.float64]
     trained: str
-    error: BaseException | None = None
 
     @property
     def holds(self) -> bool:
@@ -76,8 +74,8 @@ class Outcome:
 def climb(adapter: Any, climb: Climb, device: str, mode: str, seed: int = 0) -> Outcome:
     """Climbs up to the first rung that breaks; the seed is that of the ladder's data and initial parameters."""
     climber = _Climber(adapter, climb, device, mode, seed)
-    judged = tuple(climber.climbing())
-    return Outcome(tuple(rung for rung, _ in judged), climber.divergence, climber.trained, judged[-1][1].error)
+    rungs = tuple(rung for rung, _ in climber.climbing())
+    return Outcome(rungs, climber.divergence, climber.trained)
 
 
 def climbing(adapter: Any, climb: Climb, device: str, mode: str) -> Iterator[tuple[Rung, Difference]]:

@@ -65,7 +65,7 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
     }
 )
 """Where a kind of climb needs another limit, since rounding is magnified there: by attention scores of hundreds, by a
-variance beside a thousand times its mean's square, by sums over 60,000 places, and in one pair of settings by towers
+variance that is a thousandth of the mean's square, by sums over 60,000 places, and in one pair of settings by towers
 whose output is short before it is normalised. Measured in one seed with one thread."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
-from benchmarks.agreement import INJECTED
+from benchmarks.agreement import INJECTED, WHOLE
 from benchmarks.cli import report
 from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
@@ -34,7 +34,9 @@ def add(subcommands: Subcommands) -> None:
             f"--{option}s", nargs="+", default=(), metavar=option.upper(), choices=names, help="only these of all"
         )
     command.add_argument(
-        "--quick", action="store_true", help="only the climbs to the end, without every setting, size and odd row"
+        "--quick",
+        action="store_true",
+        help="only whole trainings on ordinary data, without other settings, sizes and extreme rows",
     )
     command.add_argument("--bugs", action="store_true", help="inject known bugs, each of which has to be caught")
     command.add_argument(
@@ -165,7 +167,7 @@ def _passed(record: Agreement) -> bool:
 def _print_climb(cell: Cell, record: Record) -> None:
     """One line of a climb to the end, or of any that breaks: how far, and where with which difference."""
     climb = cell.protocol["climb"]
-    if climb != "whole" and isinstance(record, Agreement) and _passed(record):
+    if climb != WHOLE and isinstance(record, Agreement) and _passed(record):
         return
     name = f"{cell.model:12} {cell.variant:14} {climb:12} {cell.backend:10} {cell.mode:8} {cell.device}"
     name += f" seed {cell.seed}" if cell.seed else ""
