@@ -67,6 +67,27 @@ def test_every_tox_environment_that_is_named_exists():
     assert {"bench", "tests"} <= named <= there
 
 
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+RUN_BY_WORKFLOWS = [
+    (path.name, shlex.split(line)) for path in WORKFLOWS for line in re.findall(r"run: (python.*)", path.read_text())
+]
+
+
+@pytest.mark.parametrize(("where", "words"), RUN_BY_WORKFLOWS)
+def test_a_workflow_runs_what_the_command_line_takes(where, words):  # noqa: ARG001 - names the file in a report
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    if "-e" in words:
+        environment, given = words[words.index("-e") + 1], words[words.index("--") + 1 :] if "--" in words else []
+        start, _, rest = tox[f"testenv:{environment}"]["commands"].partition("python -m benchmarks ")
+        assert (start, rest.partition(" {posargs")[1]) == ("", " {posargs")
+        assert callable(cli.parser().parse_args([rest.split()[0], *given]).command)
+
+
+def test_workflows_run_something():
+    assert sum("-e" in words for _, words in RUN_BY_WORKFLOWS) >= 3
+
+
 def expanded(name):
     """The environments of a section: `a{b,c}` is ab and ac."""
     start, _, choices = name.partition("{")

@@ -26,7 +26,7 @@ N_ODD = 20
 
 
 @dataclass(frozen=True)
-class Sizes:
+class Amounts:
     """How much there is; sequences have five items at least, histories may be empty."""
 
     n_users: int
@@ -37,9 +37,9 @@ class Sizes:
     longest_history: int
 
 
-SIZES: dict[Size, Sizes] = {
-    "small": Sizes(300, 200, 1500, 120, 14, 10),
-    "wide": Sizes(40_000, 40_000, 60_000, 2_000, 60, 50),
+SIZES: dict[Size, Amounts] = {
+    "small": Amounts(300, 200, 1500, 120, 14, 10),
+    "wide": Amounts(40_000, 40_000, 60_000, 2_000, 60, 50),
 }
 """The small data have more users and items than a batch touches, so that untouched rows matter; the wide ones have
 more than 16 bits can count, whole tiles of every size in use and a short one, and histories of many lengths."""
@@ -134,14 +134,14 @@ def key(seed: int, size: Size = "small") -> tuple[object, ...]:
     return ("ladder", *([seed] if seed else []), *([size] if size != "small" else []))
 
 
-def _of_their_group(rng: np.random.Generator, n: Sizes, user: Int32s, length: Int64s) -> tuple[Int64s, Int32s]:
+def _of_their_group(rng: np.random.Generator, n: Amounts, user: Int32s, length: Int64s) -> tuple[Int64s, Int32s]:
     """Items of each user's preferred group: int64[n + 1] offsets and int32 items."""
     indptr = np.append(0, np.cumsum(length)).astype(np.int64)
     group = np.repeat(user % N_GROUPS, length)
     return indptr, (rng.integers(0, n.n_items // N_GROUPS, indptr[-1]) * N_GROUPS + group).astype(np.int32)
 
 
-def _nobodys(n: Sizes) -> Int32s:
+def _nobodys(n: Amounts) -> Int32s:
     """int32[2 * (longest_history + 2)]: see `Problem.history`."""
     last = np.full(n.longest_history + 2, n.n_items - 1, np.int32)
     return np.concatenate([last, np.where(np.arange(len(last)) % 2, last, 0).astype(np.int32)])

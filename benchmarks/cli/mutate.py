@@ -40,7 +40,7 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "--backends", nargs="+", default=(), metavar="BACKEND", choices=FRAMEWORKS, help="only files of these"
     )
-    command.add_argument("--sample", type=length, metavar="N", help="try N of all mutants, drawn at random")
+    command.add_argument("--sample", type=length, metavar="N", help="try N mutants of a few files, drawn at random")
     command.add_argument(
         "--seed", type=nonempty, metavar="TEXT", help="what the draw is keyed by (default: the commit)"
     )

@@ -45,7 +45,8 @@ def unchanged(asked: dict[str, Any], say: Say) -> None:
     seen = _Traced(Path(asked["traced"]))
     for model in asked["models"]:
         adapter = _adapter(asked, model)
-        for name, climb in _climbs(model, quick=asked["mode"] == "compiled").items():
+        for climb in climbs.of(model, quick=asked["mode"] == "compiled"):
+            name = climb.spec.variant, climb.name
             words = " ".join((model, *name))
             say(begins=words)
             start = time.perf_counter()
@@ -78,12 +79,12 @@ def mutants(asked: dict[str, Any], say: Say) -> None:
 
 def _fate(asked: dict[str, Any], trial: dict[str, Any], sources: dict[str, str], say: Say) -> dict[str, Any]:
     """The first climb that breaks, and how; nothing where all hold."""
-    for model, *name in trial["climbs"]:
-        words = " ".join((model, *name))
+    for model, variant, name in trial["climbs"]:
+        words = f"{model} {variant} {name}"
         say(begins=words)
         try:
             with replaced(_adapter(asked, model), sources) as module:
-                broken = _broken(module, _climbs(model)[name[0], name[1]], asked["device"], trial["mode"])
+                broken = _broken(module, climbs.named(model, variant, name), asked["device"], trial["mode"])
         except (Exception, SystemExit) as error:  # it cannot even be imported
             return {"how": "error", "by": f"{words}: {type(error).__name__}"}
         if broken:
@@ -96,11 +97,6 @@ TASKS = {"unchanged": unchanged, "mutants": mutants}
 
 def _adapter(asked: dict[str, Any], model: str) -> str:
     return str(FAMILIES[model].adapters[asked["backend"]])
-
-
-def _climbs(model: str, *, quick: bool = False) -> dict[tuple[str, str], Climb]:
-    """A family's climbs by the names that, together, tell them apart."""
-    return {(climb.spec.variant, climb.name): climb for climb in climbs.of(model, quick=quick)}
 
 
 def _broken(module: ModuleType, climb: Climb, device: str, mode: str) -> tuple[str, str] | None:

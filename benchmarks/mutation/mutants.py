@@ -95,6 +95,5 @@ def _tree(source: Source, statement: ast.stmt, change: Replacement) -> str | Non
 
 
 def sample(mutants: Sequence[Mutant], n: int, seed: str) -> tuple[Mutant, ...]:
-    """So many of the mutants, by a seed of any text; in the order in which they were given."""
-    order = generator("mutants", seed).permutation(len(mutants))
-    return tuple(mutants[at] for at in sorted(order[:n]))
+    """So many of the mutants, in an order drawn by a seed of any text."""
+    return tuple(mutants[at] for at in generator("mutants", seed).permutation(len(mutants))[:n])

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.mutation import judging
-from benchmarks.mutation.mutants import mutants, sample
+from benchmarks.mutation.mutants import Mutant, mutants, sample
 from datasets.errors import InputError
 
 PROTOCOL = {"name": "mutants", "primary_metric": "n_caught"}
@@ -45,7 +45,7 @@ def cells(files: Mapping[str, str], n: int | None, seed: str, timeout_s: float |
 
     Args:
         files: their paths, and the backend of each.
-        n: so many of all their mutants, drawn; None for all.
+        n: so many of their mutants, drawn; None for all.
         seed: what the draw is keyed by.
         timeout_s: seconds that a check of one mutant may take; None for what it takes without one suggests.
     """
@@ -53,7 +53,7 @@ def cells(files: Mapping[str, str], n: int | None, seed: str, timeout_s: float |
     settings: dict[str, Any] = {"variant": "all mutants"}
     asked = set(itertools.chain.from_iterable(made.values()))
     if n is not None:
-        asked = set(sample(list(itertools.chain.from_iterable(made.values())), n, seed))
+        asked = set(_drawn(made, n, seed))
         settings = {"variant": "sample", "sample": n, "sample_seed": seed}
     for name, backend in files.items():
         places = [at for at, mutant in enumerate(made[name]) if mutant in asked]
@@ -76,3 +76,17 @@ def cells(files: Mapping[str, str], n: int | None, seed: str, timeout_s: float |
                     "timeout_s": timeout_s,
                 },
             )
+
+
+def _drawn(made: Mapping[str, Sequence[Mutant]], n: int, seed: str) -> tuple[Mutant, ...]:
+    """So many mutants of a few files: each file costs minutes before its first mutant is tried.
+
+    The files are drawn in proportion to their mutants until they have as many, and then those among theirs.
+    """
+    everything = list(itertools.chain.from_iterable(made.values()))
+    few: dict[str, Sequence[Mutant]] = {}
+    for mutant in sample(everything, len(everything), seed):
+        if sum(map(len, few.values())) >= n:
+            break
+        few.setdefault(mutant.path, made[mutant.path])
+    return sample(list(itertools.chain.from_iterable(few.values())), n, seed)

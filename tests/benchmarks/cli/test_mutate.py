@@ -137,18 +137,20 @@ def test_a_folder_stands_for_its_files(mutate, workers):
     assert sum(job["backend"] == "torch" for job in workers.jobs) == 1
 
 
-def test_a_sample_is_drawn_from_all_files_together_and_the_same_for_the_same_seed(mutate, workers):
-    mutate("backends/jax", "--sample", "30", "--seed", "a")
+def test_a_sample_is_drawn_from_few_files_and_the_same_for_the_same_seed(mutate, workers):
+    mutate("backends/jax", "--sample", "200", "--seed", "a")
     chosen = {job["model"]: job["inputs"]["chosen"] for job in workers.jobs}
-    assert sum(map(len, chosen.values())) == 30
-    assert len(chosen) > 3
+    assert sum(map(len, chosen.values())) == 200
+    sizes = [len(mutants_of(path)) for path in chosen]
+    assert 200 <= sum(sizes) < 200 + max(sizes)
+    assert sum(map(len, chosen.values())) < sum(sizes)
     workers.jobs.clear()
-    mutate("backends/jax", "--sample", "30", "--seed", "b")
+    mutate("backends/jax", "--sample", "200", "--seed", "b")
     assert {job["model"]: job["inputs"]["chosen"] for job in workers.jobs} != chosen
     workers.jobs.clear()
-    code, printed, _ = mutate("backends/jax", "--sample", "30", "--seed", "a")
+    code, printed, _ = mutate("backends/jax", "--sample", "200", "--seed", "a")
     assert (code, workers.jobs) == (FINE, [])
-    assert "kill rate: 30 of 30 mutants caught" in printed
+    assert "kill rate: 200 of 200 mutants caught" in printed
 
 
 @pytest.mark.usefixtures("workers")

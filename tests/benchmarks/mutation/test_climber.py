@@ -145,7 +145,7 @@ def test_a_mutant_is_tried_again_when_any_source_that_a_climb_loads_has_changed(
         "import sys; from benchmarks.mutation import climber\n"
         "from benchmarks.harness.environment import ROOT\nfrom pathlib import Path\n"
         f"with climber.replaced('{ADAPTER}', {{}}) as module:\n"
-        "    (name, climb), *_ = climber._climbs('mf-bpr').items()\n"
+        "    climb = climber.climbs.of('mf-bpr')[0]\n"
         "    climber._broken(module, climb, 'cpu', 'eager')\n"
         "for module in list(sys.modules.values()):\n"
         "    path = Path(getattr(module, '__file__', None) or '/')\n"

@@ -222,14 +222,14 @@ def test_a_mutant_is_not_applied_to_another_source():
         first.applied("a = c * 1\n")
 
 
-def test_a_sample_is_the_same_for_the_same_seed_and_keeps_the_order():
+def test_a_sample_is_the_same_for_the_same_seed():
     found = mutants("a.py", STATEMENTS)
     chosen = sample(found, 5, "f048fba")
     assert len(chosen) == 5
     assert chosen == sample(found, 5, "f048fba")
     assert chosen != sample(found, 5, "f379d67")
-    assert list(chosen) == [mutant for mutant in found if mutant in chosen]
-    assert sample(found, 10_000, "") == found
+    assert set(chosen) < set(found)
+    assert sorted(sample(found, 10_000, ""), key=found.index) == list(found)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
