@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from benchmarks.agreement import SHARED
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.mutation import judging
@@ -37,7 +38,9 @@ def files(paths: Sequence[Path], backends: Sequence[str]) -> dict[str, str]:
             known = ", ".join(judging.ROOMS)
             raise InputError(f"{given} has no mutants that can be judged, expected one of {known}, or files in these.")
         wanted |= found
-    return {name: of for name, of in able.items() if name in wanted and (of in backends or not backends)}
+    asked = {name: of for name, of in able.items() if name in wanted and (of in backends or not backends)}
+    # What adapters share comes last: by then it is known of all families how they climb as they are.
+    return dict(sorted(asked.items(), key=lambda file: PurePosixPath(file[0]).stem in SHARED))
 
 
 def cells(files: Mapping[str, str], n: int | None, seed: str, timeout_s: float | None) -> Iterator[Cell]:

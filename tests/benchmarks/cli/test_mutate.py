@@ -137,6 +137,13 @@ def test_a_folder_stands_for_its_files(mutate, workers):
     assert sum(job["backend"] == "torch" for job in workers.jobs) == 1
 
 
+def test_what_adapters_share_comes_last(mutate, workers):
+    mutate("--backends", "torch")
+    names = [job["model"].rpartition("/")[2] for job in workers.jobs]
+    assert set(names[-3:]) == {"contract.py", "layers.py", "optimizers.py"}
+    assert len(names) > 10
+
+
 def test_a_sample_is_drawn_from_few_files_and_the_same_for_the_same_seed(mutate, workers):
     mutate("backends/jax", "--sample", "200", "--seed", "a")
     chosen = {job["model"]: job["inputs"]["chosen"] for job in workers.jobs}
