@@ -33,8 +33,8 @@ class Climb:
         rungs: those that it climbs, in order.
         size: see `ladder_data.SIZES`.
         start: "drawn" from the spec's table of parameters; "extreme": of the rows of each table a quarter stays, and
-            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 30, so that
-            variances are small beside means.
+            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": tables of users moved by -30 and all
+            others by 30, so that variances are small beside means, and products of users and items far below zero.
         n_steps: steps that it trains, at most; None for all of the spec's epochs.
     """
 
@@ -111,12 +111,15 @@ def _made(plain: DifferentiableSpec, row: pairs.Row) -> DifferentiableSpec | Non
 def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
     """What the ordinary data do not have."""
     first, beside = whole[0], whole[0].on_ladder
+    extreme, *others = beside.extreme
     for spec in whole:
-        made = _with(spec, spec.variant, beside.extreme)
-        yield Climb("extreme rows", made, _BEFORE, start="extreme", n_steps=1)
-    if beside.shifted is not None:
-        made = _with(first, first.variant, beside.shifted)
-        yield Climb("shifted rows", made, _BEFORE, start="shifted", n_steps=1)
+        yield Climb("extreme rows", _with(spec, spec.variant, extreme), _BEFORE, start="extreme", n_steps=1)
+    for i, changes in enumerate(others, 2):
+        made = _with(first, first.variant, changes)
+        yield Climb(f"extreme rows {i}", made, _BEFORE, start="extreme", n_steps=1)
+    for i, changes in enumerate(beside.shifted, 1):
+        made = _with(first, first.variant, changes)
+        yield Climb(f"shifted rows {i}", made, _BEFORE, start="shifted", n_steps=1)
     wide = _with(first, first.variant, beside.wide)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:

@@ -31,7 +31,8 @@ TABLES = ("_embedding", "_factors")
 SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests")
 """What has extreme rows: all that is looked up or served, and what makes the scores of an attention."""
 SHIFT = 30.0
-"""By how much shifted rows are moved: a variance taken as E[x^2] - E[x]^2 has no digit left that counts."""
+"""By how much shifted rows are moved, those of users downwards: a variance taken as E[x^2] - E[x]^2 has no digit left
+that counts, and a product of a user and an item is far below what stands for nothing where -1e9 should."""
 
 
 def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
@@ -44,9 +45,13 @@ def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[A
         return drawn
     learnt = {name: value for name, value in drawn.items() if name not in climb.spec.unlearnt}
     if climb.start == "shifted":
-        return drawn | {name: value + np.float32(SHIFT) for name, value in learnt.items() if name.endswith(TABLES)}
+        return drawn | {name: value + _shift(name) for name, value in learnt.items() if name.endswith(TABLES)}
     tiniest = climb.spec.on_ladder.tiniest
     return drawn | {name: _extreme(value, tiniest) for name, value in learnt.items() if name.endswith(SCALED)}
+
+
+def _shift(name: str) -> np.float32:
+    return np.float32(-SHIFT if name.startswith("user_") else SHIFT)
 
 
 def _extreme(table: npt.NDArray[np.float32], tiniest: float) -> npt.NDArray[np.float32]:

@@ -146,9 +146,9 @@ def overrides(options: argparse.Namespace) -> asked.Asked:
     )
 
 
-def add_execution(command: Parser) -> None:
+def add_execution(command: Parser, mode: str = "only this mode") -> None:
     command.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to train (default cpu)")
-    command.add_argument("--mode", choices=("eager", "compiled"), help="only this mode")
+    command.add_argument("--mode", choices=("eager", "compiled"), help=mode)
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every worker (default 1)")
 
 

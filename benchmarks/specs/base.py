@@ -212,10 +212,10 @@ class OnLadder:
             the first one's name: each of its values is a dictionary of settings.
         plain: settings that all choices fit with.
         wide: of the climb over wide data, beside a batch of 1,500 and histories of 40 items.
-        extreme: of those that start from extreme rows.
+        extreme: of those that start from extreme rows: the first for each of the forms of `for_ladder`, others for one.
         tiniest: the factor of the rows nearest to zero, so small that what keeps a length from zero acts; where a
             vector's third power is formed, larger, since float32 does not hold it.
-        shifted: of the one that starts from shifted rows; None where nothing is divided by a deviation.
+        shifted: of those that start from shifted rows; none where nothing is divided by a deviation.
         long: of the one of more than a thousand steps; None but for one cheap family, since what could change after so
             many is what all of a backend share.
     """
@@ -223,9 +223,9 @@ class OnLadder:
     choices: Mapping[str, tuple[Any, ...]]
     plain: Mapping[str, Any] = field(default_factory=dict)
     wide: Mapping[str, Any] = field(default_factory=dict)
-    extreme: Mapping[str, Any] = field(default_factory=dict)
+    extreme: tuple[Mapping[str, Any], ...] = ({},)
     tiniest: float = 1e-14
-    shifted: Mapping[str, Any] | None = None
+    shifted: tuple[Mapping[str, Any], ...] = ()
     long: Mapping[str, Any] | None = None
 
 

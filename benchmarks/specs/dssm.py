@@ -12,6 +12,16 @@ from benchmarks.specs.base import OnLadder
 _PROFILE = ("user", "region", "activity")
 
 
+_BARE = {
+    "user_features": ("user",),
+    "item_features": ("item",),
+    "history_length": 0,
+    "user_tower": (),
+    "item_tower": (),
+    "batch_norm": False,
+}
+
+
 @dataclass(frozen=True)
 class DSSM(two_tower.TwoTower):
     """Two towers, each of features of its own.
@@ -36,13 +46,7 @@ class DSSM(two_tower.TwoTower):
                 {"user_tower": (6,), "item_tower": (6,)},
                 {"user_tower": (10, 8, 6), "item_tower": (12, 8, 6)},
                 {"user_tower": (17,), "item_tower": ()},
-                {
-                    "user_features": ("user",),
-                    "item_features": ("item",),
-                    "user_tower": (),
-                    "item_tower": (),
-                    "embedding_bound": 0.2,  # of rows so short that a few steps are seen, whatever divides them
-                },
+                {**_BARE, "embedding_bound": 0.2},  # so short that a few steps are seen, whatever divides them
             ),
             "scaling": ("none", "length", "squared-length"),
             "activation": ("none", "leaky-relu", "prelu"),
@@ -56,8 +60,13 @@ class DSSM(two_tower.TwoTower):
         },
         plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
         wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66},
-        extreme={"temperature": 0.02},
-        shifted={},
+        extreme=(
+            {"temperature": 0.02},
+            # Distances that are next to nothing.
+            {**_BARE, "form": "triplet", "scaling": "none", "temperature": 1.0, "log_q": False},
+        ),
+        # Batch normalisation; and users who are far from every item, so that all scores are far below zero.
+        shifted=({}, {**_BARE, "temperature": 0.02}),
     )
     scaling: two_tower.Scaling = "squared-length"
     form: two_tower.Form = "point-wise"

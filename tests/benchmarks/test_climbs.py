@@ -152,7 +152,7 @@ class TestEveryFamily:
 
     def test_each_has_extreme_rows_and_wide_data(self, model):
         climbing = climbs.of(model)
-        extreme = [climb for climb in climbing if climb.name == "extreme rows"]
+        extreme = [climb for climb in climbing if climb.kind == "extreme rows"]
         assert {climb.spec.variant for climb in extreme} == {
             climb.spec.variant for climb in climbs.of(model, quick=True)
         }

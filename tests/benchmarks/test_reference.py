@@ -261,11 +261,11 @@ class TestStart:
             for at, scale in enumerate(scales):
                 np.testing.assert_allclose(found[name][at::4], scale * drawn[name][at::4], rtol=1e-6)
 
-    def test_shifted_rows_are_moved_as_far_as_each_other(self):
+    def test_shifted_rows_are_moved_as_far_as_each_other_and_users_the_other_way(self):
         drawn, found = self.started("shifted")
-        for name in ("item_embedding", "user_embedding"):
+        for name, by in (("item_embedding", 30), ("user_embedding", -30)):
             assert found[name].dtype == np.float32
-            np.testing.assert_allclose(found[name] - drawn[name], 30, atol=1e-5)
+            np.testing.assert_allclose(found[name] - drawn[name], by, atol=1e-5)
 
     @pytest.mark.parametrize(("start", "changed"), [("extreme", {"output_weight"}), ("shifted", set())])
     def test_what_is_no_table_of_rows_starts_as_drawn(self, start, changed):

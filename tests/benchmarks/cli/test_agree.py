@@ -10,6 +10,7 @@ import pytest
 from record_lines import record
 
 from backends.registry import TRAINABLE
+from benchmarks import cli
 from benchmarks.agreement import climbs, injection
 from benchmarks.cli import agree as command
 
@@ -39,6 +40,27 @@ def test_all_climbs_of_a_real_adapter_hold_and_those_to_the_end_are_said(tmp_pat
     assert f"{n} of {n} climbs hold; 1 of 1 adapters and modes agree with their reference in all" in done.stdout
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("agrees"))
     assert re.match(r"agrees +mf-bpr +as_published +whole +paddle +eager +cpu +holds to the last rung, metrics", line)
+
+
+@pytest.mark.parametrize(
+    ("asked", "eager", "compiled"),
+    [
+        ((), True, False),
+        (("--mode", "eager"), True, None),
+        (("--mode", "compiled"), None, True),
+        (("--quick",), False, False),
+        (("--quick", "--mode", "compiled"), None, False),
+    ],
+)
+def test_a_mode_that_is_named_takes_all_climbs(asked, eager, compiled):
+    """Whether each mode takes those that are slow to compile; None where it takes none at all."""
+    options = cli.parser().parse_args(["agree", "--models", "mf-bpr", "lstm", "--backends", "jax", *asked])
+    kinds = {"eager": set(), "compiled": set()}
+    for cell in command._cells(options, {}):
+        kinds[cell.mode].add(cell.protocol["climb"].rstrip(" 0123456789"))
+    for mode, slow in (("eager", eager), ("compiled", compiled)):
+        assert ("whole" in kinds[mode]) == (slow is not None)
+        assert kinds[mode] & {"pairs", "wide"} == ({"pairs", "wide"} if slow else set())
 
 
 def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
