@@ -7,7 +7,7 @@ framework: that happens in processes of their own, see benchmarks/mutation/climb
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -119,6 +119,7 @@ class Judge:
         self.backend, self.module = _parts(path)
         self._file, self._folder, self._unchanged, self._timeout_s = ROOT / path, folder, unchanged, timeout_s
         shared = self.module in SHARED
+        self._compiles = "compiled" in BACKENDS[self.backend].modes
         self._models = [model for model, module in _adapters(self.backend) if shared or module == self.module]
 
     def tried(self, mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, Outcome | None]]:
@@ -129,7 +130,7 @@ class Judge:
         """
         trials = self._trials(mutants)
         for trial in (trial for trial in trials if trial.alone):
-            yield from self._lot([trial])
+            yield from self._alone(trial)
         waiting = [trial for trial in trials if not trial.alone]
         while waiting:
             lot, done = waiting[:LOT], set[Mutant]()
@@ -137,6 +138,15 @@ class Judge:
                 done.add(mutant)
                 yield mutant, outcome
             waiting = [trial for trial in waiting if trial.mutant not in done]
+
+    def _alone(self, trial: Trial) -> Iterator[tuple[Mutant, Outcome | None]]:
+        """A setting of the framework may matter where it compiles, and nowhere else."""
+        ((mutant, outcome),) = self._lot([trial])
+        if outcome is not None and outcome["how"] is None and trial.mode == "eager" and self._compiles:
+            climbs = self._few(self._unchanged.climbs(self._models, "compiled"))
+            yield from self._lot([replace(trial, mode="compiled", climbs=climbs)])
+        else:
+            yield mutant, outcome
 
     def _trials(self, mutants: Sequence[Mutant]) -> list[Trial]:
         """Eager where the line runs there: a compiled mode goes through the same lines, and its own."""
@@ -146,7 +156,7 @@ class Judge:
         places = {mutant: place(source, mutant.line) for mutant in mutants}
         eager = self._unchanged.climbs(self._models, "eager")
         running = {mutant: self._running(places[mutant], eager) for mutant in mutants}
-        if not all(running.values()) and "compiled" in BACKENDS[self.backend].modes:
+        if not all(running.values()) and self._compiles:
             compiled = self._unchanged.climbs(self._models, "compiled")
             for mutant in (mutant for mutant in mutants if not running[mutant]):
                 # Where a framework translates Python into its own, nobody sees its lines run: it is tried in all.

@@ -162,9 +162,16 @@ def test_processes_are_renewed(judged, trials, monkeypatch):
     assert [[new for new, *_ in process] for process in trials()] == [["a", "b"], ["c", "d"], ["e"]]
 
 
-def test_one_that_reaches_beyond_its_file_has_a_process_of_its_own(judged, trials):
-    judged("a", ("sets", AT_IMPORT), "b")
-    assert [[new for new, *_ in process] for process in trials()] == [["sets"], ["a", "b"]]
+def test_one_that_reaches_beyond_its_file_has_a_process_of_its_own_and_one_compiled_where_it_survives(judged, trials):
+    found = judged("a", ("sets", AT_IMPORT), ("departs", AT_IMPORT), "b")
+    assert [[(new, mode) for new, mode, *_ in process] for process in trials()] == [
+        [("sets", "eager")],
+        [("sets", "compiled")],
+        [("departs", "eager")],
+        [("a", "eager"), ("b", "eager")],
+    ]
+    assert found["sets"] == [outcome(None, "", "compiled")]
+    assert found["departs"] == [outcome("difference", "a rung")]
 
 
 def test_climbs_are_those_that_run_the_line_the_cheapest_first_and_eager_where_it_runs_there(judged, trials, known):
