@@ -12,14 +12,8 @@ from benchmarks.specs.base import OnLadder
 _PROFILE = ("user", "region", "activity")
 
 
-_BARE = {
-    "user_features": ("user",),
-    "item_features": ("item",),
-    "history_length": 0,
-    "user_tower": (),
-    "item_tower": (),
-    "batch_norm": False,
-}
+_BARE = {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()}
+_ALONE = {**_BARE, "history_length": 0, "batch_norm": False}
 
 
 @dataclass(frozen=True)
@@ -63,10 +57,10 @@ class DSSM(two_tower.TwoTower):
         extreme=(
             {"temperature": 0.02},
             # Distances that are next to nothing.
-            {**_BARE, "form": "triplet", "scaling": "none", "temperature": 1.0, "log_q": False},
+            {**_ALONE, "form": "triplet", "scaling": "none", "temperature": 1.0, "log_q": False},
         ),
         # Batch normalisation; and users who are far from every item, so that all scores are far below zero.
-        shifted=({}, {**_BARE, "temperature": 0.02}),
+        shifted=({}, {**_ALONE, "temperature": 0.02}),
     )
     scaling: two_tower.Scaling = "squared-length"
     form: two_tower.Form = "point-wise"
