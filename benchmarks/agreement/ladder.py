@@ -210,12 +210,19 @@ class _Climber:
         return self._exported(self.expected)
 
     def trajectory(self) -> Difference:
-        """The losses of all steps; what is asked between the calls, vectors and parameters, must change nothing."""
+        """The losses of all steps; what is asked between the calls, vectors and parameters, must change nothing.
+
+        Nor may a step change the parameters that were given away before it.
+        """
         expected, self.expected = self.truth.trained
         for chunk in self.truth.chunks[1:]:
             self._vectors()
-            self.adapter.export(self.state)
+            exported = self.adapter.export(self.state)
+            before = _copied(exported)
             self.losses.append(self._train(chunk))
+            moved = [name for name, value in before.items() if not np.array_equal(exported[name], value)]
+            if moved:
+                return Difference(np.inf, f"training has written to {', '.join(moved)}, as export had given them")
         losses = {"losses": np.concatenate(self.losses)}
         self.trained = hash_arrays(losses, self.adapter.export(self.state))
         return self._loss_difference("trajectory", expected)

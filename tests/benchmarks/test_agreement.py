@@ -197,6 +197,13 @@ class ExportChangesWhatFollows(Sound):
         return super().export(state)
 
 
+class ExportGivesItsOwnArrays(Sound):
+    """What has been exported moves with the next step."""
+
+    def export(self, state):
+        return dict(state.parameters)
+
+
 class ExportHoldsOneStaleParameter(Sound):
     """The last parameter is exported as it was after the first step."""
 
@@ -266,6 +273,7 @@ FAULTS = {
     LossBecomesInfiniteInTheMiddle: "trajectory",
     MomentsAreLostWhenVectorsAreAskedFor: "trajectory",
     ExportChangesWhatFollows: "trajectory",
+    ExportGivesItsOwnArrays: "trajectory",
     ExportHoldsOneStaleParameter: "parameters",
     ItemsAreScaledAfterTraining: "vectors",
     ExportIsOfARoundedCopy: "restored",
