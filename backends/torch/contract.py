@@ -161,7 +161,7 @@ def embed_users(state: State, inputs: Arrays) -> npt.NDArray[np.float32]:
 
 @torch.no_grad()
 def embed_items(state: State) -> npt.NDArray[np.float32]:
-    return state.model.items().numpy(force=True)
+    return state.model.items().numpy(force=True).copy()  # of a table it would be a view, which training moves
 
 
 def export(state: State) -> dict[str, npt.NDArray[np.float32]]:

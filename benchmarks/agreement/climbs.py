@@ -14,8 +14,10 @@ from benchmarks.agreement.ladder_data import Size
 from benchmarks.settings import SettingError
 from benchmarks.specs.base import DifferentiableSpec, settings
 
-Start: TypeAlias = Literal["drawn", "extreme", "shifted"]
+Start: TypeAlias = Literal["drawn", "extreme", "shifted", "opposed"]
 
+STARTS: tuple[Start, ...] = ("extreme", "shifted", "opposed")
+"""Those that are not drawn from the table of parameters alone."""
 _BEFORE = ("round trip", "forward", "gradients", "loss")
 _AFTER = ("one step", "trajectory", "parameters", "vectors", "restored")
 ALL_PAIRS = "all pairs"
@@ -33,8 +35,9 @@ class Climb:
         rungs: those that it climbs, in order.
         size: see `ladder_data.SIZES`.
         start: "drawn" from the spec's table of parameters; "extreme": of the rows of each table a quarter stays, and
-            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": tables of users moved by -30 and all
-            others by 30, so that variances are small beside means, and products of users and items far below zero.
+            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 30, so that
+            variances and distances are small beside what they are taken of; "opposed": those of users by -30, so that
+            products of users and items are far below zero.
         n_steps: steps that it trains, at most; None for all of the spec's epochs.
     """
 
@@ -111,15 +114,12 @@ def _made(plain: DifferentiableSpec, row: pairs.Row) -> DifferentiableSpec | Non
 def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
     """What the ordinary data do not have."""
     first, beside = whole[0], whole[0].on_ladder
-    extreme, *others = beside.extreme
-    for spec in whole:
-        yield Climb("extreme rows", _with(spec, spec.variant, extreme), _BEFORE, start="extreme", n_steps=1)
-    for i, changes in enumerate(others, 2):
-        made = _with(first, first.variant, changes)
-        yield Climb(f"extreme rows {i}", made, _BEFORE, start="extreme", n_steps=1)
-    for i, changes in enumerate(beside.shifted, 1):
-        made = _with(first, first.variant, changes)
-        yield Climb(f"shifted rows {i}", made, _BEFORE, start="shifted", n_steps=1)
+    for start in STARTS:
+        for i, changes in enumerate(beside.starts.get(start, ())):
+            for spec in whole if (start, i) == ("extreme", 0) else (first,):
+                made = _with(spec, spec.variant, changes)
+                name = f"{start} rows {i + 1}" if i else f"{start} rows"
+                yield Climb(name, made, _BEFORE, start=start, n_steps=1)
     wide = _with(first, first.variant, beside.wide)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:

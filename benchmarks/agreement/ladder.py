@@ -91,6 +91,7 @@ class _Climber:
         self.data, self.truth = ladder_data.problem(seed, climb.size), reference.truth(climb, seed)
         self.given = _copied(self.truth.start)
         self.expected = self.truth.untrained  # the parameters that the state is at, as the reference has them
+        self.untrained: Arrays = {}  # the first vectors that it gave
         self.divergence = np.empty(0)
         self.trained = ""
         by_history = climb.spec.asks == "histories"
@@ -162,8 +163,14 @@ class _Climber:
         for name, value in found.items():
             if not isinstance(value, np.ndarray) or value.dtype != np.float32:
                 return Difference(np.inf, f"{name} gives {described(value)}, not float32")
-        scale = to_the_row if self.climb.start == "extreme" else to_the_array
-        return largest({**found, "embed_users": found["embed_users"][self.compared]}, self._true_vectors(), scale)
+        self.untrained = self.untrained or _copied(found)
+        expected = self._true_vectors()
+        alone = {"embed_users of one": self._users(self.asked.part(slice(1)))}
+        alone_expected = {"embed_users of one": expected["embed_users"][:1]}
+        found = {**found, "embed_users": found["embed_users"][self.compared], **alone}
+        return largest(
+            found, {**expected, **alone_expected}, to_the_row if self.climb.start == "extreme" else to_the_array
+        )
 
     def _vectors(self) -> Arrays:
         """What is asked for after every chunk of steps, too, as a run does."""
@@ -238,10 +245,18 @@ class _Climber:
         return self._exported(self.expected)
 
     def restored(self) -> Difference:
-        """A fresh state that takes up what was exported answers as the trained one does."""
-        trained = self._vectors()
-        self.state = self.adapter.init(self.spec, self.adapter.export(self.state), self.device, self.mode)
-        return largest(self._vectors(), trained)
+        """A fresh state that takes up what was exported is, and answers, as the trained one.
+
+        One that takes up the initial parameters in between answers as the first did before its training, and what had
+        been given before is left as it is.
+        """
+        trained, exported = self._vectors(), self.adapter.export(self.state)
+        before = _copied(trained)
+        self.state = self.adapter.init(self.spec, self.given, self.device, self.mode)
+        anew, left = largest(self._vectors(), self.untrained), largest(trained, before)
+        self.state = self.adapter.init(self.spec, exported, self.device, self.mode)
+        again = largest(self.adapter.export(self.state), exported), largest(self._vectors(), before)
+        return _worst(anew, left, *again)
 
     def metrics(self) -> Difference:
         """User by user, so that hits of some do not make up for those that others miss."""
@@ -268,6 +283,10 @@ class _Climber:
         beyond = np.flatnonzero(~(relative <= self._limit(rung)))[:N_ENTRIES]
         entries = tuple(Entry(f"step {at + 1}", float(found[at]), float(expected[at])) for at in beyond)
         return Difference(float(relative[step]), f"step {step + 1}", entries)
+
+
+def _worst(*differences: Difference) -> Difference:
+    return max(differences, key=lambda difference: difference.size if np.isfinite(difference.size) else np.inf)
 
 
 def _copied(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:

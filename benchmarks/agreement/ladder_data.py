@@ -54,7 +54,7 @@ class Problem:
     Attributes:
         sequence_user, sequence_indptr, sequence_items: sequences of items of a user's group.
         history, start, stop: what is known of each user, items of the group. Behind all users' stand two that are
-            nobody's and as long as the longest and two more: the last item again and again, and the first and the last
+            nobody's and three times as long as the longest: the last item again and again, and the first and the last
             in turn.
         held_out: int32[n_users], one more item of each user's preferred group, for the metric.
     """
@@ -142,8 +142,8 @@ def _of_their_group(rng: np.random.Generator, n: Amounts, user: Int32s, length: 
 
 
 def _nobodys(n: Amounts) -> Int32s:
-    """int32[2 * (longest_history + 2)]: see `Problem.history`."""
-    last = np.full(n.longest_history + 2, n.n_items - 1, np.int32)
+    """int32[2 * length]: see `Problem.history`."""
+    last = np.full(3 * n.longest_history, n.n_items - 1, np.int32)
     return np.concatenate([last, np.where(np.arange(len(last)) % 2, last, 0).astype(np.int32)])
 
 

@@ -28,11 +28,11 @@ NO_SLOPE = 1e-9
 SCALES = (1.0, 1e-6, 100.0)
 """Of extreme rows, in turn: as drawn, near zero, far from it; every fourth is nearer to zero still."""
 TABLES = ("_embedding", "_factors")
-SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests")
+SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests", "dense_weight")
 """What has extreme rows: all that is looked up or served, and what makes the scores of an attention."""
 SHIFT = 30.0
-"""By how much shifted rows are moved, those of users downwards: a variance taken as E[x^2] - E[x]^2 has no digit left
-that counts, and a product of a user and an item is far below what stands for nothing where -1e9 should."""
+"""By how much rows are moved: a variance taken as E[x^2] - E[x]^2 has no digit left that counts, nor has a distance by
+products; and where users are moved downwards a product with an item is far below -30, which some take for -1e9."""
 
 
 def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
@@ -44,14 +44,15 @@ def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[A
     if climb.start == "drawn":
         return drawn
     learnt = {name: value for name, value in drawn.items() if name not in climb.spec.unlearnt}
-    if climb.start == "shifted":
-        return drawn | {name: value + _shift(name) for name, value in learnt.items() if name.endswith(TABLES)}
+    if climb.start in {"shifted", "opposed"}:
+        moved = {name: value for name, value in learnt.items() if name.endswith(TABLES)}
+        return drawn | {name: value + _shift(name, climb.start) for name, value in moved.items()}
     tiniest = climb.spec.on_ladder.tiniest
     return drawn | {name: _extreme(value, tiniest) for name, value in learnt.items() if name.endswith(SCALED)}
 
 
-def _shift(name: str) -> np.float32:
-    return np.float32(-SHIFT if name.startswith("user_") else SHIFT)
+def _shift(name: str, start: str) -> np.float32:
+    return np.float32(-SHIFT if start == "opposed" and name.startswith("user_") else SHIFT)
 
 
 def _extreme(table: npt.NDArray[np.float32], tiniest: float) -> npt.NDArray[np.float32]:

@@ -212,10 +212,10 @@ class OnLadder:
             the first one's name: each of its values is a dictionary of settings.
         plain: settings that all choices fit with.
         wide: of the climb over wide data, beside a batch of 1,500 and histories of 40 items.
-        extreme: of those that start from extreme rows: the first for each of the forms of `for_ladder`, others for one.
+        starts: start -> settings of the climbs from there, see `climbs.Climb`; the first from extreme rows are for each
+            form of `for_ladder`, all others for one.
         tiniest: the factor of the rows nearest to zero, so small that what keeps a length from zero acts; where a
             vector's third power is formed, larger, since float32 does not hold it.
-        shifted: of those that start from shifted rows; none where nothing is divided by a deviation.
         long: of the one of more than a thousand steps; None but for one cheap family, since what could change after so
             many is what all of a backend share.
     """
@@ -223,9 +223,8 @@ class OnLadder:
     choices: Mapping[str, tuple[Any, ...]]
     plain: Mapping[str, Any] = field(default_factory=dict)
     wide: Mapping[str, Any] = field(default_factory=dict)
-    extreme: tuple[Mapping[str, Any], ...] = ({},)
+    starts: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=lambda: {"extreme": ({},)})
     tiniest: float = 1e-14
-    shifted: tuple[Mapping[str, Any], ...] = ()
     long: Mapping[str, Any] | None = None
 
 

@@ -13,7 +13,15 @@ _PROFILE = ("user", "region", "activity")
 
 
 _BARE = {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()}
-_ALONE = {**_BARE, "history_length": 0, "batch_norm": False}
+_ALONE = {
+    **_BARE,
+    "history_length": 0,
+    "batch_norm": False,
+    "scaling": "none",
+    "temperature": 1.0,
+    "log_q": False,
+}
+"""Vectors are the rows themselves, so that nothing keeps scores small."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +57,29 @@ class DSSM(two_tower.TwoTower):
             "double_sigmoid": (False, True),
             "by_distance": (False, True),
             "temperature": (1.0, 0.5),
+            "margin": (1.0, 0.3),
             "l2": (0.0, 1e-3),
             "n_negatives": (1, 3),
         },
         plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
         wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66},
-        extreme=(
-            {"temperature": 0.02},
-            # Distances that are next to nothing.
-            {**_ALONE, "form": "triplet", "scaling": "none", "temperature": 1.0, "log_q": False},
-        ),
-        # Batch normalisation; and users who are far from every item, so that all scores are far below zero.
-        shifted=({}, {**_ALONE, "temperature": 0.02}),
+        starts={
+            # In turn: all forms; distances that are next to nothing; scores of thousands; features in another order.
+            "extreme": (
+                {"temperature": 0.02},
+                {**_ALONE, "form": "triplet"},
+                {**_ALONE, "form": "point-wise", "double_sigmoid": False},
+                {**_ALONE, "form": "pair-wise"},
+                _ALONE,
+                {
+                    "user_features": ("history", "activity", "user", "region"),
+                    "item_features": ("popularity", "item", "group"),
+                },
+            ),
+            # Batch normalisation; distances between what is far from zero.
+            "shifted": ({}, {**_ALONE, "form": "triplet"}),
+            "opposed": (_ALONE,),
+        },
     )
     scaling: two_tower.Scaling = "squared-length"
     form: two_tower.Form = "point-wise"
@@ -117,5 +136,12 @@ class DSSM(two_tower.TwoTower):
                 log_q=True,
                 learning_rate=0.003,
             ),
-            replace(deep, variant="pairs", form="pair-wise", pooling="max", temperature=0.5, learning_rate=0.01),
+            replace(
+                deep,
+                variant="pairs",
+                form="pair-wise",
+                pooling="max",
+                temperature=0.5,
+                learning_rate=0.01,
+            ),
         )

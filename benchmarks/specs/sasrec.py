@@ -28,7 +28,7 @@ class SASRec(sequences.SequenceSpec):
     on_ladder: ClassVar[OnLadder] = OnLadder(
         choices={"n_blocks": (1, 2), "n_heads": (1, 2), "ffn_dim": (0, 3)},
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
-        shifted=({},),
+        starts={"extreme": ({},), "shifted": ({},)},
     )
     variant: Name = "softmax"
     length: Width = 50

@@ -18,7 +18,7 @@ from backends.registry import BACKENDS, FAMILIES
 from benchmarks.mutation.climber import TRACED
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT = {"pairs", "extreme rows", "shifted rows"}
+SHORT = {"pairs", "extreme rows", "shifted rows", "opposed rows"}
 """The kinds of climbs that settings tell apart; wide and long ones run the same lines."""
 
 

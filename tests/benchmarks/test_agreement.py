@@ -230,6 +230,34 @@ class InitTakesTheFirstParametersAgain(Sound):
         return super().init(spec, self.taken, device, mode)
 
 
+class ItemVectorsAreKeptUntilTheNextTraining(Sound):
+    kept = None
+
+    def train(self, state, batches):
+        self.kept = None
+        return super().train(state, batches)
+
+    def embed_items(self, state):
+        self.kept = super().embed_items(state) if self.kept is None else self.kept
+        return self.kept
+
+
+class ItemVectorsAreOneArrayForAll(Sound):
+    given = None
+
+    def embed_items(self, state):
+        items = super().embed_items(state)
+        self.given = np.empty_like(items) if self.given is None else self.given
+        self.given[...] = items
+        return self.given
+
+
+class OneUserAloneLosesAnAxis(Sound):
+    def embed_users(self, state, inputs):
+        users = super().embed_users(state, inputs)
+        return users[0] if len(users) == 1 else users
+
+
 class VectorsOfEverybodyAreReversed(Sound):
     def embed_users(self, state, inputs):
         everybody = len(inputs["user"]) == N_USERS
@@ -254,6 +282,7 @@ FAULTS = {
     OneUserIsNotANumber: "forward",
     ItemsLackTheirLastColumn: "forward",
     EmbeddingRaises: "forward",
+    OneUserAloneLosesAnAxis: "forward",
     GradientIsOffByAThousandth: "gradients",
     GradientIsNotANumber: "gradients",
     GradientOfOneRowIsLost: "gradients",
@@ -278,6 +307,8 @@ FAULTS = {
     ItemsAreScaledAfterTraining: "vectors",
     ExportIsOfARoundedCopy: "restored",
     InitTakesTheFirstParametersAgain: "restored",
+    ItemVectorsAreKeptUntilTheNextTraining: "restored",
+    ItemVectorsAreOneArrayForAll: "restored",
     VectorsOfEverybodyAreReversed: "metrics",
     RankingRaises: "metrics",
 }
@@ -290,6 +321,18 @@ def test_planted_fault_breaks_at_its_rung(fault, family):
     due = FAULTS[fault]
     assert [rung.rung for rung in rungs] == RUNGS[: RUNGS.index(due) + 1]
     assert [rung.holds for rung in rungs] == [True] * RUNGS.index(due) + [False]
+
+
+class InitForgetsABiasOfAll(Sound):
+    """It is zero at first, and no vector shows it."""
+
+    def init(self, spec, parameters, device, mode):
+        return super().init(spec, {**parameters, "global_bias": np.zeros((), np.float32)}, device, mode)
+
+
+def test_what_no_vector_shows_has_to_be_taken_up_too():
+    last = climb(InitForgetsABiasOfAll(), "mf-logloss")[-1]
+    assert (last.rung, last.holds, last.where) == ("restored", False, "global_bias")
 
 
 def test_broken_rung_names_the_parameter():

@@ -41,7 +41,7 @@ class TestProblem:
     def test_two_histories_are_nobodys_and_longer_than_all_others(self):
         nobodys = SMALL.history[SMALL.stop[-1] :].reshape(2, -1)
         last = SMALL.n_items - 1
-        assert nobodys.tolist() == [[last] * 12, [0, last] * 6]
+        assert nobodys.tolist() == [[last] * 30, [0, last] * 15]
 
     def test_wide_data_go_beyond_what_16_bits_can_count(self):
         data = wide()

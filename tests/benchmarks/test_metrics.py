@@ -121,6 +121,12 @@ def test_a_worked_example():
     )
 
 
+def test_without_cut_offs_there_are_four():
+    evaluation = evaluate(np.arange(50, dtype=np.int32)[None], *csr([[49]]), 50)
+    recalls = {name: value for name, value in evaluation.metrics.items() if name.startswith("recall@")}
+    assert recalls == {"recall@5": 0.0, "recall@10": 0.0, "recall@20": 0.0, "recall@50": 1.0}
+
+
 def test_the_best_possible_list_scores_one():
     metrics = evaluate(np.array([[4, 2, 0]]), *csr([[0, 2, 4, 4]]), N_ITEMS, (3,)).metrics
     assert {metric: metrics[f"{metric}@3"] for metric in PER_QUERY if metric != "precision"} == pytest.approx(

@@ -371,6 +371,11 @@ class TestExclusion:
         sampler = Sampler.of("popularity", training(counts, [[0, 1, 3]]), True)
         assert (sampler.draw(sampling.generator("one"), np.zeros(500, np.int32), 2) == 2).all()
 
+    def test_the_first_item_of_the_next_user_may_be_the_one_that_is_left(self):
+        counts = [10**12, 10**12, 10**12, 1]
+        sampler = Sampler.of("popularity", training(counts, [[0, 1, 2], [3]]), True)
+        assert (sampler.draw(sampling.generator("next"), np.zeros(50, np.int32), 2) == 3).all()
+
 
 class TestMoreItemsThanAShortIntegerCounts:
     @pytest.mark.parametrize("name", DISTRIBUTIONS)

@@ -261,13 +261,20 @@ class TestStart:
             for at, scale in enumerate(scales):
                 np.testing.assert_allclose(found[name][at::4], scale * drawn[name][at::4], rtol=1e-6)
 
-    def test_shifted_rows_are_moved_as_far_as_each_other_and_users_the_other_way(self):
+    def test_shifted_rows_are_moved_as_far_as_each_other(self):
         drawn, found = self.started("shifted")
-        for name, by in (("item_embedding", 30), ("user_embedding", -30)):
+        for name in ("item_embedding", "user_embedding"):
             assert found[name].dtype == np.float32
+            np.testing.assert_allclose(found[name] - drawn[name], 30, atol=1e-5)
+
+    def test_users_are_moved_the_other_way_where_they_are_opposed_to_items(self):
+        drawn, found = self.started("opposed")
+        for name, by in (("item_embedding", 30), ("user_embedding", -30)):
             np.testing.assert_allclose(found[name] - drawn[name], by, atol=1e-5)
 
-    @pytest.mark.parametrize(("start", "changed"), [("extreme", {"output_weight"}), ("shifted", set())])
+    @pytest.mark.parametrize(
+        ("start", "changed"), [("extreme", {"output_weight"}), ("shifted", set()), ("opposed", set())]
+    )
     def test_what_is_no_table_of_rows_starts_as_drawn(self, start, changed):
         drawn, found = self.started(start)
         others = drawn.keys() - {"item_embedding", "user_embedding"} - changed

@@ -206,6 +206,11 @@ class TestBootstrappedTriples:
         assert (made["positive"] == made["user"] % 40).all()
         assert uniform_p(made["user"], 200) > IMPROBABLE
 
+    def test_rows_are_drawn_as_they_were_for_what_is_published(self):
+        made = triples(data(200, n_users=200, n_items=40), 2, 3)
+        rows = sampling.generator("triples", 0).integers(0, 200, size=(2, 3), dtype=np.int32)
+        assert np.array_equal(made["user"], rows)
+
     def test_a_row_that_is_there_twice_is_twice_as_likely(self):
         twice = np.array([0, 1, 1], np.int32)
         made = triples(SimpleNamespace(n_users=2, n_items=2, user=twice, item=twice), 30, 1000)
