@@ -28,7 +28,7 @@ NO_SLOPE = 1e-9
 SCALES = (1.0, 1e-6, 100.0)
 """Of extreme rows, in turn: as drawn, near zero, far from it; every fourth is nearer to zero still."""
 TABLES = ("_embedding", "_factors")
-SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests", "dense_weight")
+SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests")
 """What has extreme rows: all that is looked up or served, and what makes the scores of an attention."""
 SHIFT = 30.0
 """By how much rows are moved: a variance taken as E[x^2] - E[x]^2 has no digit left that counts, nor has a distance by
