@@ -352,12 +352,29 @@ def test_refuses_unknown_and_senseless_parameters(adapter, index, name, vectors)
         adapter.build(name, vectors.items, {"n_list": 3}, threads=1, seed=0)
     with pytest.raises(InputError, match="'n_probe' is no parameter"):
         adapter.search(index, vectors.queries, K, {"n_probe": 3}, threads=1)
+    with pytest.raises(InputError, match="'n_probe' is no parameter"):
+        adapter.search_one(index, vectors.queries[0], K, {"n_probe": 3})
     for parameter in INDEXES[name].build:
         with pytest.raises(InputError, match=f"{parameter} is 0"):
             adapter.build(name, vectors.items, {parameter: 0}, threads=1, seed=0)
     for parameter in INDEXES[name].query:
         with pytest.raises(InputError, match=f"{parameter} is 2.5"):
             adapter.search_one(index, vectors.queries[0], K, {parameter: 2.5})
+
+
+@pytest.mark.parametrize(
+    ("found", "probed", "filled"),
+    [
+        ([5, 0, -1], [7, 5, 0], [5, 0, 7]),
+        ([5, 0, -1, -1], [0, 7], [5, 0, 7, -1]),
+        ([-1, -1], [4, 0, 2], [4, 0]),
+        ([3, 1], [2], [3, 1]),
+    ],
+)
+def test_what_fast_scan_leaves_out_is_filled_with_what_was_probed(found, probed, filled):
+    answer = np.array(found, np.int64)
+    load("faiss-fastscan")._fill(answer, np.array(probed, np.int64))
+    assert answer.tolist() == filled
 
 
 def test_refuses_more_lists_than_vectors(vectors):
