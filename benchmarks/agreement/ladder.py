@@ -164,13 +164,11 @@ class _Climber:
             if not isinstance(value, np.ndarray) or value.dtype != np.float32:
                 return Difference(np.inf, f"{name} gives {described(value)}, not float32")
         self.untrained = self.untrained or _copied(found)
-        expected = self._true_vectors()
+        scale = to_the_row if self.climb.start == "extreme" else to_the_array
+        compared = {**found, "embed_users": found["embed_users"][self.compared]}
         alone = {"embed_users of one": self._users(self.asked.part(slice(1)))}
-        alone_expected = {"embed_users of one": expected["embed_users"][:1]}
-        found = {**found, "embed_users": found["embed_users"][self.compared], **alone}
-        return largest(
-            found, {**expected, **alone_expected}, to_the_row if self.climb.start == "extreme" else to_the_array
-        )
+        among_others = {"embed_users of one": found["embed_users"][:1]}
+        return _worst(largest(compared, self._true_vectors(), scale), largest(alone, among_others, scale))
 
     def _vectors(self) -> Arrays:
         """What is asked for after every chunk of steps, too, as a run does."""
