@@ -91,7 +91,7 @@ class _Climber:
         self.data, self.truth = ladder_data.problem(seed, climb.size), reference.truth(climb, seed)
         self.given = _copied(self.truth.start)
         self.expected = self.truth.untrained  # the parameters that the state is at, as the reference has them
-        self.untrained: Arrays = {}  # the first vectors that it gave
+        self.first_vectors: Arrays = {}  # those before any step
         self.divergence = np.empty(0)
         self.trained = ""
         by_history = climb.spec.asks == "histories"
@@ -163,7 +163,7 @@ class _Climber:
         for name, value in found.items():
             if not isinstance(value, np.ndarray) or value.dtype != np.float32:
                 return Difference(np.inf, f"{name} gives {described(value)}, not float32")
-        self.untrained = self.untrained or _copied(found)
+        self.first_vectors = self.first_vectors or _copied(found)
         scale = to_the_row if self.climb.start == "extreme" else to_the_array
         compared = {**found, "embed_users": found["embed_users"][self.compared]}
         alone = {"embed_users of one": self._users(self.asked.part(slice(1)))}
@@ -251,7 +251,7 @@ class _Climber:
         trained, exported = self._vectors(), self.adapter.export(self.state)
         before = _copied(trained)
         self.state = self.adapter.init(self.spec, self.given, self.device, self.mode)
-        anew, left = largest(self._vectors(), self.untrained), largest(trained, before)
+        anew, left = largest(self._vectors(), self.first_vectors), largest(trained, before)
         self.state = self.adapter.init(self.spec, exported, self.device, self.mode)
         again = largest(self.adapter.export(self.state), exported), largest(self._vectors(), before)
         return _worst(anew, left, *again)
@@ -284,9 +284,10 @@ class _Climber:
 
 
 def _worst(*differences: Difference) -> Difference:
+    """The largest, one that is not finite before all others."""
     return max(differences, key=lambda difference: difference.size if np.isfinite(difference.size) else np.inf)
 
 
 def _copied(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """The adapter's own, to do with what it likes: the reference's are held by all climbs."""
+    """Arrays that nobody else writes to, whatever an adapter does with those that it was lent or has given."""
     return {name: value.copy() for name, value in arrays.items()}

@@ -42,7 +42,8 @@ SIZES: dict[Size, Amounts] = {
     "wide": Amounts(40_000, 40_000, 60_000, 2_000, 60, 50),
 }
 """The small data have more users and items than a batch touches, so that untouched rows matter; the wide ones have
-more than 16 bits can count, whole tiles of every size in use and a short one, and histories of many lengths."""
+more than a signed number of 16 bits can count, whole tiles of every size in use and a short one, and histories of many
+lengths."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "--timeout", type=time_limit, default=900.0, metavar="S", help="seconds that a cell may take (default 900)"
     )
-    add_execution(command, mode="only this mode; named, compiled also takes the climbs that are slow to compile")
+    add_execution(command, mode="only this mode; `--mode compiled` includes the climbs that are slow to compile")
     add_results(command)
     add_always(command, call)
 

@@ -10,8 +10,6 @@ from benchmarks.specs import two_tower
 from benchmarks.specs.base import OnLadder
 
 _PROFILE = ("user", "region", "activity")
-
-
 _BARE = {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()}
 _ALONE = {
     **_BARE,
@@ -136,12 +134,5 @@ class DSSM(two_tower.TwoTower):
                 log_q=True,
                 learning_rate=0.003,
             ),
-            replace(
-                deep,
-                variant="pairs",
-                form="pair-wise",
-                pooling="max",
-                temperature=0.5,
-                learning_rate=0.01,
-            ),
+            replace(deep, variant="pairs", form="pair-wise", pooling="max", temperature=0.5, learning_rate=0.01),
         )
