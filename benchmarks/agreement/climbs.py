@@ -14,9 +14,9 @@ from benchmarks.agreement.ladder_data import Size
 from benchmarks.settings import SettingError
 from benchmarks.specs.base import DifferentiableSpec, settings
 
-Start: TypeAlias = Literal["drawn", "extreme", "shifted", "opposed"]
+Start: TypeAlias = Literal["drawn", "extreme", "shifted", "opposed", "tied"]
 
-STARTS: tuple[Start, ...] = ("extreme", "shifted", "opposed")
+STARTS: tuple[Start, ...] = ("extreme", "shifted", "opposed", "tied")
 """Those that are not drawn from the table of parameters alone."""
 _BEFORE = ("round trip", "forward", "gradients", "loss")
 _AFTER = ("one step", "trajectory", "parameters", "vectors", "restored")
@@ -35,9 +35,9 @@ class Climb:
         rungs: those that it climbs, in order.
         size: see `ladder_data.SIZES`.
         start: "drawn" from the spec's table of parameters; "extreme": of the rows of each table a quarter stays, and
-            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 30, so that
-            variances and distances are small beside what they are taken of; "opposed": those of users by -30, so that
-            products of users and items are far below zero.
+            three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 40, so that
+            variances and distances are small beside what they are taken of; "opposed": those of users by -40, so that
+            products of users and items are far below zero; "tied": all interests of a user are the same.
         n_steps: steps that it trains, at most; None for all of the spec's epochs.
     """
 
@@ -115,11 +115,12 @@ def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
     """What the ordinary data do not have."""
     first, beside = whole[0], whole[0].on_ladder
     for start in STARTS:
+        steps = ("one step",) if start == "extreme" and beside.steps_from_extreme else ()
         for i, changes in enumerate(beside.starts.get(start, ())):
             for spec in whole if (start, i) == ("extreme", 0) else (first,):
                 made = _with(spec, spec.variant, changes)
                 name = f"{start} rows {i + 1}" if i else f"{start} rows"
-                yield Climb(name, made, _BEFORE, start=start, n_steps=1)
+                yield Climb(name, made, (*_BEFORE, *steps), start=start, n_steps=1)
     wide = _with(first, first.variant, beside.wide)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from benchmarks.specs.base import Arrays
 
 N_ENTRIES = 5
+SMALL = 100
 LEAST = 1e-30
 """What is smaller has lost digits in float32 once it has been multiplied."""
 
@@ -57,12 +58,12 @@ def to_the_row(expected: npt.NDArray[Any]) -> Any:
 
 
 def to_the_gradients(expected: Arrays) -> Callable[[npt.NDArray[Any]], Any]:
-    """Differences relative to a parameter's largest gradient, or to a hundredth of the largest of all.
+    """Differences relative to a parameter's largest gradient, or to a hundredth (`SMALL`) of the largest of all.
 
     A bias that cancels out of differences of scores has a gradient of rounding, and nothing else.
     """
     overall = max(float(np.max(np.abs(value))) for value in expected.values()) or 1.0
-    return lambda gradient: max(float(np.max(np.abs(gradient))), overall / 100)
+    return lambda gradient: max(float(np.max(np.abs(gradient))), overall / SMALL)
 
 
 def largest(found: Arrays, expected: Arrays, scale: Callable[[npt.NDArray[Any]], Any] = absolute) -> Difference:

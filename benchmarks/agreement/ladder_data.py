@@ -21,6 +21,7 @@ Int64s: TypeAlias = npt.NDArray[np.int64]
 N_GROUPS = 4
 N_ASKED = 500
 """Questions of users drawn at random, out of order and with repeats."""
+N_NOBODYS = 3
 N_ODD = 20
 """Users who are asked about with a history that is not theirs, and again as users that nobody knows."""
 
@@ -39,11 +40,11 @@ class Amounts:
 
 SIZES: dict[Size, Amounts] = {
     "small": Amounts(300, 200, 1500, 120, 14, 10),
-    "wide": Amounts(40_000, 40_000, 60_000, 2_000, 60, 50),
+    "wide": Amounts(70_001, 70_003, 140_000, 2_000, 60, 50),
 }
 """The small data have more users and items than a batch touches, so that untouched rows matter; the wide ones have
-more than a signed number of 16 bits can count, whole tiles of every size in use and a short one, and histories of many
-lengths."""
+more than any number of 16 bits can count, a short tile behind whole ones of any size, since both numbers are prime, and
+histories of many lengths."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,11 @@ class Problem:
 
     Attributes:
         sequence_user, sequence_indptr, sequence_items: sequences of items of a user's group.
-        history, start, stop: what is known of each user, items of the group. Behind all users' stand two that are
-            nobody's and three times as long as the longest: the last item again and again, and the first and the last
-            in turn.
+        history, start, stop: what is known of each user, items of the group. Behind all users' stand three that are
+            nobody's and three times as long as the longest: the last item again and again, the first and the last in
+            turn, and items of all kinds.
+        user_features, item_features: of users their region, one of few, their city, where nearly everybody is alone,
+            and their activity, a number; of items in the same way group, brand and popularity.
         held_out: int32[n_users], one more item of each user's preferred group, for the metric.
     """
 
@@ -108,7 +111,9 @@ def problem(seed: int = 0, size: Size = "small") -> Problem:
     sequence_indptr, sequence_items = _of_their_group(rng, n, sequence_user, lengths)
     item_counts = np.bincount(item, minlength=n.n_items)
     *_, seen_indptr, seen_items = training_rows(user, item, n.n_users)
-    region, group = everybody % (N_GROUPS - 1), np.arange(n.n_items, dtype=np.int32) % N_GROUPS
+    everything = np.arange(n.n_items, dtype=np.int32)
+    columns_of_users = {"region": everybody % (N_GROUPS - 1), "city": everybody}
+    columns_of_items = {"group": everything % N_GROUPS, "brand": everything}
     indptr, history = _of_their_group(rng, n, everybody, rng.integers(0, n.longest_history + 1, n.n_users))
     return Problem(
         n_users=n.n_users,
@@ -118,8 +123,8 @@ def problem(seed: int = 0, size: Size = "small") -> Problem:
         item_counts=item_counts,
         seen_indptr=seen_indptr,
         seen_items=seen_items,
-        user_features=features.encoded({"region": region}, np.bincount(user, minlength=n.n_users), "activity"),
-        item_features=features.encoded({"group": group}, item_counts, "popularity"),
+        user_features=_encoded(columns_of_users, np.bincount(user, minlength=n.n_users), "activity"),
+        item_features=_encoded(columns_of_items, item_counts, "popularity"),
         sequence_user=sequence_user,
         sequence_indptr=sequence_indptr,
         sequence_items=sequence_items,
@@ -128,6 +133,14 @@ def problem(seed: int = 0, size: Size = "small") -> Problem:
         stop=indptr[1:],
         held_out=held_out.astype(np.int32),
     )
+
+
+def _encoded(columns: features.Columns, n_rows: Int64s, own: str) -> features.Columns:
+    """The columns; of the last user or item, who is in the first batch, no category is known."""
+    encoded = dict(features.encoded(columns, n_rows, own))
+    for name in columns:
+        encoded[name][-1] = 0
+    return encoded
 
 
 def key(seed: int, size: Size = "small") -> tuple[object, ...]:
@@ -143,9 +156,9 @@ def _of_their_group(rng: np.random.Generator, n: Amounts, user: Int32s, length: 
 
 
 def _nobodys(n: Amounts) -> Int32s:
-    """int32[2 * length]: see `Problem.history`."""
-    last = np.full(3 * n.longest_history, n.n_items - 1, np.int32)
-    return np.concatenate([last, np.where(np.arange(len(last)) % 2, last, 0).astype(np.int32)])
+    """int32[N_NOBODYS * length]: see `Problem.history`."""
+    last, place = n.n_items - 1, np.arange(3 * n.longest_history)
+    return np.concatenate([np.full(len(place), last), place % 2 * last, place * place % n.n_items]).astype(np.int32)
 
 
 def asked(data: Problem, users: Int32s) -> Asked:
@@ -167,13 +180,13 @@ def questions(data: Problem, *, everybody: bool, by_history: bool) -> Asked:
         return asked(data, users)
     odd = some[:N_ODD]
     longest = np.argsort(data.start - data.stop, kind="stable")[:2].astype(np.int32)
-    nobodys = data.stop[-1] + (len(data.history) - data.stop[-1]) // 2 * np.arange(2)
-    opened = np.append(data.start[longest], nobodys)
-    n_steps = np.append((data.stop - data.start)[longest], [(len(data.history) - data.stop[-1]) // 2] * 2) + 1
+    n_of_nobody = (len(data.history) - data.stop[-1]) // N_NOBODYS
+    opened = np.append(data.start[longest], data.stop[-1] + n_of_nobody * np.arange(N_NOBODYS))
+    n_steps = np.append((data.stop - data.start)[longest], [n_of_nobody] * N_NOBODYS) + 1
     step = np.arange(n_steps.sum()) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps)
     session = np.repeat(opened, n_steps)
     return Asked(
-        np.concatenate([users, odd, np.full(N_ODD, -1), np.repeat([*longest, -1, 0], n_steps)]).astype(np.int32),
+        np.concatenate([users, odd, np.full(N_ODD, -1), np.repeat([*longest, -1, 0, -1], n_steps)]).astype(np.int32),
         data.history,
         np.concatenate([data.start[users], data.start[odd[::-1]], data.start[odd], session]),
         np.concatenate([data.stop[users], data.stop[odd[::-1]], data.stop[odd], session + step]),

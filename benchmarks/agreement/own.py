@@ -29,7 +29,7 @@ from benchmarks.agreement.ladder import Rung
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import executors
-from benchmarks.harness.environment import ROOT
+from benchmarks.harness.environment import KEEPS_MEMORY, ROOT
 from benchmarks.specs.base import DifferentiableSpec, settings
 from datasets.errors import InputError
 
@@ -100,7 +100,7 @@ def _file(path: Path) -> Path:
 def _worked(job: dict[str, Any], timeout_s: float) -> executors.Result:
     """The result of one worker, whose lines are passed on while it works, with the number of climbs that held."""
     with tempfile.TemporaryDirectory() as folder:
-        task = executors.Task(job, Path(folder), _say)
+        task = executors.Task(job, Path(folder), _say, KEEPS_MEMORY)
         ((_, result),) = executors.run([task], 0, timeout_s)
         held = task.folder / HELD
         if result["status"] == "failed" and not held.exists():

@@ -105,6 +105,11 @@ def _git(*arguments: str) -> str:
     ).stdout
 
 
+KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+"""For glibc: freed memory stays with the process. Where arrays of hundreds of megabytes come and go, as in the ladder's
+reference, handing each back to the system takes longer than computing it. Never where speed or memory is measured."""
+
+
 def worker_environment(threads: int, device: str) -> dict[str, str]:
     """Environment variables of a worker: the same limits on threads for all, set before anything is imported."""
     limits = dict.fromkeys(

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -68,11 +68,13 @@ class Task:
 
     Attributes:
         listener: is given every line that the process prints, as it comes.
+        environment: variables that the process has beside those of every worker.
     """
 
     job: Mapping[str, Any]
     folder: Path
     listener: Callable[[str], None] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
@@ -165,7 +167,11 @@ class _Worker:
             self._process = subprocess.Popen(
                 [python, "-m", "benchmarks.harness.worker", str(task.folder)],
                 cwd=ROOT,
-                env={**worker_environment(task.job["threads"], task.job["device"]), **_caches(self._temporary)},
+                env={
+                    **worker_environment(task.job["threads"], task.job["device"]),
+                    **task.environment,
+                    **_caches(self._temporary),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -242,7 +242,8 @@ class Run:
                 "build": cell.index["build"],
                 "queries": [other.index["query"] for other in process if other.index is not None],
             }
-        return executors.Task(job, folder.resolve())
+        kept = environment.KEEPS_MEMORY if cell.kind == "agreement" else {}
+        return executors.Task(job, folder.resolve(), environment=kept)
 
     def _outcomes(
         self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result, prepared: Prepared

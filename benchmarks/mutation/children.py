@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import executors
-from benchmarks.harness.environment import ROOT
+from benchmarks.harness.environment import KEEPS_MEMORY, ROOT
 
 COMMAND = (sys.executable, "-m", "benchmarks.mutation.climber")
 
@@ -35,7 +35,7 @@ def said(folder: Path, asked: Mapping[str, Any], limit_s: float, environment: Ma
     process = subprocess.Popen(
         [*COMMAND, str(folder)],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, **KEEPS_MEMORY, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if environment else None,

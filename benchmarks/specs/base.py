@@ -214,6 +214,10 @@ class OnLadder:
         wide: of the climb over wide data, beside a batch of 1,500 and histories of 40 items.
         starts: start -> settings of the climbs from there, see `climbs.Climb`; the first from extreme rows are for each
             form of `for_ladder`, all others for one.
+        is_mean_of_rows: whether the loss of a batch is the mean of its rows', each of which could stand alone; the
+            reference then takes a large batch in portions.
+        steps_from_extreme: whether the climbs from extreme rows go on to the first step; not where a softmax gives an
+            item a probability that float32 does not hold, of which Adam makes a whole step.
         tiniest: the factor of the rows nearest to zero, so small that what keeps a length from zero acts; where a
             vector's third power is formed, larger, since float32 does not hold it.
         long: of the one of more than a thousand steps; None but for one cheap family, since what could change after so
@@ -224,6 +228,8 @@ class OnLadder:
     plain: Mapping[str, Any] = field(default_factory=dict)
     wide: Mapping[str, Any] = field(default_factory=dict)
     starts: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=lambda: {"extreme": ({},)})
+    is_mean_of_rows: bool = False
+    steps_from_extreme: bool = True
     tiniest: float = 1e-14
     long: Mapping[str, Any] | None = None
 

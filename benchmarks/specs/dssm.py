@@ -9,7 +9,7 @@ from benchmarks.settings import Batch
 from benchmarks.specs import two_tower
 from benchmarks.specs.base import OnLadder
 
-_PROFILE = ("user", "region", "activity")
+_PROFILE = ("user", "region", "city", "activity")
 _BARE = {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()}
 _ALONE = {
     **_BARE,
@@ -45,7 +45,7 @@ class DSSM(two_tower.TwoTower):
             "user_tower": (
                 {"user_tower": (6,), "item_tower": (6,)},
                 {"user_tower": (10, 8, 6), "item_tower": (12, 8, 6)},
-                {"user_tower": (17,), "item_tower": ()},
+                {"user_tower": (25,), "item_tower": ()},
                 {**_BARE, "embedding_bound": 0.2},  # so short that a few steps are seen, whatever divides them
             ),
             "scaling": ("none", "length", "squared-length"),
@@ -64,14 +64,14 @@ class DSSM(two_tower.TwoTower):
         starts={
             # In turn: all forms; distances that are next to nothing; scores of thousands; features in another order.
             "extreme": (
-                {"temperature": 0.02},
+                {"temperature": 0.02, "learning_rate": 0.01},
                 {**_ALONE, "form": "triplet"},
                 {**_ALONE, "form": "point-wise", "double_sigmoid": False},
                 {**_ALONE, "form": "pair-wise"},
                 _ALONE,
                 {
-                    "user_features": ("history", "activity", "user", "region"),
-                    "item_features": ("popularity", "item", "group"),
+                    "user_features": ("history", "city", "activity", "user", "region"),
+                    "item_features": ("popularity", "brand", "item", "group"),
                 },
             ),
             # Batch normalisation; distances between what is far from zero.
@@ -105,8 +105,8 @@ class DSSM(two_tower.TwoTower):
         )
         profile = replace(
             small,
-            user_features=("user", "region", "activity"),
-            item_features=("item", "group", "popularity"),
+            user_features=_PROFILE,
+            item_features=("item", "group", "brand", "popularity"),
             by_distance=False,
         )
         deep = replace(

@@ -23,7 +23,9 @@ class GRU4Rec(sequences.SequenceSpec):
     model: ClassVar[str] = "gru4rec"
     on_ladder: ClassVar[OnLadder] = OnLadder(
         choices={"pooling": ("last", "mean"), "padding_masked": (False, True), "normalised": (False, True)},
+        is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
+        starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "shifted": ({},)},
     )
     variant: Name = "as_published"
     embedding_dim: Width = 16  # of items and of the hidden state

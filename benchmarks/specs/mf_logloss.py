@@ -27,6 +27,7 @@ class MFLogLoss:
     on_ladder: ClassVar[OnLadder] = OnLadder(
         choices={"n_negatives": (1, 2), "l2": (0.0, 1e-4)},
         wide={"batch_size": 1500, "embedding_dim": 66},
+        starts={"extreme": ({"batch_size": 16},)},
     )
     variant: Name = "as_published"
     embedding_dim: Width = 128

@@ -27,8 +27,9 @@ class SASRec(sequences.SequenceSpec):
     model: ClassVar[str] = "sasrec"
     on_ladder: ClassVar[OnLadder] = OnLadder(
         choices={"n_blocks": (1, 2), "n_heads": (1, 2), "ffn_dim": (0, 3)},
+        is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
-        starts={"extreme": ({},), "shifted": ({},)},
+        starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "shifted": ({},)},
     )
     variant: Name = "softmax"
     length: Width = 50

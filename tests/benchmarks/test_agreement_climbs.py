@@ -1,6 +1,7 @@
 """Faults that only some families, or only a climb of their own, can show; planted in the adapter in NumPy."""
 
 import dataclasses
+from typing import ClassVar
 
 import autograd.numpy as anp
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpy_adapter import N_USERS, Sound, climb, whole
 
 from benchmarks.agreement import climbs, ladder
+from benchmarks.specs.comirec_sa import ComiRecSA
 from benchmarks.specs.sasrec import SASRec
 
 
@@ -58,9 +60,21 @@ class HistoryIsWhatAUserFirstHad(Sound):
         return super().embed_users(state, {name: values[first] for name, values in inputs.items()})[again]
 
 
+class MomentsAreEveryStates(Sound):
+    moments: ClassVar[dict] = {}
+
+    def init(self, spec, parameters, device, mode):
+        state = super().init(spec, parameters, device, mode)
+        for name, moments in state.moments.items():
+            self.moments.setdefault((spec, name), moments)
+        state.moments = {name: self.moments[spec, name] for name in state.moments}
+        return state
+
+
 @pytest.mark.parametrize(
     ("fault", "family", "due"),
     [
+        (MomentsAreEveryStates, "mf-bpr", "restored"),
         (StateIsNotCarried, "lstm", "one step"),
         (CarriedStateIsResetByAQuestion, "lstm", "trajectory"),
         (UnknownUserIsTheLastOne, "lstm", "forward"),
@@ -93,18 +107,41 @@ def bare(state):
     return dataclasses.replace(state, spec=dataclasses.replace(state.spec, normalised=False))
 
 
-def in_16_bits(arrays):
-    return {name: values.astype(np.int16) if values.dtype == np.int32 else values for name, values in arrays.items()}
+def narrow(arrays, dtype):
+    return {name: values.astype(dtype) if values.dtype == np.int32 else values for name, values in arrays.items()}
 
 
 class QuestionsAreCastTo16Bits(Sound):
     def embed_users(self, state, inputs):
-        return super().embed_users(state, in_16_bits(inputs))
+        return super().embed_users(state, narrow(inputs, np.int16))
 
 
 class BatchesAreCastTo16Bits(Sound):
     def loss_and_gradient(self, state, batch):
-        return super().loss_and_gradient(state, in_16_bits(batch))
+        return super().loss_and_gradient(state, narrow(batch, np.int16))
+
+
+class QuestionsAreCastTo16BitsWithoutASign(Sound):
+    def embed_users(self, state, inputs):
+        return super().embed_users(state, narrow(inputs, np.uint16))
+
+
+class GradientsAreClippedBeforeAdam(Sound):
+    def step(self, state, gradient, rate=1.0):
+        norm = np.sqrt(sum(np.sum(g * g) for g in gradient.values()))
+        super().step(state, {name: g * min(1, 5 / norm) for name, g in gradient.items()}, rate)
+
+
+class LastOfEqualsIsClosest(ComiRecSA):
+    def loss(self, p, batch):
+        """The same, with the interests in the opposite order: the first of equals is then the last."""
+        reversed_order = {**p, "attention_interests": p["attention_interests"][::-1]}
+        return super().loss(reversed_order, batch)
+
+
+class ChoosesTheLastOfEquals(Sound):
+    def init(self, spec, parameters, device, mode):
+        return super().init(LastOfEqualsIsClosest(**dataclasses.asdict(spec)), parameters, device, mode)
 
 
 class StepCountWrapsAt256(Sound):
@@ -141,6 +178,9 @@ class HistoryIsCutTo16(Sound):
         (QuestionsAreCastTo16Bits, "mf-bpr", "wide", "forward"),
         (BatchesAreCastTo16Bits, "mf-bpr", "wide", "gradients"),
         (HistoryIsCutTo16, "youtube-dnn", "wide", "forward"),
+        (QuestionsAreCastTo16BitsWithoutASign, "mf-bpr", "wide", "forward"),
+        (GradientsAreClippedBeforeAdam, "mf-bpr", "extreme rows", "one step"),
+        (ChoosesTheLastOfEquals, "comirec-sa", "tied rows", "gradients"),
         (StepCountWrapsAt256, "mf-bpr", "long", "trajectory"),
     ],
 )

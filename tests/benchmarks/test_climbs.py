@@ -160,13 +160,14 @@ class TestEveryFamily:
         (wide,) = (climb for climb in climbing if climb.size == "wide")
         first = next(reference.steps(next(reference.chunks(wide))))
         rows = first["target"].size if model == "lstm" else len(first["user"])
-        assert rows >= 1500
+        assert rows > 1024 if model == "lstm" else rows >= 1500
         assert "history" not in first or first["history"].shape[-1] == 40
 
-    def test_what_is_divided_by_a_deviation_is_shifted(self, model):
+    def test_what_is_divided_by_a_deviation_or_behind_a_gate_is_shifted(self, model):
         shifted = [climb for climb in climbs.of(model) if climb.start == "shifted"]
-        divides = "norm_epsilon" in inspect.getsource(inspect.getmodule(type(climbs.of(model)[0].spec).loss))
-        assert bool(shifted) == divides
+        source = inspect.getsource(inspect.getmodule(type(climbs.of(model)[0].spec).loss))
+        magnifies = any(text in source for text in ("norm_epsilon", "sequences.gru(", "sequences.lstm("))
+        assert bool(shifted) == magnifies
 
 
 def test_one_family_trains_for_more_than_a_thousand_steps():

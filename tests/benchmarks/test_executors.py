@@ -3,6 +3,7 @@
 The workers are scripts in place of the interpreter; they wait for files, not for time.
 """
 
+import json
 import sys
 import textwrap
 
@@ -12,11 +13,12 @@ from benchmarks.harness import executors
 
 WORKER = """\
     #!{python}
-    import json, pathlib, sys, time
+    import json, os, pathlib, sys, time
     folder = pathlib.Path(sys.argv[-1])
     job = json.loads((folder / "job.json").read_text())
     (folder / "started").touch()
     n_running = len([f for f in folder.parent.glob("*/started") if not (f.parent / "result.json").exists()])
+    (folder / "environment.json").write_text(json.dumps(dict(os.environ)))
     while job["awaits"] and not (folder.parent / job["awaits"]).exists():
         time.sleep(0.01)
     if job.get("dies"):
@@ -38,10 +40,18 @@ def run(tmp_path, monkeypatch):
         for name, job in jobs.items():
             (tmp_path / name).mkdir()
             common = {"awaits": "", "backend": "none", "threads": 1, "device": "cpu"}
-            tasks.append(executors.Task(common | job, tmp_path / name))
+            tasks.append(executors.Task(common | job, tmp_path / name, environment=job.get("environment", {})))
         return [(task.folder.name, result) for task, result in executors.run(tasks, 0, 60.0, at_once)]
 
     return run
+
+
+def test_a_process_has_the_variables_of_its_task_and_no_other(run, tmp_path):
+    run({"a": {"environment": {"OF_A": "1"}}, "b": {}}, at_once=1)
+    of_a, of_b = (json.loads((tmp_path / name / "environment.json").read_text()) for name in "ab")
+    assert of_a.pop("OF_A") == "1"
+    assert "OF_A" not in of_b
+    assert of_a["OMP_NUM_THREADS"] == of_b["OMP_NUM_THREADS"] == "1"
 
 
 def test_two_that_wait_for_each_other_run_at_the_same_time(run):

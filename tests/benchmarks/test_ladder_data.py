@@ -6,12 +6,13 @@ import pytest
 from backends.registry import TRAINABLE
 from benchmarks import specs
 from benchmarks.agreement import climbs, ladder_data, reference
+from benchmarks.protocols.features import n_categories
 from benchmarks.specs.base import Sizes
 
 SMALL = ladder_data.problem()
 CLIMBS = [climb for model in TRAINABLE for climb in climbs.of(model)]
 BY_HISTORY = [climb for climb in CLIMBS if climb.spec.asks == "histories"]
-INT16 = np.iinfo(np.int16).max
+UINT16 = np.iinfo(np.uint16).max
 
 
 def named(climb):
@@ -38,18 +39,18 @@ class TestProblem:
         group = np.repeat(SMALL.sequence_user % ladder_data.N_GROUPS, lengths)
         assert np.array_equal(SMALL.sequence_items % ladder_data.N_GROUPS, group)
 
-    def test_two_histories_are_nobodys_and_longer_than_all_others(self):
-        nobodys = SMALL.history[SMALL.stop[-1] :].reshape(2, -1)
+    def test_three_histories_are_nobodys_and_longer_than_all_others(self):
+        repeated, in_turn, mixed = SMALL.history[SMALL.stop[-1] :].reshape(3, -1).tolist()
         last = SMALL.n_items - 1
-        assert nobodys.tolist() == [[last] * 30, [0, last] * 15]
+        assert (repeated, in_turn) == ([last] * 30, [0, last] * 15)
+        assert len(mixed) == 30
+        assert len(set(mixed)) > 20
 
     def test_wide_data_go_beyond_what_16_bits_can_count(self):
         data = wide()
-        assert min(data.n_users, data.n_items) > INT16
-        assert data.user.max() > INT16
-        assert data.item.max() > INT16
-        assert data.history.max() > INT16
-        assert data.sequence_items.max() > INT16
+        assert min(data.n_users, data.n_items) > UINT16
+        for ids in (data.user, data.item, data.history, data.sequence_items):
+            assert ids.max() > UINT16
 
     def test_wide_histories_are_longer_than_any_model_reads_there(self):
         read = [getattr(c.spec, "length", getattr(c.spec, "history_length", 0)) for c in CLIMBS if c.size == "wide"]
@@ -57,7 +58,7 @@ class TestProblem:
         assert (wide().stop - wide().start).max() > 40
 
     def test_tiles_of_all_sizes_have_a_last_one_that_is_short(self):
-        assert all(n % tile for tile in (512, 1024, 4096) for n in (wide().n_users, wide().n_items))
+        assert all(n % tile for tile in range(2, 5000) for n in (wide().n_users, wide().n_items))
 
     @pytest.mark.parametrize("size", ladder_data.SIZES)
     def test_the_same_seed_gives_the_same_data_and_another_others(self, size):
@@ -201,6 +202,24 @@ def test_what_is_drawn_is_not_written_to():
     kept = {name: value.copy() for name, value in drawn.items()}
     ladder_data.with_the_rare(drawn, SMALL)
     assert all(np.array_equal(drawn[name], kept[name]) for name in drawn)
+
+
+@pytest.mark.parametrize(("size", "n"), [("small", 256), ("wide", 1 << 15)])
+def test_a_side_has_two_sparse_columns_one_of_more_categories_than_small_types_hold(size, n):
+    data = ladder_data.problem(0, size)
+    counts = [
+        sorted(n_categories(column) for column in columns.values())
+        for columns in (data.user_features, data.item_features)
+    ]
+    assert all(dense == 0 and few == most for (dense, few, _), most in zip(counts, (3, 4), strict=True))
+    assert counts[0][-1] > n  # of few items there are fewer
+    assert size == "small" or counts[1][-1] > n
+
+
+def test_of_the_last_user_and_item_who_are_in_the_first_batch_no_category_is_known():
+    for columns in (SMALL.user_features, SMALL.item_features):
+        sparse = [column for column in columns.values() if n_categories(column)]
+        assert [int(column[-1]) for column in sparse] == [0, 0]
 
 
 def test_columns_of_features_have_a_row_more_than_there_are_users_and_items():
