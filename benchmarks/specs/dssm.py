@@ -134,5 +134,13 @@ class DSSM(two_tower.TwoTower):
                 log_q=True,
                 learning_rate=0.003,
             ),
-            replace(deep, variant="pairs", form="pair-wise", pooling="max", temperature=0.5, learning_rate=0.01),
+            replace(
+                deep,
+                variant="pairs",
+                form="pair-wise",
+                pooling="max",
+                temperature=0.5,
+                embedding_bound=1.0,
+                learning_rate=0.01,
+            ),
         )
