@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -392,3 +393,29 @@ def test_on_the_sphere_cosine_ranks_as_the_inner_product_does(vectors):
     np.testing.assert_allclose(np.linalg.norm(items, axis=1), 1.0, rtol=1e-6)
     longest = np.linalg.norm(vectors.items.astype(np.float64), axis=1).max()
     np.testing.assert_allclose(longest * (queries @ items.T), vectors.queries @ vectors.items.T, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("found", [[4, 1, -1], [4, -1, -1]])
+def test_an_answer_of_fast_scan_that_lacks_but_its_last_place_is_filled_too(found, monkeypatch):
+    faiss = load("faiss-fastscan")
+    native = SimpleNamespace(search=lambda placed, _: (None, np.tile(found, (len(placed), 1))))
+    monkeypatch.setattr(faiss, "_set_query", lambda *_: None)
+    monkeypatch.setattr(faiss, "_all_probed", lambda *_: np.array([1, 4, 7, 8], np.int64))
+    index = SimpleNamespace(name="faiss-fastscan", native=native, n_items=9, dim=2)
+    (answer,) = faiss.search(index, np.ones((1, 2), np.float32), 3, {}, 1)
+    assert answer.tolist() == (found[: found.index(-1)] + [i for i in (1, 4, 7, 8) if i not in found])[:3]
+
+
+@pytest.mark.parametrize("name", [name for name in INDEXES if name.startswith("faiss")])
+def test_faiss_builds_and_searches_with_as_many_threads_as_it_is_given(name):
+    """Its own default is one a core; what it was given last is the whole process's."""
+    import faiss
+
+    adapter = load(name)
+    items = np.random.default_rng(0).standard_normal((400, 16)).astype(np.float32)
+    small = {"nbits": 4} if "nbits" in INDEXES[name].build else {}
+    faiss.omp_set_num_threads(1)
+    index = adapter.build(name, items, SETTINGS[name][0] | small, 3, 0)
+    assert faiss.omp_get_max_threads() == 3
+    adapter.search(index, items[:5], 3, {}, 2)
+    assert faiss.omp_get_max_threads() == 2
