@@ -324,7 +324,7 @@ def test_planted_fault_breaks_at_its_rung(fault, family):
 
 
 class InitForgetsABiasOfAll(Sound):
-    """It is zero at first, and no vector shows it."""
+    """No vector shows it."""
 
     def init(self, spec, parameters, device, mode):
         return super().init(spec, {**parameters, "global_bias": np.zeros((), np.float32)}, device, mode)
@@ -332,7 +332,7 @@ class InitForgetsABiasOfAll(Sound):
 
 def test_what_no_vector_shows_has_to_be_taken_up_too():
     last = climb(InitForgetsABiasOfAll(), "mf-logloss")[-1]
-    assert (last.rung, last.holds, last.where) == ("restored", False, "global_bias")
+    assert (last.rung, last.holds, last.where) == ("round trip", False, "global_bias")
 
 
 def test_broken_rung_names_the_parameter():

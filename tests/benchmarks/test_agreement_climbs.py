@@ -76,7 +76,7 @@ class MomentsAreEveryStates(Sound):
     [
         (MomentsAreEveryStates, "mf-bpr", "restored"),
         (StateIsNotCarried, "lstm", "one step"),
-        (CarriedStateIsResetByAQuestion, "lstm", "trajectory"),
+        (CarriedStateIsResetByAQuestion, "lstm", "gradients"),
         (UnknownUserIsTheLastOne, "lstm", "forward"),
         (HistoryIsWhatAUserFirstHad, "gru4rec", "forward"),
         (GradientsAreNotClipped, "lstm", "one step"),
