@@ -14,14 +14,16 @@ from benchmarks.agreement.ladder_data import Size
 from benchmarks.settings import SettingError
 from benchmarks.specs.base import DifferentiableSpec, settings
 
-Start: TypeAlias = Literal["drawn", "extreme", "shifted", "opposed", "tied"]
+Start: TypeAlias = Literal["drawn", "extreme", "shifted", "opposed", "lowered", "tied"]
 
-STARTS: tuple[Start, ...] = ("extreme", "shifted", "opposed", "tied")
+STARTS: tuple[Start, ...] = ("extreme", "shifted", "opposed", "lowered", "tied")
 """Those that are not drawn from the table of parameters alone."""
 _BEFORE = ("round trip", "forward", "gradients", "loss")
 _AFTER = ("one step", "trajectory", "parameters", "vectors", "restored")
 ALL_PAIRS = "all pairs"
 """The variant of the climbs in which all pairs of choices meet."""
+FAR_BACK = 300
+"""Items that a model reads in a climb of its own: more than a number of 8 bits can count."""
 N_STEPS = 13
 """Steps of a climb for a branch: a first one, and two calls of as many, for which compilers compile once."""
 
@@ -37,7 +39,8 @@ class Climb:
         start: "drawn" from the spec's table of parameters; "extreme": of the rows of each table a quarter stays, and
             three are 1e-6, 100 and `OnLadder.tiniest` times as large; "shifted": all tables moved by 40, so that
             variances and distances are small beside what they are taken of; "opposed": those of users by -40, so that
-            products of users and items are far below zero; "tied": all interests of a user are the same.
+            products of users and items are far below zero; "lowered": so that all scores of an attention are; "tied":
+            all interests of a user are the same.
         n_steps: steps that it trains, at most; None for all of the spec's epochs.
     """
 
@@ -115,13 +118,17 @@ def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
     """What the ordinary data do not have."""
     first, beside = whole[0], whole[0].on_ladder
     for start in STARTS:
-        steps = ("one step",) if start == "extreme" and beside.steps_from_extreme else ()
+        steps = ("one step",) if start != "extreme" or beside.steps_from_extreme else ()
         for i, changes in enumerate(beside.starts.get(start, ())):
             for spec in whole if (start, i) == ("extreme", 0) else (first,):
                 made = _with(spec, spec.variant, changes)
                 name = f"{start} rows {i + 1}" if i else f"{start} rows"
                 yield Climb(name, made, (*_BEFORE, *steps), start=start, n_steps=1)
     wide = _with(first, first.variant, beside.wide)
+    for name in {"length", "history_length"} & {field.name for field in dataclasses.fields(first)}:  # type: ignore[arg-type]
+        if getattr(first, name):
+            far_back = _with(first, first.variant, {name: FAR_BACK})
+            yield Climb("long histories", far_back, _BEFORE, n_steps=1)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:
         yield Climb("long", _with(first, first.variant, beside.long), (*_BEFORE, *_AFTER))

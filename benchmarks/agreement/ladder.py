@@ -33,6 +33,9 @@ from benchmarks.hashing import hash_arrays
 from benchmarks.metrics import evaluate
 from benchmarks.specs.base import Arrays
 
+OVERWRITTEN = 99
+"""What parameters' arrays hold once a model has been made of them."""
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -89,7 +92,6 @@ class _Climber:
     def __init__(self, adapter: Any, climb: Climb, device: str, mode: str, seed: int) -> None:
         self.adapter, self.climb, self.spec, self.device, self.mode = adapter, climb, climb.spec, device, mode
         self.data, self.truth = ladder_data.problem(seed, climb.size), reference.truth(climb, seed)
-        self.given = _copied(self.truth.start)
         self.expected = self.truth.untrained  # the parameters that the state is at, as the reference has them
         self.first_vectors: Arrays = {}  # those before any step
         self.divergence = np.empty(0)
@@ -144,8 +146,18 @@ class _Climber:
                 raise ValueError(f"{function} has written to {name!r}, an array of its caller's")
         return answer
 
+    def _init(self, parameters: Arrays) -> Any:
+        """A state of these parameters: of their values, not of the arrays, which its caller goes on to write to."""
+        lent = _copied(parameters)
+        state = self.adapter.init(self.spec, lent, self.device, self.mode)
+        for name, value in parameters.items():
+            if not np.array_equal(lent[name], value):
+                raise ValueError(f"init has written to {name!r}, an array of its caller's")
+            lent[name][...] = OVERWRITTEN
+        return state
+
     def round_trip(self) -> Difference:
-        self.state = self.adapter.init(self.spec, self.given, self.device, self.mode)
+        self.state = self._init(self.truth.start)
         return self._exported(self.truth.start)
 
     def _exported(self, expected: Arrays) -> Difference:
@@ -187,11 +199,18 @@ class _Climber:
         return answers(self.spec, partial(self.spec.user_vectors, self.expected), asked)
 
     def gradients(self) -> Difference:
-        """Against the reference's own gradient, and along random directions against its finite differences."""
+        """Against the reference's own gradient, and along random directions against its finite differences.
+
+        Of the second step's batch, too, as far as there is one: no answer may be that of another question.
+        """
         found, expected = self._call("gradients", self.truth.first), self.truth.gradients
         if set(found) != set(expected):
             return Difference(np.inf, f"parameters {', '.join(sorted(set(found) ^ set(expected)))}")
         worst = largest(found, expected, to_the_gradients(expected))
+        if self.truth.second is not None:
+            of_second = self.truth.gradients_of_second
+            found_then = self._call("gradients", self.truth.second)
+            worst = _worst(worst, largest(found_then, of_second, to_the_gradients(of_second)))
         if not np.isfinite(worst.size):
             return worst
         for name, slope in self.truth.slopes.items():
@@ -207,17 +226,18 @@ class _Climber:
         return self._loss_difference("loss", np.array([loss]))
 
     def one_step(self) -> Difference:
-        """Parameters after one step; the arrays that were handed over must not have moved with them."""
-        if any(not np.array_equal(self.given[name], value) for name, value in self.truth.start.items()):
-            return Difference(np.inf, "the caller's own arrays were written to")
         return self._exported(self.expected)
 
     def trajectory(self) -> Difference:
-        """The losses of all steps; what is asked between the calls, vectors and parameters, must change nothing.
+        """The losses of all steps, whatever happens between the calls.
 
-        Nor may a step change the parameters that were given away before it.
+        Vectors and parameters are asked for, and another model is made and learns; neither may change what follows. Nor
+        may a step change the parameters that were given away before it.
         """
         expected, self.expected = self.truth.trained
+        of_other = self._other_learns()
+        if of_other.size > self._limit("one step"):
+            return of_other
         for chunk in self.truth.chunks[1:]:
             self._vectors()
             exported = self.adapter.export(self.state)
@@ -229,6 +249,18 @@ class _Climber:
         losses = {"losses": np.concatenate(self.losses)}
         self.trained = hash_arrays(losses, self.adapter.export(self.state))
         return self._loss_difference("trajectory", expected)
+
+    def _other_learns(self) -> Difference:
+        """How far another model is from the reference after its first step, made while this one is at work.
+
+        It learns once more, so that this one would show it if it went on from there.
+        """
+        own, self.state = self.state, self._init(self.truth.start)
+        self._train(self.truth.chunks[0])
+        found = self._exported(self.truth.after_one[1])
+        self._train(self.truth.chunks[0])
+        self.state = own
+        return found
 
     def _train(self, chunk: Arrays) -> npt.NDArray[Any]:
         self.state, losses = self._call("train", chunk)
@@ -243,23 +275,18 @@ class _Climber:
     def restored(self) -> Difference:
         """A fresh state that takes up what was exported is, and answers, as the trained one.
 
-        One that takes up the initial parameters in between answers as the first did before its training, learns the
-        first step as that did, whatever the first has learnt since, and leaves what had been given before as it is.
+        One that takes up the initial parameters in between answers as the first did before its training, and leaves
+        that one's answers as they are, those that were given before and those that it gives now.
         """
         trained, exported = self._vectors(), self.adapter.export(self.state)
         before = _copied(trained)
-        self.state = self.adapter.init(self.spec, self.given, self.device, self.mode)
+        old, self.state = self.state, self._init(self.truth.start)
         anew, left = largest(self._vectors(), self.first_vectors), largest(trained, before)
-        anew = _worst(anew, self._first_step_again())
-        self.state = self.adapter.init(self.spec, exported, self.device, self.mode)
+        self.state = old
+        still = largest(self._vectors(), before)
+        self.state = self._init(exported)
         again = largest(self.adapter.export(self.state), exported), largest(self._vectors(), before)
-        return _worst(anew, left, *again)
-
-    def _first_step_again(self) -> Difference:
-        """Nothing, where another state's first step is as near to the reference's as the first's had to be."""
-        self._train(self.truth.chunks[0])
-        again = self._exported(self.truth.after_one[1])
-        return Difference(0.0, "") if again.size <= self._limit("one step") else again
+        return _worst(anew, left, still, *again)
 
     def metrics(self) -> Difference:
         """User by user, so that hits of some do not make up for those that others miss."""

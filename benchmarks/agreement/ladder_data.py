@@ -22,6 +22,8 @@ N_GROUPS = 4
 N_ASKED = 500
 """Questions of users drawn at random, out of order and with repeats."""
 N_NOBODYS = 3
+OF_NOBODY = 303
+"""Items of a history that is nobody's: more than a number of 8 bits can count, and than `climbs.FAR_BACK`."""
 N_ODD = 20
 """Users who are asked about with a history that is not theirs, and again as users that nobody knows."""
 
@@ -56,10 +58,10 @@ class Problem:
     Attributes:
         sequence_user, sequence_indptr, sequence_items: sequences of items of a user's group.
         history, start, stop: what is known of each user, items of the group. Behind all users' stand three that are
-            nobody's and three times as long as the longest: the last item again and again, the first and the last in
-            turn, and items of all kinds.
-        user_features, item_features: of users their region, one of few, their city, where nearly everybody is alone,
-            and their activity, a number; of items in the same way group, brand and popularity.
+            nobody's and longer than any model reads: the last item again and again, the first and the last in turn, and
+            items of all kinds.
+        user_features, item_features: of users their region, one of few, their zip code, where nearly everybody is
+            alone, and two numbers, age and activity; of items in the same way group, zip code, price and popularity.
         held_out: int32[n_users], one more item of each user's preferred group, for the metric.
     """
 
@@ -112,8 +114,8 @@ def problem(seed: int = 0, size: Size = "small") -> Problem:
     item_counts = np.bincount(item, minlength=n.n_items)
     *_, seen_indptr, seen_items = training_rows(user, item, n.n_users)
     everything = np.arange(n.n_items, dtype=np.int32)
-    columns_of_users = {"region": everybody % (N_GROUPS - 1), "city": everybody}
-    columns_of_items = {"group": everything % N_GROUPS, "brand": everything}
+    columns_of_users = {"region": everybody % (N_GROUPS - 1), "zip_code": everybody, "age": everybody**0.5}
+    columns_of_items = {"group": everything % N_GROUPS, "zip_code": everything, "price": everything**0.5}
     indptr, history = _of_their_group(rng, n, everybody, rng.integers(0, n.longest_history + 1, n.n_users))
     return Problem(
         n_users=n.n_users,
@@ -137,9 +139,9 @@ def problem(seed: int = 0, size: Size = "small") -> Problem:
 
 def _encoded(columns: features.Columns, n_rows: Int64s, own: str) -> features.Columns:
     """The columns; of the last user or item, who is in the first batch, no category is known."""
-    encoded = dict(features.encoded(columns, n_rows, own))
-    for name in columns:
-        encoded[name][-1] = 0
+    encoded = features.encoded(columns, n_rows, own)
+    for column in filter(features.n_categories, encoded.values()):
+        column[-1] = 0
     return encoded
 
 
@@ -156,8 +158,8 @@ def _of_their_group(rng: np.random.Generator, n: Amounts, user: Int32s, length: 
 
 
 def _nobodys(n: Amounts) -> Int32s:
-    """int32[N_NOBODYS * length]: see `Problem.history`."""
-    last, place = n.n_items - 1, np.arange(3 * n.longest_history)
+    """int32[N_NOBODYS * OF_NOBODY]: see `Problem.history`."""
+    last, place = n.n_items - 1, np.arange(OF_NOBODY)
     return np.concatenate([np.full(len(place), last), place % 2 * last, place * place % n.n_items]).astype(np.int32)
 
 
@@ -180,9 +182,8 @@ def questions(data: Problem, *, everybody: bool, by_history: bool) -> Asked:
         return asked(data, users)
     odd = some[:N_ODD]
     longest = np.argsort(data.start - data.stop, kind="stable")[:2].astype(np.int32)
-    n_of_nobody = (len(data.history) - data.stop[-1]) // N_NOBODYS
-    opened = np.append(data.start[longest], data.stop[-1] + n_of_nobody * np.arange(N_NOBODYS))
-    n_steps = np.append((data.stop - data.start)[longest], [n_of_nobody] * N_NOBODYS) + 1
+    opened = np.append(data.start[longest], data.stop[-1] + OF_NOBODY * np.arange(N_NOBODYS))
+    n_steps = np.append((data.stop - data.start)[longest], [OF_NOBODY] * N_NOBODYS) + 1
     step = np.arange(n_steps.sum()) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps)
     session = np.repeat(opened, n_steps)
     return Asked(
@@ -196,8 +197,9 @@ def questions(data: Problem, *, everybody: bool, by_history: bool) -> Asked:
 def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
     """A batch {name: array[batch, ...]} in which the first and the last row of every table are looked up.
 
-    Its first two rows hold the first and the last user and item, the third a user that nobody knows, where the model
-    reads histories. Of two rows with a positive both have the same, and of one a negative is the positive.
+    Its first two rows hold the first and the last user and item, the third a user that nobody knows and the fourth a
+    history that is as long as the model reads, where it reads histories. Three rows have the same positive, and of one
+    a negative is the positive.
     """
     made = {name: values.copy() for name, values in batch.items()}
     last = data.n_items - 1
@@ -210,12 +212,14 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
         made["history"][:2, :2] = [[last + 1, last + 1], [last + 1, 1]]
         if "length" in made:
             made["length"][:2] = np.maximum(made["length"][:2], 2)
+            width = made["history"].shape[1]
+            made["history"][3], made["length"][3] = 1 + np.arange(width) ** 2 % data.n_items, width
     if "positive" in made:
         made["positive"][:2], made["negative"][:3] = (0, last), (last, 0, made["positive"][2])
     elif "item" in made and made["item"].ndim == 1:
         made["item"][:2] = 0, last
     elif "item" in made:
-        made["item"][:4, 0] = 0, last, made["item"][2, 0], made["item"][2, 0]
+        made["item"][:5, 0] = 0, last, *[made["item"][2, 0]] * 3
         made["item"][2, 1:] = made["item"][2, :1]
     elif made["target"].ndim == 1:
         made["target"][:2] = 0, last

@@ -42,6 +42,13 @@ INTERESTS = {"attention_interests": 0, "bilinear": 1}
 SHIFT = 40.0
 """By how much rows are moved: a variance taken as E[x^2] - E[x]^2 has no digit left that counts, nor has a distance by
 products; and where users are moved downwards a product with an item is far below -1e4, which some take for -1e9."""
+MOVED: dict[str, dict[str, float]] = {
+    "shifted": {"_slope_": 1.0, "_embedding": SHIFT, "_factors": SHIFT},
+    "opposed": {"user_embedding": -SHIFT, "user_factors": -SHIFT, "_embedding": SHIFT, "_factors": SHIFT},
+    "lowered": {"position_embedding": SHIFT, "attention_hidden": SHIFT, "attention_interests": -SHIFT},
+}
+"""Start -> part of a parameter's name -> by how much it is moved; the first that fits. A slope of PReLU is moved beyond
+that of the identity."""
 
 
 def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[Any]]:
@@ -55,9 +62,8 @@ def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[A
     if climb.start == "drawn":
         return drawn
     learnt = {name: value for name, value in drawn.items() if name not in climb.spec.unlearnt}
-    if climb.start in {"shifted", "opposed"}:
-        moved = {name: value for name, value in learnt.items() if name.endswith(TABLES)}
-        return drawn | {name: value + _shift(name, climb.start) for name, value in moved.items()}
+    if climb.start in MOVED:
+        return drawn | {name: _moved(name, value, climb.start) for name, value in learnt.items()}
     if climb.start == "tied":
         return drawn | {name: _tied(name, value) for name, value in learnt.items() if name in INTERESTS}
     tiniest = climb.spec.on_ladder.tiniest
@@ -72,8 +78,8 @@ def _noise(key: tuple[object, ...], value: npt.NDArray[np.float32]) -> npt.NDArr
     return sampling.generator(*key, "noise").uniform(-NOISE, NOISE, value.shape).astype(np.float32)
 
 
-def _shift(name: str, start: str) -> np.float32:
-    return np.float32(-SHIFT if start == "opposed" and name.startswith("user_") else SHIFT)
+def _moved(name: str, value: npt.NDArray[np.float32], start: str) -> npt.NDArray[np.float32]:
+    return value + np.float32(next((by for part, by in MOVED[start].items() if part in name), 0.0))
 
 
 def _tied(name: str, value: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -240,6 +246,20 @@ class Truth:
     def first(self) -> Arrays:
         """The first step's batch."""
         return next(steps(self.chunks[0]))
+
+    @property
+    def second(self) -> Arrays | None:
+        """The second step's batch, or one row of it where rows stand alone; None where there is one step."""
+        if len(self.chunks) == 1:
+            return None
+        batch = next(steps(self.chunks[1]))
+        return _part(batch, 0, 1) if self.spec.on_ladder.is_mean_of_rows else batch
+
+    @functools.cached_property
+    def gradients_of_second(self) -> Float64s:
+        """The second batch's, at the initial parameters."""
+        assert self.second is not None  # noqa: S101 - asked for by whoever has seen it
+        return gradients(self.spec, self.untrained, self.second)[1]
 
     @functools.cached_property
     def _loss_and_gradients(self) -> tuple[float, Float64s]:

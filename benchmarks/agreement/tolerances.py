@@ -61,6 +61,7 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
         ("shifted rows", "forward"): Tolerance(2e-4, 4.0e-5, LADDER["forward"].meaning),
         ("shifted rows", "gradients"): Tolerance(5e-4, 1.6e-4, LADDER["gradients"].meaning),
         ("shifted rows", "loss"): Tolerance(1e-5, 8.5e-7, LADDER["loss"].meaning),
+        ("shifted rows", "one step"): Tolerance(4e-4, 1.7e-4, LADDER["one step"].meaning),
         ("opposed rows", "loss"): Tolerance(1e-5, 9.8e-7, LADDER["loss"].meaning),
         ("long", "trajectory"): Tolerance(5e-5, 1.5e-5, LADDER["trajectory"].meaning),
         ("wide", "forward"): Tolerance(1e-5, 2.1e-6, LADDER["forward"].meaning),

@@ -24,7 +24,7 @@ from benchmarks.specs.base import settings
 
 LADDER_DATA = "the ladder's own data"
 CLIMBS_AT_ONCE = 12
-SLOW_TO_COMPILE = frozenset({"pairs", "wide"})
+SLOW_TO_COMPILE = frozenset({"pairs", "wide", "long histories"})
 """Climbs that compiled mode takes only where it is asked for by name: with them everything takes twice as long. What
 they show, an adapter's branches and what it does to large data, eager mode shows, too."""
 PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}

@@ -23,7 +23,7 @@ class ComiRecDR(sequences.SequenceSpec):
 
     model: ClassVar[str] = "comirec-dr"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_interests": (1, 2), "n_routing": (1, 2, 3)},
+        choices={"n_interests": (1, 2, 5), "n_routing": (1, 2, 3, 5)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "tied": ({},)},

@@ -23,10 +23,10 @@ class ComiRecSA(sequences.SequenceSpec):
 
     model: ClassVar[str] = "comirec-sa"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_interests": (1, 3)},
+        choices={"n_interests": (1, 3, 5)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
-        starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "tied": ({},)},
+        starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "lowered": ({},), "tied": ({},)},
     )
     variant: Name = "softmax"
     n_interests: Few = 4

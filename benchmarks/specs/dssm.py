@@ -9,7 +9,8 @@ from benchmarks.settings import Batch
 from benchmarks.specs import two_tower
 from benchmarks.specs.base import OnLadder
 
-_PROFILE = ("user", "region", "city", "activity")
+_USER = ("user", "region", "zip_code", "age", "activity")
+_ITEM = ("item", "group", "zip_code", "price", "popularity")
 _BARE = {"user_features": ("user",), "item_features": ("item",), "user_tower": (), "item_tower": ()}
 _ALONE = {
     **_BARE,
@@ -38,14 +39,14 @@ class DSSM(two_tower.TwoTower):
             "history_length": (
                 {"history_length": 0},
                 *(
-                    {"history_length": 6, "pooling": pooling, "user_features": (*_PROFILE, "history")}
+                    {"history_length": 6, "pooling": pooling, "user_features": (*_USER, "history")}
                     for pooling in ("mean", "sum", "max", "concat")
                 ),
             ),
             "user_tower": (
                 {"user_tower": (6,), "item_tower": (6,)},
                 {"user_tower": (10, 8, 6), "item_tower": (12, 8, 6)},
-                {"user_tower": (25,), "item_tower": ()},
+                {"user_tower": (26,), "item_tower": ()},
                 {**_BARE, "embedding_bound": 0.2},  # so short that a few steps are seen, whatever divides them
             ),
             "scaling": ("none", "length", "squared-length"),
@@ -55,27 +56,29 @@ class DSSM(two_tower.TwoTower):
             "double_sigmoid": (False, True),
             "by_distance": (False, True),
             "temperature": (1.0, 0.5),
-            "margin": (1.0, 0.3),
+            "margin": (1.0, 0.3, 0.0),
             "l2": (0.0, 1e-3),
-            "n_negatives": (1, 3),
+            "n_negatives": (1, 3, 5),
         },
-        plain={"user_features": _PROFILE, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
+        plain={"user_features": _USER, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
         wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66},
         starts={
-            # In turn: all forms; distances that are next to nothing; scores of thousands; features in another order.
+            # In turn: all forms; distances that are next to nothing; scores of thousands; features in another order,
+            # and without the ids.
             "extreme": (
-                {"temperature": 0.02, "learning_rate": 0.01},
+                {"temperature": 0.008, "learning_rate": 0.01},
                 {**_ALONE, "form": "triplet"},
                 {**_ALONE, "form": "point-wise", "double_sigmoid": False},
                 {**_ALONE, "form": "pair-wise"},
                 _ALONE,
                 {
-                    "user_features": ("history", "city", "activity", "user", "region"),
-                    "item_features": ("popularity", "brand", "item", "group"),
+                    "user_features": ("history", "zip_code", "activity", "user", "age", "region"),
+                    "item_features": ("popularity", "zip_code", "item", "price", "group"),
                 },
+                {"user_features": ("zip_code", "region"), "item_features": ("group",), "history_length": 0},
             ),
             # Batch normalisation; distances between what is far from zero.
-            "shifted": ({}, {**_ALONE, "form": "triplet"}),
+            "shifted": ({"epsilon": 1e-2}, {**_ALONE, "form": "triplet"}),
             "opposed": (_ALONE,),
         },
     )
@@ -105,8 +108,8 @@ class DSSM(two_tower.TwoTower):
         )
         profile = replace(
             small,
-            user_features=_PROFILE,
-            item_features=("item", "group", "brand", "popularity"),
+            user_features=_USER,
+            item_features=_ITEM,
             by_distance=False,
         )
         deep = replace(
@@ -141,6 +144,8 @@ class DSSM(two_tower.TwoTower):
                 pooling="max",
                 temperature=0.5,
                 embedding_bound=1.0,
+                user_tower=(7,),
+                item_tower=(7,),
                 learning_rate=0.01,
             ),
         )

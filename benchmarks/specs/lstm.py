@@ -34,7 +34,7 @@ class LSTM:
             "with_user": (False, True),
             "state_carried": (False, True),
             "padding_masked": (False, True),
-            "n_layers": (1, 2),
+            "n_layers": (1, 2, 3),
             "clip_norm": (0.12, 5.0),
         },
         plain={"learning_rate": 1.0},

@@ -25,9 +25,9 @@ class MFLogLoss:
     serves: ClassVar[str] = "vectors"
     unlearnt: ClassVar[tuple[str, ...]] = ()
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_negatives": (1, 2), "l2": (0.0, 1e-4)},
+        choices={"n_negatives": (1, 2, 6), "l2": (0.0, 1e-4)},
         wide={"batch_size": 1500, "embedding_dim": 66},
-        starts={"extreme": ({"batch_size": 16},)},
+        starts={"extreme": ({"batch_size": 16, "epsilon": 1e-8},)},
     )
     variant: Name = "as_published"
     embedding_dim: Width = 128

@@ -26,7 +26,7 @@ class SASRec(sequences.SequenceSpec):
 
     model: ClassVar[str] = "sasrec"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_blocks": (1, 2), "n_heads": (1, 2), "ffn_dim": (0, 3)},
+        choices={"n_blocks": (1, 2, 3), "n_heads": (1, 2, 4), "ffn_dim": (0, 3)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "shifted": ({},)},
@@ -61,7 +61,7 @@ class SASRec(sequences.SequenceSpec):
             batch_size=16,
             cuts_per_sequence=2,
             epochs=6,
-            learning_rate=0.0105,
+            learning_rate=0.0085,
             epsilon=1e-4,
         )
         return (small,)

@@ -26,12 +26,15 @@ class YouTubeDNN(two_tower.TwoTower):
             "scaling": ("none", "length"),
             "batch_norm": (False, True),
             "l2": (0.0, 1e-3),
-            "n_negatives": (1, 3),
+            "n_negatives": (1, 3, 5),
         },
         plain={"epsilon": 1e-2},
         wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66, "user_tower": (66,)},
         steps_from_extreme=False,
-        starts={"extreme": ({"temperature": 0.02, "embedding_bound": 3**0.5 * 1e-4},), "shifted": ({},)},
+        starts={
+            "extreme": ({"temperature": 0.02, "embedding_bound": 3**0.5 * 1e-4},),
+            "shifted": ({"batch_size": 5000},),
+        },
     )
     user_features: two_tower.Features = ("user", "gender", "age", "occupation", "zip", "history")
     embedding_dim: Width = 16
@@ -51,7 +54,7 @@ class YouTubeDNN(two_tower.TwoTower):
     def for_ladder(cls) -> tuple[YouTubeDNN, ...]:
         """Small, with histories side by side, and an epsilon that shows where it is misplaced."""
         small = cls(
-            user_features=("user", "region", "city", "history"),
+            user_features=("user", "region", "zip_code", "history"),
             embedding_dim=6,
             embedding_bound=0.5,
             history_length=5,

@@ -158,6 +158,38 @@ class CallersArraysAreTrained(Sound):
         return value
 
 
+class InitWritesToItsCallersArrays(Sound):
+    def init(self, spec, parameters, device, mode):
+        state = super().init(spec, parameters, device, mode)
+        next(iter(parameters.values())).ravel()[0] = 0
+        return state
+
+
+class GradientsAreThoseOfTheFirstCall(Sound):
+    def gradients(self, state, batch):
+        if not hasattr(state, "gradient"):
+            state.gradient = super().gradients(state, batch)
+        return state.gradient
+
+
+class ModelLastMadeAnswers(Sound):
+    def init(self, spec, parameters, device, mode):
+        self.last = super().init(spec, parameters, device, mode)
+        return self.last
+
+    def embed_users(self, state, inputs):  # noqa: ARG002 - which is what is wrong
+        return super().embed_users(self.last, inputs)
+
+
+class ModelLastMadeLearns(Sound):
+    def init(self, spec, parameters, device, mode):
+        self.last = super().init(spec, parameters, device, mode)
+        return self.last
+
+    def train(self, state, batches):
+        return state, super().train(self.last, batches)[1]
+
+
 class StepDriftsAfterAHundred(Sound):
     def step(self, state, gradient, rate=1.0):
         super().step(state, gradient, 1.01 * rate if state.done >= 100 else rate)
@@ -295,7 +327,11 @@ FAULTS = {
     TrainingRaises: "loss",
     StepIsAThousandthTooLong: "one step",
     StepIsForgotten: "one step",
-    CallersArraysAreTrained: "one step",
+    CallersArraysAreTrained: "round trip",
+    InitWritesToItsCallersArrays: "round trip",
+    GradientsAreThoseOfTheFirstCall: "gradients",
+    ModelLastMadeAnswers: "vectors",
+    ModelLastMadeLearns: "trajectory",
     LossesAreOneACall: "trajectory",
     StepDriftsAfterAHundred: "trajectory",
     StepCountStartsAnewWithEveryCall: "trajectory",

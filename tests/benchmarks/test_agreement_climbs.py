@@ -74,7 +74,7 @@ class MomentsAreEveryStates(Sound):
 @pytest.mark.parametrize(
     ("fault", "family", "due"),
     [
-        (MomentsAreEveryStates, "mf-bpr", "restored"),
+        (MomentsAreEveryStates, "mf-bpr", "trajectory"),
         (StateIsNotCarried, "lstm", "one step"),
         (CarriedStateIsResetByAQuestion, "lstm", "gradients"),
         (UnknownUserIsTheLastOne, "lstm", "forward"),

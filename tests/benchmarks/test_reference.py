@@ -287,7 +287,7 @@ class TestStart:
             alike = {
                 row.name for row in published if row.bound == 0 and (row.values is None or np.ptp(row.values) == 0)
             }
-            for name in alike:
+            for name in alike if climb.start == "drawn" else ():
                 (row,) = (row for row in published if row.name == name)
                 assert np.max(np.abs(started[name] - (0 if row.values is None else row.values))) <= 0.1
 
