@@ -127,7 +127,7 @@ def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
     wide = _with(first, first.variant, beside.wide)
     for name in {"length", "history_length"} & {field.name for field in dataclasses.fields(first)}:  # type: ignore[arg-type]
         if getattr(first, name):
-            far_back = _with(first, first.variant, {name: FAR_BACK})
+            far_back = _with(first, first.variant, {name: FAR_BACK, **beside.far_back})
             yield Climb("long histories", far_back, _BEFORE, n_steps=1)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:

@@ -45,7 +45,7 @@ products; and where users are moved downwards a product with an item is far belo
 MOVED: dict[str, dict[str, float]] = {
     "shifted": {"_slope_": 1.0, "_embedding": SHIFT, "_factors": SHIFT},
     "opposed": {"user_embedding": -SHIFT, "user_factors": -SHIFT, "_embedding": SHIFT, "_factors": SHIFT},
-    "lowered": {"position_embedding": SHIFT, "attention_hidden": SHIFT, "attention_interests": -SHIFT},
+    "lowered": {"position_embedding": SHIFT, "attention_hidden": SHIFT, "attention_interests": -4 * SHIFT},
 }
 """Start -> part of a parameter's name -> by how much it is moved; the first that fits. A slope of PReLU is moved beyond
 that of the identity."""
