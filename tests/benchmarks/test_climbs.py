@@ -97,6 +97,36 @@ def test_every_switch_and_word_that_a_spec_takes_has_a_climb(model):
         assert set(values) <= {getattr(spec, name) for spec in climbing}, name
 
 
+def numbers(spec):
+    """Settings that are numbers, and no switches."""
+    hints = typing.get_type_hints(type(spec))
+    fields = {name: value for name, value in settings(spec).items() if name in hints and name not in NO_ADAPTERS}
+    return {name: value for name, value in fields.items() if isinstance(value, int | float) and type(value) is not bool}
+
+
+@pytest.mark.parametrize("model", TRAINABLE)
+def test_every_number_that_a_spec_takes_has_a_climb_with_another_than_the_default(model):
+    """Else an adapter might have the default written into it. Of families that share an adapter, one is enough."""
+    alike = [other for other in TRAINABLE if FAMILIES[other].adapters == FAMILIES[model].adapters]
+    climbing = [climb.spec for other in alike for climb in climbs.of(other)]
+    for name, default in numbers(specs.make(model, {})).items():
+        assert {getattr(spec, name) for spec in climbing} - {default}, name
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (model, name)
+        for model in TRAINABLE
+        for name in ("n_layers", "n_blocks", "n_heads", "n_interests", "n_routing", "power", "n_negatives")
+        if hasattr(specs.make(model, {}), name)
+    ],
+)
+def test_what_is_repeated_is_repeated_more_often_than_by_default(model, name):
+    """Else an adapter might have the repeats written out, as many as somebody needed."""
+    assert max(getattr(spec, name) for spec in paired(model)) > getattr(specs.make(model, {}), name)
+
+
 def test_adapters_read_no_setting_that_is_said_to_be_none_of_theirs():
     sources = [path.read_text(encoding="utf-8") for name in FRAMEWORKS for path in (ROOT / "backends" / name).glob("*")
                if path.suffix == ".py"]  # fmt: skip
