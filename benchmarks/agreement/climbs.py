@@ -22,8 +22,6 @@ _BEFORE = ("round trip", "forward", "gradients", "loss")
 _AFTER = ("one step", "trajectory", "parameters", "vectors", "restored")
 ALL_PAIRS = "all pairs"
 """The variant of the climbs in which all pairs of choices meet."""
-FAR_BACK = 300
-"""Items that a model reads in a climb of its own: more than a number of 8 bits can count."""
 N_STEPS = 13
 """Steps of a climb for a branch: a first one, and two calls of as many, for which compilers compile once."""
 
@@ -125,10 +123,8 @@ def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
                 name = f"{start} rows {i + 1}" if i else f"{start} rows"
                 yield Climb(name, made, (*_BEFORE, *steps), start=start, n_steps=1)
     wide = _with(first, first.variant, beside.wide)
-    for name in {"length", "history_length"} & {field.name for field in dataclasses.fields(first)}:  # type: ignore[arg-type]
-        if getattr(first, name):
-            far_back = _with(first, first.variant, {name: FAR_BACK, **beside.far_back})
-            yield Climb("long histories", far_back, _BEFORE, n_steps=1)
+    if beside.far_back is not None:
+        yield Climb("long histories", _with(first, first.variant, beside.far_back), _BEFORE, n_steps=1)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:
         yield Climb("long", _with(first, first.variant, beside.long), (*_BEFORE, *_AFTER))

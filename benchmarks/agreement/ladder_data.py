@@ -23,7 +23,7 @@ N_ASKED = 500
 """Questions of users drawn at random, out of order and with repeats."""
 N_NOBODYS = 3
 OF_NOBODY = 303
-"""Items of a history that is nobody's: more than a number of 8 bits can count, and than `climbs.FAR_BACK`."""
+"""Items of a history that is nobody's: more than a number of 8 bits can count."""
 N_ODD = 20
 """Users who are asked about with a history that is not theirs, and again as users that nobody knows."""
 

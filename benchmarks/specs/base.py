@@ -212,7 +212,8 @@ class OnLadder:
             the first one's name: each of its values is a dictionary of settings.
         plain: settings that all choices fit with.
         wide: of the climb over wide data, beside a batch of 1,500 and histories of 40 items.
-        far_back: of the climb over histories of `climbs.FAR_BACK` items, beside that length.
+        far_back: of the climb over histories of 300 items, more than a number of 8 bits can count; None where a model
+            reads none, or always all of a session.
         starts: start -> settings of the climbs from there, see `climbs.Climb`; the first from extreme rows are for each
             form of `for_ladder`, all others for one.
         is_mean_of_rows: whether the loss of a batch is the mean of its rows', each of which could stand alone; the
@@ -228,7 +229,7 @@ class OnLadder:
     choices: Mapping[str, tuple[Any, ...]]
     plain: Mapping[str, Any] = field(default_factory=dict)
     wide: Mapping[str, Any] = field(default_factory=dict)
-    far_back: Mapping[str, Any] = field(default_factory=dict)
+    far_back: Mapping[str, Any] | None = None
     starts: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=lambda: {"extreme": ({},)})
     is_mean_of_rows: bool = False
     steps_from_extreme: bool = True

@@ -26,6 +26,7 @@ class ComiRecDR(sequences.SequenceSpec):
         choices={"n_interests": (1, 2, 5), "n_routing": (1, 2, 3, 5)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
+        far_back={"length": 300},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "tied": ({},)},
         tiniest=1e-9,
     )

@@ -26,6 +26,7 @@ class ComiRecSA(sequences.SequenceSpec):
         choices={"n_interests": (1, 3, 5)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
+        far_back={"length": 300},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "lowered": ({},), "tied": ({},)},
     )
     variant: Name = "softmax"

@@ -25,7 +25,7 @@ class GRU4Rec(sequences.SequenceSpec):
         choices={"pooling": ("last", "mean"), "padding_masked": (False, True), "normalised": (False, True)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
-        far_back={"pooling": "mean"},
+        far_back={"length": 300, "pooling": "mean"},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "shifted": ({},)},
     )
     variant: Name = "as_published"

@@ -31,7 +31,7 @@ class YouTubeDNN(two_tower.TwoTower):
         plain={"epsilon": 1e-2},
         wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66, "user_tower": (66,)},
         steps_from_extreme=False,
-        far_back={"pooling": "mean"},
+        far_back={"history_length": 300, "pooling": "mean"},
         starts={
             "extreme": ({"temperature": 0.02, "embedding_bound": 3**0.5 * 1e-4},),
             "shifted": ({"batch_size": 5000},),

@@ -193,6 +193,17 @@ class TestEveryFamily:
         assert rows > 1024 if model == "lstm" else rows >= 1500
         assert "history" not in first or first["history"].shape[-1] == 40
 
+    def test_who_reads_a_history_reads_a_long_one(self, model):
+        reading = [
+            climb for climb in climbs.of(model) if "history" in next(reference.chunks(climb)) and model != "lstm"
+        ]
+        long = [climb for climb in reading if climb.name == "long histories"]
+        assert len(long) == bool(reading)
+        for climb in long:
+            history = next(reference.chunks(climb))["history"][0]
+            assert history.shape[1] == 300
+            assert (history > 0).all(1).any()
+
     def test_what_is_divided_by_a_deviation_or_behind_a_gate_is_shifted(self, model):
         shifted = [climb for climb in climbs.of(model) if climb.start == "shifted"]
         source = inspect.getsource(inspect.getmodule(type(climbs.of(model)[0].spec).loss))
