@@ -98,8 +98,6 @@ class _Climber:
         self.trained = ""
         by_history = climb.spec.asks == "histories"
         self.asked = ladder_data.questions(self.data, everybody=climb.size == "wide", by_history=by_history)
-        # Of tens of thousands of answers every thirteenth is compared, which meets every place of any tile.
-        self.compared = slice(None, None, 13 if climb.size == "wide" else None)
         self.everybody = ladder_data.asked(self.data, np.arange(self.data.n_users, dtype=np.int32))
 
     def climbing(self) -> Iterator[tuple[Rung, Difference]]:
@@ -177,10 +175,9 @@ class _Climber:
                 return Difference(np.inf, f"{name} gives {described(value)}, not float32")
         self.first_vectors = self.first_vectors or _copied(found)
         scale = to_the_row if self.climb.start == "extreme" else to_the_array
-        compared = {**found, "embed_users": found["embed_users"][self.compared]}
         alone = {"embed_users of one": self._users(self.asked.part(slice(1)))}
         among_others = {"embed_users of one": found["embed_users"][:1]}
-        return _worst(largest(compared, self._true_vectors(), scale), largest(alone, among_others, scale))
+        return _worst(largest(found, self._true_vectors(), scale), largest(alone, among_others, scale))
 
     def _vectors(self) -> Arrays:
         """What is asked for after every chunk of steps, too, as a run does."""
@@ -188,7 +185,7 @@ class _Climber:
 
     def _true_vectors(self) -> Arrays:
         return {
-            "embed_users": self._true_users(self.asked.part(self.compared)),
+            "embed_users": self._true_users(self.asked),
             "embed_items": self.spec.item_vectors(self.expected),
         }
 

@@ -24,6 +24,8 @@ N_ASKED = 500
 N_NOBODYS = 3
 OF_NOBODY = 303
 """Items of a history that is nobody's: more than a number of 8 bits can count."""
+STRIDE = 20
+"""Of everybody's histories one in so many is asked about."""
 N_ODD = 20
 """Users who are asked about with a history that is not theirs, and again as users that nobody knows."""
 
@@ -171,20 +173,21 @@ def asked(data: Problem, users: Int32s) -> Asked:
 def questions(data: Problem, *, everybody: bool, by_history: bool) -> Asked:
     """What a climb asks: some users or all of them, and of who is asked by history everything odd that may be asked.
 
-    That is somebody with another's history, a user that nobody knows (-1), the same session at each of its steps from
-    an empty history on, and items that come again and again, the first and the last among them, in every length up to
-    some that no model reads whole.
+    That is somebody with another's history, a user that nobody knows (-1), one session at its steps from an empty
+    history on, and items that come again and again, the first and the last among them, in lengths up to some that no
+    model reads whole. Of histories a run hands over 1,024 at a time, so that some thousands stand for everybody's.
     """
     rng = sampling.generator("ladder", "asked users")
     some = rng.integers(0, data.n_users, N_ASKED, dtype=np.int32)
-    users = np.arange(data.n_users, dtype=np.int32) if everybody else some
     if not by_history:
-        return asked(data, users)
+        return asked(data, np.arange(data.n_users, dtype=np.int32) if everybody else some)
+    users = np.arange(0, data.n_users, STRIDE, dtype=np.int32) if everybody else some
     odd = some[:N_ODD]
     longest = np.argsort(data.start - data.stop, kind="stable")[:2].astype(np.int32)
     opened = np.append(data.start[longest], data.stop[-1] + OF_NOBODY * np.arange(N_NOBODYS))
-    n_steps = np.append((data.stop - data.start)[longest], [OF_NOBODY] * N_NOBODYS) + 1
-    step = np.arange(n_steps.sum()) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps)
+    lengths = np.append((data.stop - data.start)[longest], [OF_NOBODY] * N_NOBODYS)
+    steps = [_asked_steps(n) for n in lengths]
+    n_steps, step = [len(of_session) for of_session in steps], np.concatenate(steps)
     session = np.repeat(opened, n_steps)
     return Asked(
         np.concatenate([users, odd, np.full(N_ODD, -1), np.repeat([*longest, -1, 0, -1], n_steps)]).astype(np.int32),
@@ -192,6 +195,12 @@ def questions(data: Problem, *, everybody: bool, by_history: bool) -> Asked:
         np.concatenate([data.start[users], data.start[odd[::-1]], data.start[odd], session]),
         np.concatenate([data.stop[users], data.stop[odd[::-1]], data.stop[odd], session + step]),
     )
+
+
+def _asked_steps(n: int) -> Int64s:
+    """Of a session of n items: how many are known, each of the first 40 and of the last 4 numbers and some between."""
+    step = np.arange(n + 1)
+    return np.flatnonzero((step <= 40) | (step % 11 == 0) | (step > n - 4))
 
 
 def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:

@@ -67,6 +67,8 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
         ("lowered rows", "gradients"): Tolerance(5e-4, 1.1e-4, LADDER["gradients"].meaning),
         ("lowered rows", "loss"): Tolerance(5e-6, 6.3e-7, LADDER["loss"].meaning),
         ("lowered rows", "one step"): Tolerance(1e-4, 2.1e-5, LADDER["one step"].meaning),
+        ("long histories", "forward"): Tolerance(1e-5, 2.4e-6, LADDER["forward"].meaning),
+        ("long histories", "gradients"): Tolerance(2e-5, 1.7e-6, LADDER["gradients"].meaning),
         ("long", "trajectory"): Tolerance(5e-5, 1.5e-5, LADDER["trajectory"].meaning),
         ("wide", "forward"): Tolerance(1e-5, 2.1e-6, LADDER["forward"].meaning),
         ("wide", "gradients"): Tolerance(1e-4, 4.6e-5, LADDER["gradients"].meaning),

@@ -29,7 +29,7 @@ class SASRec(sequences.SequenceSpec):
         choices={"n_blocks": (1, 2, 3), "n_heads": (1, 2, 4), "ffn_dim": (0, 3)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
-        far_back={"length": 300},
+        far_back={"length": 300, "n_blocks": 1, "n_heads": 1},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "shifted": ({},)},
     )
     variant: Name = "softmax"
