@@ -156,6 +156,12 @@ class _Climber:
 
     def round_trip(self) -> Difference:
         self.state = self._init(self.truth.start)
+        exported = self.adapter.export(self.state)
+        kept = [name for name, value in exported.items() if np.all(np.asarray(value) == OVERWRITTEN)]
+        if kept:
+            return Difference(
+                np.inf, f"init has kept its caller's arrays, where it has to copy them: {', '.join(kept)}"
+            )
         return self._exported(self.truth.start)
 
     def _exported(self, expected: Arrays) -> Difference:
