@@ -57,17 +57,17 @@ def start(climb: Climb, seed: int = 0, draw: int = 0) -> dict[str, npt.NDArray[A
     table = climb.spec.parameters(Sizes.of(problem))
     key = (*ladder_data.key(seed), climb.spec.model, *([draw] if draw else []))
     drawn = sampling.initial_parameters(table, key)
-    alike = {row.name: drawn[row.name] for row in table if row.bound == 0 and _is_alike(drawn[row.name])}
-    drawn |= {name: np.asarray(value + _noise((*key, name), value)) for name, value in alike.items()}
-    if climb.start == "drawn":
-        return drawn
-    learnt = {name: value for name, value in drawn.items() if name not in climb.spec.unlearnt}
+    names = [name for name in drawn if name not in climb.spec.unlearnt]
+    if climb.start == "extreme":  # without noise: beside a bias no output would be near zero
+        tiniest = climb.spec.on_ladder.tiniest
+        return drawn | {name: _extreme(drawn[name], tiniest) for name in names if name.endswith(SCALED)}
+    alike = [row.name for row in table if row.bound == 0 and _is_alike(drawn[row.name])]
+    drawn |= {name: np.asarray(drawn[name] + _noise((*key, name), drawn[name])) for name in alike}
     if climb.start in MOVED:
-        return drawn | {name: _moved(name, value, climb.start) for name, value in learnt.items()}
+        return drawn | {name: _moved(name, drawn[name], climb.start) for name in names}
     if climb.start == "tied":
-        return drawn | {name: _tied(name, value) for name, value in learnt.items() if name in INTERESTS}
-    tiniest = climb.spec.on_ladder.tiniest
-    return drawn | {name: _extreme(value, tiniest) for name, value in learnt.items() if name.endswith(SCALED)}
+        return drawn | {name: _tied(name, drawn[name]) for name in names if name in INTERESTS}
+    return drawn
 
 
 def _is_alike(value: npt.NDArray[Any]) -> bool:

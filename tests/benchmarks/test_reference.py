@@ -276,8 +276,11 @@ class TestStart:
 
     @pytest.mark.parametrize("model", TRAINABLE)
     def test_no_parameter_that_is_learnt_or_carried_starts_with_all_values_alike(self, model):
-        """Not even those that a spec starts at zero or at one, so that leaving one out shows."""
-        for climb in climbs.of(model):
+        """Not even those that a spec starts at zero or at one, so that leaving one out shows.
+
+        Of extreme rows those do: beside a bias no output would be near zero.
+        """
+        for climb in (climb for climb in climbs.of(model) if climb.start != "extreme"):
             started = reference.start(climb)
             published = climb.spec.parameters(Sizes.of(ladder_data.problem(0, climb.size)))
             for name, value in started.items():
@@ -307,7 +310,8 @@ class TestStart:
     )
     def test_what_is_no_table_of_rows_starts_as_drawn(self, start, changed):
         drawn, found = self.started(start)
-        others = drawn.keys() - {"item_embedding", "user_embedding"} - changed
+        random = {row.name for row in self.whole.spec.parameters(Sizes.of(ladder_data.problem())) if row.bound}
+        others = random - {"item_embedding", "user_embedding"} - changed
         assert others
         assert all(np.array_equal(found[name], drawn[name]) for name in others)
 
