@@ -29,10 +29,10 @@ LADDER: Mapping[str, Tolerance] = MappingProxyType(
         "round trip": Tolerance(0.0, 0.0, "export(init(p)) - p, absolute"),
         "forward": Tolerance(2e-6, 7.0e-7, "user and item vectors, relative to the largest element"),
         "gradients": Tolerance(5e-6, 2.2e-6, "relative to the parameter's largest gradient; slopes to their norms"),
-        "loss": Tolerance(1e-6, 1.7e-7, "the first step's loss, relative"),
+        "loss": Tolerance(1e-6, 4.1e-7, "the first step's loss, relative"),
         "one step": Tolerance(5e-6, 3.6e-6, "parameters, absolute"),
         "trajectory": Tolerance(1e-5, 7.1e-6, "the losses of all steps, relative"),
-        "parameters": Tolerance(5e-5, 9.7e-6, "all parameters after training, absolute"),
+        "parameters": Tolerance(5e-5, 2.7e-5, "all parameters after training, absolute"),
         "vectors": Tolerance(3e-5, 2.4e-5, "user and item vectors after training, relative to the largest element"),
         "restored": Tolerance(
             0.0, 0.0, "parameters and vectors of a state that was made of the exported parameters, absolute"
@@ -41,10 +41,10 @@ LADDER: Mapping[str, Tolerance] = MappingProxyType(
     }
 )
 """In the order in which the rungs are climbed. Measured with `agree` on an x86 CPU over all families, four frameworks
-and two modes, in two seeds, with one thread and with two: the largest of 448 climbs, whose distribution the published
-page shows; that of all parameters of 928 climbs in one seed. With the ladder's own seed a limit is three to eight times
-the largest, for other machines' rounding, and that of the final vectors one and a half times; another seed took up to
-seven tenths of one. They are no wider because the smallest injected bugs begin there."""
+and two modes: of each rung the largest of the 448 climbs that the published page shows, of two seeds, with one thread
+and with two, and of 765 climbs of all kinds in one seed. A limit is about twice the largest or more, for the rounding
+of other machines, and that of the final vectors one and a quarter times. They are no wider because the smallest injected
+bugs begin there."""
 
 
 SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
@@ -53,16 +53,16 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
         ("pairs", "gradients"): Tolerance(6e-5, 2.8e-5, LADDER["gradients"].meaning),
         ("pairs", "vectors"): Tolerance(5e-4, 3.3e-4, LADDER["vectors"].meaning),
         ("extreme rows", "forward"): Tolerance(
-            5e-4, 1.0e-4, "user and item vectors, each relative to its own largest element"
+            5e-4, 2.9e-4, "user and item vectors, each relative to its own largest element"
         ),
         ("extreme rows", "gradients"): Tolerance(3e-3, 8.9e-4, LADDER["gradients"].meaning),
         ("extreme rows", "loss"): Tolerance(1e-5, 1.2e-6, LADDER["loss"].meaning),
         ("extreme rows", "one step"): Tolerance(7e-4, 3.5e-4, LADDER["one step"].meaning),
-        ("shifted rows", "forward"): Tolerance(2e-4, 4.0e-5, LADDER["forward"].meaning),
-        ("shifted rows", "gradients"): Tolerance(5e-4, 1.6e-4, LADDER["gradients"].meaning),
+        ("shifted rows", "forward"): Tolerance(2e-4, 8.2e-5, LADDER["forward"].meaning),
+        ("shifted rows", "gradients"): Tolerance(5e-4, 2.0e-4, LADDER["gradients"].meaning),
         ("shifted rows", "loss"): Tolerance(1e-5, 8.5e-7, LADDER["loss"].meaning),
         ("shifted rows", "one step"): Tolerance(4e-4, 1.7e-4, LADDER["one step"].meaning),
-        ("opposed rows", "loss"): Tolerance(1e-5, 9.8e-7, LADDER["loss"].meaning),
+        ("opposed rows", "loss"): Tolerance(1e-5, 1.7e-6, LADDER["loss"].meaning),
         ("lowered rows", "forward"): Tolerance(5e-4, 1.2e-4, LADDER["forward"].meaning),
         ("lowered rows", "gradients"): Tolerance(5e-4, 1.1e-4, LADDER["gradients"].meaning),
         ("lowered rows", "loss"): Tolerance(5e-6, 6.3e-7, LADDER["loss"].meaning),
@@ -73,12 +73,13 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
         ("wide", "forward"): Tolerance(1e-5, 2.1e-6, LADDER["forward"].meaning),
         ("wide", "gradients"): Tolerance(1e-4, 4.6e-5, LADDER["gradients"].meaning),
         ("wide", "loss"): Tolerance(1e-5, 1.2e-6, LADDER["loss"].meaning),
-        ("wide", "one step"): Tolerance(2e-5, 6.3e-6, LADDER["one step"].meaning),
+        ("wide", "one step"): Tolerance(2e-5, 9.8e-6, LADDER["one step"].meaning),
     }
 )
 """Where a kind of climb needs another limit, since rounding is magnified there: by attention scores of hundreds, by a
-variance that is a thousandth of the mean's square, by sums over 60,000 places or thousands of steps, and in one pair of
-settings by towers whose output is short before it is normalised. Measured in one seed with one thread."""
+variance that is a thousandth of the mean's square, by sums over 60,000 places, thousands of steps or histories of 300
+items, and in one pair of settings by towers whose output is short before it is normalised. Measured in one seed with
+one thread."""
 
 
 def of(rung: str, climb: Climb) -> Tolerance:
