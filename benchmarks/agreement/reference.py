@@ -35,7 +35,7 @@ is one, and no rung below the first step would show it."""
 SCALES = (1.0, 1e-6, 100.0)
 """Of extreme rows, in turn: as drawn, near zero, far from it; every fourth is nearer to zero still."""
 TABLES = ("_embedding", "_factors")
-SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests", "dense_weight")
+SCALED = (*TABLES, "output_weight", "_query_weight", "attention_interests")
 """What has extreme rows: all that is looked up or served, and what makes the scores of an attention."""
 INTERESTS = {"attention_interests": 0, "bilinear": 1}
 """What tells the interests of a user apart, and along which axis."""
