@@ -122,9 +122,9 @@ def _special(whole: tuple[DifferentiableSpec, ...]) -> Iterator[Climb]:
                 made = _with(spec, spec.variant, changes)
                 name = f"{start} rows {i + 1}" if i else f"{start} rows"
                 yield Climb(name, made, (*_BEFORE, *steps), start=start, n_steps=1)
-    wide = _with(first, first.variant, beside.wide)
     if beside.far_back is not None:
         yield Climb("long histories", _with(first, first.variant, beside.far_back), _BEFORE, n_steps=1)
+    wide = _with(first, first.variant, beside.wide)
     yield Climb("wide", wide, (*_BEFORE, "one step"), size="wide", n_steps=1)
     if beside.long is not None:
         yield Climb("long", _with(first, first.variant, beside.long), (*_BEFORE, *_AFTER))

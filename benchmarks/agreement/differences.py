@@ -12,6 +12,7 @@ from benchmarks.specs.base import Arrays
 
 N_ENTRIES = 5
 SMALL = 100
+"""How many times smaller than the largest of all a parameter's gradient may be and still be measured by itself."""
 LEAST = 1e-30
 """What is smaller has lost digits in float32 once it has been multiplied."""
 

@@ -353,12 +353,6 @@ class TestExclusion:
             sampler.draw(sampling.generator("stuck"), users, 50)
         assert sampler.draw(sampling.generator("not asked"), users[:1], 5).shape == (1, 2, 5)
 
-    def test_the_only_item_that_is_left_is_drawn_though_it_is_the_next_users_first(self):
-        n_items = 20 * negatives.REDRAWS  # so many that hardly any redraw meets it
-        data = training([1] * n_items, [list(range(n_items - 1)), [n_items - 1]])
-        drawn = Sampler.of("uniform", data, True).draw(sampling.generator("left"), np.array([0], np.int32), 20)
-        assert (drawn == n_items - 1).all()
-
     def test_on_the_ladder_no_negative_is_a_training_row(self):
         data = ladder_data.problem()
         drawn = Sampler.of("popularity", data, True).draw(sampling.generator("ladder"), data.user, 20)
