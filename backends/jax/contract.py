@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,7 @@ class State:
     graph: nnx.GraphDef
     carry: Carry
     train_steps: Callable[..., tuple[Carry, Array]]
+    gradient_of: Callable[..., tuple[Values, Values]]
     optimizer: Adam | SGD
     done: int
     device: jax.Device
@@ -55,10 +57,19 @@ def initialise(
         for name, value in parameters.items()
     }
     graph, learnt, others = nnx.split(model_class(spec, native), nnx.Param, Unlearnt)
-    step = _step(graph, spec.optimizer)
-    train_steps = jax.jit(_scan(step), donate_argnums=0) if mode == "compiled" else _loop(step)
     carry = (learnt, others, optimizers.moments(spec.optimizer, learnt))
-    return State(graph, carry, train_steps, spec.optimizer, 0, target)
+    return State(graph, carry, *_functions(graph, spec.optimizer, mode), spec.optimizer, 0, target)
+
+
+@functools.cache
+def _functions(
+    graph: nnx.GraphDef, optimizer: Adam | SGD, mode: str
+) -> tuple[Callable[..., tuple[Carry, Array]], Callable[..., tuple[Values, Values]]]:
+    """Training steps and gradient, compiled once for all states of the same model."""
+    step, gradient_of = _step(graph, optimizer), jax.grad(partial(_loss_of, graph), has_aux=True)
+    if mode == "compiled":
+        return jax.jit(_scan(step), donate_argnums=0), jax.jit(gradient_of)
+    return _loop(step), gradient_of
 
 
 def _loss_of(graph: nnx.GraphDef, learnt: Values, others: Values, batch: Batch) -> tuple[Array, Values]:
@@ -112,7 +123,7 @@ def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]
 
 def gradients(state: State, batch: Arrays) -> dict[str, npt.NDArray[np.float32]]:
     learnt, others, _ = state.carry
-    gradient, _ = jax.grad(partial(_loss_of, state.graph), has_aux=True)(learnt, others, _to_device(state, batch))
+    gradient, _ = state.gradient_of(learnt, others, _to_device(state, batch))
     return _canonical(gradient)
 
 
