@@ -7,6 +7,7 @@ backends see the same numbers and a difference between them is a bug or rounding
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 STEPS_PER_CHUNK = 64
 """At most so many steps are handed to an adapter at once: enough to amortise a call, few enough to fit in memory."""
 
-MIN_HISTORY = 4
-"""Items before the target of a random cut, at least."""
+NO_PAST = "no training sequence has two items, so that none has a past; take data with longer ones."
 
 
 def generator(*key: object) -> np.random.Generator:
@@ -48,6 +48,11 @@ def _initial(rng: np.random.Generator, row: Parameter) -> npt.NDArray[Any]:
 def uniform_items(rng: np.random.Generator, n_items: int, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
     """Uniform items with replacement, int32[shape]; a user's own items are not excluded."""
     return rng.integers(0, n_items, size=shape, dtype=np.int32)
+
+
+def kept(rng: np.random.Generator, rate: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Which elements dropout keeps, bool[shape]: each is dropped by itself, with probability rate / 256."""
+    return np.frombuffer(rng.bytes(math.prod(shape)), np.uint8).reshape(shape) >= rate
 
 
 def bootstrapped_triples(
@@ -131,7 +136,7 @@ def prefixes(
     n_targets = np.maximum(np.diff(training.sequence_indptr) - 1, 0)
     first_target = np.append(0, np.cumsum(n_targets))
     if not first_target[-1]:
-        raise TooFewError("no training sequence has two items, so that none has a past; take data with longer ones.")
+        raise TooFewError(NO_PAST)
     for samples in _shuffled(rng, int(first_target[-1]), batch_size):
         sequence = np.searchsorted(first_target, samples, side="right") - 1
         place = training.sequence_indptr[sequence] + 1 + samples - first_target[sequence]
@@ -139,13 +144,19 @@ def prefixes(
 
 
 def random_cuts(
-    rng: np.random.Generator, training: Training, batch_size: int, length: int, cuts_per_sequence: int = 1
+    rng: np.random.Generator,
+    training: Training,
+    batch_size: int,
+    length: int,
+    cuts_per_sequence: int = 1,
+    *,
+    min_history: int = 1,
 ) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
     """One epoch of training sequences cut at random places, as published with GRU4Rec on MovieLens-20M.
 
-    A sequence of n >= MIN_HISTORY + 1 items is cut `cuts_per_sequence` times, at a place k uniform in [MIN_HISTORY,
-    n - 1]: the last `length` items before it are the history, item k is the target. The samples are shuffled; a last,
-    short batch is dropped, unless it is the only one.
+    A sequence of n > min_history items is cut `cuts_per_sequence` times, at a place k uniform in [min_history, n - 1]:
+    the last `length` items before it are the history, item k is the target. Shorter sequences are left out. The samples
+    are shuffled; a last, short batch is dropped, unless it is the only one.
 
     Yields:
         Chunks of user, length, target: int32[steps, batch_size] (user as in `sequence_user`) and history:
@@ -155,16 +166,54 @@ def random_cuts(
         TooFewError: if no sequence is long enough.
     """
     n_items = np.diff(training.sequence_indptr)
-    long_enough = np.flatnonzero(n_items > MIN_HISTORY)
+    long_enough = np.flatnonzero(n_items > min_history)
     if not len(long_enough):
         raise TooFewError(
-            f"the longest training sequence has {n_items.max(initial=0)} items, expected {MIN_HISTORY + 1} or more for "
-            "a random cut; take data with longer sequences, or a protocol that trains on more of them."
+            f"the longest training sequence has {n_items.max(initial=0)} items, expected {min_history + 1} or more for "
+            "a random cut; lower min_history, take data with longer sequences, or a protocol that trains on more of "
+            "them."
         )
     sequence = np.repeat(long_enough, cuts_per_sequence)
-    cut = training.sequence_indptr[sequence] + rng.integers(MIN_HISTORY, n_items[sequence])
+    cut = training.sequence_indptr[sequence] + rng.integers(min_history, n_items[sequence])
     for samples in _shuffled(rng, len(sequence), batch_size):
         yield _items_with_their_past(training, sequence[samples], cut[samples], length)
+
+
+def every_position(
+    rng: np.random.Generator, training: Training, batch_size: int, length: int
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """One epoch in which every item but the first of its sequence is a target once, told from those before it.
+
+    A sequence is cut into pieces of `length` targets, from its end on, so that the piece with its beginning is the one
+    that may be shorter. A piece's history begins one item before its first target: what lies further back is not read.
+    The pieces are shuffled; a last, short batch is dropped, unless it is the only one.
+
+    Yields:
+        Chunks of user: int32[steps, batch_size] (as in `sequence_user`), history and target: int32[steps, batch_size,
+        length], item + 1, padded on the right with 0; the target of each place is the item after it.
+
+    Raises:
+        TooFewError: if no sequence has two items.
+    """
+    n_targets = np.maximum(np.diff(training.sequence_indptr) - 1, 0)
+    first_piece = np.append(0, np.cumsum(-(-n_targets // length)))
+    if not first_piece[-1]:
+        raise TooFewError(NO_PAST)
+    for samples in _shuffled(rng, int(first_piece[-1]), batch_size):
+        sequence = np.searchsorted(first_piece, samples, side="right") - 1
+        n_after = (first_piece[sequence + 1] - 1 - samples) * length  # targets that later pieces hold
+        stop = training.sequence_indptr[sequence + 1] - n_after
+        start = np.maximum(training.sequence_indptr[sequence] + 1, stop - length)
+        history, target = (
+            padded(training.sequence_items, (start - before).ravel(), (stop - before).ravel(), length)[0]
+            for before in (1, 0)
+        )
+        shape = (*samples.shape, length)
+        yield {
+            "user": training.sequence_user[sequence],
+            "history": history.reshape(shape),
+            "target": target.reshape(shape),
+        }
 
 
 def _items_with_their_past(

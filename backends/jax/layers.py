@@ -30,6 +30,23 @@ def softmax_loss(logits: Array, target: Array) -> Array:
     return jnp.mean(losses, where=target >= 0)
 
 
+def next_item_loss(outputs: Array, table: Array, target: Array, negatives: Array | None) -> Array:
+    """Mean cross entropy of int targets[n], rows of a table, under float32[n, dim] outputs; targets of -1 do not count.
+
+    Over all rows, or over the target and sampled int negatives[m], without those that are the target.
+    """
+    if negatives is None:
+        return softmax_loss(outputs @ table.T, target)
+    of_target = (outputs * table[jnp.maximum(target, 0)]).sum(1, keepdims=True)
+    of_negatives = jnp.where(negatives == target[:, None], -jnp.inf, outputs @ table[negatives].T)
+    return softmax_loss(jnp.concatenate([of_target, of_negatives], 1), jnp.minimum(target, 0))
+
+
+def dropped(x: Array, inputs: dict[str, Array], place: int, scale: float) -> Array:
+    """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
+    return x * inputs["keep"][:, place] * scale if "keep" in inputs else x
+
+
 def normalised(vectors: Array) -> Array:
     """Vectors divided by max(their length, 1e-12), over the last axis."""
     return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -31,6 +31,24 @@ def _cut_off(logits: Tensor, target: Tensor) -> Tensor:
     return F.relu(logits.max(1) - own - 64)
 
 
+def next_item_loss(outputs: Tensor, table: Tensor, target: Tensor, negatives: Tensor | None) -> Tensor:
+    """Mean cross entropy of int targets[n], rows of a table, under float32[n, dim] outputs; targets of -1 do not count.
+
+    Over all rows, or over the target and sampled int negatives[m], without those that are the target.
+    """
+    if negatives is None:
+        return softmax_loss(paddle.matmul(outputs, table, transpose_y=True), target)
+    of_target = (outputs * F.embedding(target.clip(min=0), table)).sum(1, keepdim=True)
+    of_negatives = paddle.matmul(outputs, F.embedding(negatives, table), transpose_y=True)
+    of_negatives = of_negatives.masked_fill(negatives == target.unsqueeze(1), -float("inf"))
+    return softmax_loss(paddle.concat([of_target, of_negatives], 1), target.clip(max=0))
+
+
+def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> Tensor:
+    """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
+    return x * inputs["keep"][:, place].astype("float32") * scale if "keep" in inputs else x
+
+
 def normalised(vectors: Tensor) -> Tensor:
     """Vectors divided by max(their length, 1e-12), over the last axis."""
     return F.normalize(vectors, axis=-1, epsilon=1e-12)

@@ -24,12 +24,21 @@ class Model(tf.Module):
         self.gru = layers.GRU(parameters)
 
     def __call__(self, batch: Batch) -> tf.Tensor:
-        padding = 1 if self.spec.padding_masked else 0  # rows of the table that are no class
-        logits = tf.matmul(self.encode(batch), self.item_embedding[padding:], transpose_b=True)
-        return layers.softmax_loss(logits, batch["target"] + 1 - padding)
+        if self.spec.trains_on == "positions":
+            outputs = tf.reshape(self.outputs(batch), [-1, self.spec.embedding_dim])
+            target = tf.reshape(batch["target"], [-1]) - 1
+        else:
+            outputs, target = self.encode(batch), batch["target"]
+        padding = 0 if self.spec.padding_masked else 1  # classes before the first item
+        negatives = batch["negatives"] + padding if self.spec.n_negatives else None
+        return layers.next_item_loss(outputs, self.item_embedding[1 - padding :], target + padding, negatives)
+
+    def outputs(self, inputs: Batch) -> tf.Tensor:
+        embedded = layers.lookup(self.item_embedding, inputs["history"])
+        return self.gru(layers.dropped(embedded, inputs, 0, self.spec.keep_scale))
 
     def encode(self, inputs: Batch) -> tf.Tensor:
-        outputs = self.gru(layers.lookup(self.item_embedding, inputs["history"]))
+        outputs = self.outputs(inputs)
         length = inputs["length"] if self.spec.padding_masked else tf.fill(inputs["length"].shape, self.spec.length)
         if self.spec.pooling == "last":
             return layers.at(outputs, tf.maximum(length - 1, 0))

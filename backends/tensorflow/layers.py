@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
 LSTMState: TypeAlias = tuple[tf.Tensor, tf.Tensor]  # hidden and cell, each [layers, batch, hidden]
@@ -25,6 +26,24 @@ def softmax_loss(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     counts = tf.cast(target >= 0, tf.float32)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(target, 0), logits)
     return tf.reduce_sum(losses * counts) / tf.reduce_sum(counts)
+
+
+def next_item_loss(outputs: tf.Tensor, table: tf.Tensor, target: tf.Tensor, negatives: tf.Tensor | None) -> tf.Tensor:
+    """Mean cross entropy of int targets[n], rows of a table, under float32[n, dim] outputs; targets of -1 do not count.
+
+    Over all rows, or over the target and sampled int negatives[m], without those that are the target.
+    """
+    if negatives is None:
+        return softmax_loss(tf.matmul(outputs, table, transpose_b=True), target)
+    of_target = tf.reduce_sum(outputs * tf.gather(table, tf.maximum(target, 0)), 1, keepdims=True)
+    of_negatives = tf.matmul(outputs, tf.gather(table, negatives), transpose_b=True)
+    of_negatives = tf.where(negatives == target[:, None], -np.inf, of_negatives)
+    return softmax_loss(tf.concat([of_target, of_negatives], 1), tf.minimum(target, 0))
+
+
+def dropped(x: tf.Tensor, inputs: dict[str, tf.Tensor], place: int, scale: float) -> tf.Tensor:
+    """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
+    return x * tf.cast(inputs["keep"][:, place], tf.float32) * scale if "keep" in inputs else x
 
 
 def normalised(vectors: tf.Tensor) -> tf.Tensor:

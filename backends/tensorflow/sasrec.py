@@ -23,14 +23,28 @@ class Model(tf.Module):
         self.weights = parameters
 
     def __call__(self, batch: Batch) -> tf.Tensor:
-        return layers.softmax_loss(tf.matmul(self.users(batch), self.items(), transpose_b=True), batch["target"])
+        if self.spec.trains_on == "positions":
+            outputs = tf.reshape(self.outputs(batch), [-1, self.spec.embedding_dim])
+            target = tf.reshape(batch["target"], [-1]) - 1
+        else:
+            outputs, target = self.users(batch), batch["target"]
+        negatives = batch["negatives"] if self.spec.n_negatives else None
+        return layers.next_item_loss(outputs, self.items(), target, negatives)
 
     def users(self, inputs: Batch) -> tf.Tensor:
-        x = self.embedded(inputs["history"])
+        return layers.at(self.outputs(inputs), tf.maximum(inputs["length"] - 1, 0))
+
+    def outputs(self, inputs: Batch) -> tf.Tensor:
+        x = self.dropped(self.embedded(inputs["history"]), inputs, 0)
         for block in range(self.spec.n_blocks):
-            x = x + self.attention(f"block_{block}", self.norm(f"block_{block}_attention", x))
-            x = x + self.dense(f"block_{block}", self.norm(f"block_{block}_ffn", x))
-        return self.norm("final", layers.at(x, tf.maximum(inputs["length"] - 1, 0)))
+            attention = self.attention(f"block_{block}", self.norm(f"block_{block}_attention", x))
+            x = x + self.dropped(attention, inputs, 1 + 2 * block)
+            dense = self.dense(f"block_{block}", self.norm(f"block_{block}_ffn", x))
+            x = x + self.dropped(dense, inputs, 2 + 2 * block)
+        return self.norm("final", x)
+
+    def dropped(self, x: tf.Tensor, inputs: Batch, place: int) -> tf.Tensor:
+        return layers.dropped(x, inputs, place, self.spec.keep_scale)
 
     def items(self) -> tf.Tensor:
         return self.weights["item_embedding"][1:]

@@ -25,12 +25,21 @@ class Model(nn.Module):
         self.gru = layers.GRU(parameters)
 
     def forward(self, batch: Batch) -> Tensor:
-        padding = 1 if self.spec.padding_masked else 0  # rows of the table that are no class
-        logits = self.encode(batch) @ self.item_embedding[padding:].T
-        return layers.softmax_loss(logits, batch["target"] + 1 - padding)
+        if self.spec.trains_on == "positions":
+            outputs = self.outputs(batch).flatten(0, 1)
+            target = batch["target"].flatten() - 1
+        else:
+            outputs, target = self.encode(batch), batch["target"]
+        padding = 0 if self.spec.padding_masked else 1  # classes before the first item
+        negatives = batch["negatives"] + padding if self.spec.n_negatives else None
+        return layers.next_item_loss(outputs, self.item_embedding[1 - padding :], target + padding, negatives)
+
+    def outputs(self, inputs: Batch) -> Tensor:
+        embedded = layers.lookup(self.item_embedding, inputs["history"])
+        return self.gru(layers.dropped(embedded, inputs, 0, self.spec.keep_scale))
 
     def encode(self, inputs: Batch) -> Tensor:
-        outputs = self.gru(layers.lookup(self.item_embedding, inputs["history"]))
+        outputs = self.outputs(inputs)
         length = inputs["length"] if self.spec.padding_masked else torch.full_like(inputs["length"], self.spec.length)
         if self.spec.pooling == "last":
             return layers.at(outputs, (length - 1).clamp(min=0))

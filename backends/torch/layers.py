@@ -29,6 +29,24 @@ def softmax_loss(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(logits, target.long(), ignore_index=-1)
 
 
+def next_item_loss(outputs: Tensor, table: Tensor, target: Tensor, negatives: Tensor | None) -> Tensor:
+    """Mean cross entropy of int targets[n], rows of a table, under float32[n, dim] outputs; targets of -1 do not count.
+
+    Over all rows, or over the target and sampled int negatives[m], without those that are the target.
+    """
+    if negatives is None:
+        return softmax_loss(outputs @ table.T, target)
+    of_target = (outputs * F.embedding(target.clamp(min=0), table)).sum(1, keepdim=True)
+    of_negatives = outputs @ F.embedding(negatives, table).T
+    of_negatives = of_negatives.masked_fill(negatives == target.unsqueeze(1), -torch.inf)
+    return softmax_loss(torch.cat([of_target, of_negatives], 1), target.clamp(max=0))
+
+
+def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> Tensor:
+    """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
+    return x * inputs["keep"][:, place] * scale if "keep" in inputs else x
+
+
 def normalised(vectors: Tensor) -> Tensor:
     """Vectors divided by max(their length, 1e-12), over the last axis."""
     return F.normalize(vectors, dim=-1, eps=1e-12)

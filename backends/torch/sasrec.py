@@ -24,14 +24,28 @@ class Model(nn.Module):
         self.weights = nn.ParameterDict(parameters)
 
     def forward(self, batch: Batch) -> Tensor:
-        return layers.softmax_loss(self.users(batch) @ self.items().T, batch["target"])
+        if self.spec.trains_on == "positions":
+            outputs = self.outputs(batch).flatten(0, 1)
+            target = batch["target"].flatten() - 1
+        else:
+            outputs, target = self.users(batch), batch["target"]
+        negatives = batch["negatives"] if self.spec.n_negatives else None
+        return layers.next_item_loss(outputs, self.items(), target, negatives)
 
     def users(self, inputs: Batch) -> Tensor:
-        x = self.embedded(inputs["history"])
+        return layers.at(self.outputs(inputs), (inputs["length"] - 1).clamp(min=0))
+
+    def outputs(self, inputs: Batch) -> Tensor:
+        x = self.dropped(self.embedded(inputs["history"]), inputs, 0)
         for block in range(self.spec.n_blocks):
-            x = x + self.attention(f"block_{block}", self.norm(f"block_{block}_attention", x))
-            x = x + self.dense(f"block_{block}", self.norm(f"block_{block}_ffn", x))
-        return self.norm("final", layers.at(x, (inputs["length"] - 1).clamp(min=0)))
+            attention = self.attention(f"block_{block}", self.norm(f"block_{block}_attention", x))
+            x = x + self.dropped(attention, inputs, 1 + 2 * block)
+            dense = self.dense(f"block_{block}", self.norm(f"block_{block}_ffn", x))
+            x = x + self.dropped(dense, inputs, 2 + 2 * block)
+        return self.norm("final", x)
+
+    def dropped(self, x: Tensor, inputs: Batch, place: int) -> Tensor:
+        return layers.dropped(x, inputs, place, self.spec.keep_scale)
 
     def items(self) -> Tensor:
         return self.weights["item_embedding"][1:]

@@ -234,4 +234,6 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
         made["target"][:2] = 0, last
     else:  # a target at every place, numbered as histories are
         made["target"][:2, :2] = [[last + 1, 1], [1, last + 1]]
+    if "negatives" in made:
+        made["negatives"][:2] = 0, last
     return made

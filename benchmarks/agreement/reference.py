@@ -134,14 +134,14 @@ def steps(chunk: Arrays) -> Iterator[Arrays]:
 
 def gradients(spec: DifferentiableSpec, parameters: Arrays, batch: Arrays) -> tuple[float, Float64s]:
     """The loss of one batch and its exact gradient for every parameter that is learnt."""
-    if not spec.on_ladder.is_mean_of_rows:
+    if not spec.on_ladder.is_mean_of_rows or "negatives" in batch:  # which all rows share
         return _at_once(spec, parameters, batch)
-    n_rows = _length(batch)
+    n_rows, n_samples = _length(batch), spec.n_samples(batch)
     loss = 0.0
     summed: Float64s = {}
     for first in range(0, n_rows, N_AT_ONCE):
         portion = _part(batch, first, first + N_AT_ONCE)
-        share = _length(portion) / n_rows
+        share = spec.n_samples(portion) / n_samples
         of_portion, gradient = _at_once(spec, parameters, portion)
         loss += share * of_portion
         summed = {name: summed.get(name, 0.0) + share * value for name, value in gradient.items()}

@@ -23,7 +23,7 @@ class ComiRecDR(sequences.SequenceSpec):
 
     model: ClassVar[str] = "comirec-dr"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_interests": (1, 2, 5), "n_routing": (1, 2, 3, 5)},
+        choices={"trains_on": ("cuts", "prefixes"), "n_interests": (1, 2, 5), "n_routing": (1, 2, 3, 5)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300},
@@ -48,6 +48,7 @@ class ComiRecDR(sequences.SequenceSpec):
             length=6,
             batch_size=128,
             cuts_per_sequence=16,
+            min_history=4,
             epochs=4,
             learning_rate=0.02,
             epsilon=1e-4,

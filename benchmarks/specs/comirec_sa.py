@@ -23,7 +23,7 @@ class ComiRecSA(sequences.SequenceSpec):
 
     model: ClassVar[str] = "comirec-sa"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_interests": (1, 3, 5)},
+        choices={"trains_on": ("cuts", "prefixes"), "n_interests": (1, 3, 5)},
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300},
@@ -43,6 +43,7 @@ class ComiRecSA(sequences.SequenceSpec):
             length=6,
             batch_size=32,
             cuts_per_sequence=4,
+            min_history=4,
             epochs=12,
             learning_rate=0.01,
             epsilon=1e-4,

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import autograd.numpy as np
 
-from benchmarks.settings import Name, Positive, Width
+from benchmarks.settings import Few, Name, Positive, Width, require
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
-class GRU4Rec(sequences.SequenceSpec):
+class GRU4Rec(sequences.PositionsSpec):
     """The user is what a GRU makes of the last items; the next item is drawn with probability softmax(<user, item>).
 
     The defaults are those published, faults included: histories are padded on the right, but the output of the very
     last place is read; padding is one of the classes; vectors are normalised for retrieval, but not in training.
+    Dropout, which was not published, is on the embedded history.
     """
 
     model: ClassVar[str] = "gru4rec"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"pooling": ("last", "mean"), "padding_masked": (False, True), "normalised": (False, True)},
+        choices={
+            "pooling": ("last", "mean"),
+            "padding_masked": (False, True),
+            "normalised": (False, True),
+            "trains_on": ("cuts", "prefixes", "positions"),
+            "n_negatives": (0, 5),
+            "dropout": (0.0, 0.25),
+        },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300, "pooling": "mean"},
@@ -33,7 +42,16 @@ class GRU4Rec(sequences.SequenceSpec):
     pooling: Literal["last", "mean"] = "last"  # the user is the last output, or the "mean" of all
     padding_masked: bool = False
     normalised: bool = True
+    trains_on: sequences.TrainsOn = "cuts"
+    min_history: Few = 4
     learning_rate: Positive = 1e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_cuts = self.trains_on != "positions"
+        every = "since every position's output is a user"
+        require(at_cuts or self.pooling == "last", self.model, self, "pooling", f"last, {every}")
+        require(at_cuts or self.padding_masked, self.model, self, "padding_masked", f"true, {every}")
 
     @classmethod
     def for_ladder(cls) -> tuple[GRU4Rec, ...]:
@@ -48,7 +66,10 @@ class GRU4Rec(sequences.SequenceSpec):
             learning_rate=0.01,
             epsilon=1e-4,
         )
-        return (small,)
+        every = dataclasses.replace(
+            small, variant="every position", trains_on="positions", n_negatives=7, dropout=0.2, epochs=4
+        )
+        return small, every
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim
@@ -57,13 +78,20 @@ class GRU4Rec(sequences.SequenceSpec):
             *sequences.gru_parameters(dim, dim),
         )
 
+    def n_dropped(self) -> int:
+        return 1
+
     def loss(self, p: Arrays, batch: Arrays) -> Any:
-        padding = 1 if self.padding_masked else 0  # rows of the table that are no class
-        logits = self._encode(p, batch) @ p["item_embedding"][padding:].T
-        return sequences.softmax_loss(logits, batch["target"] + 1 - padding)
+        padding = 0 if self.padding_masked else 1  # classes before the first item
+        outputs = self._outputs(p, batch) if self.trains_on == "positions" else self._encode(p, batch)
+        return self.next_item_loss(outputs, p["item_embedding"][1 - padding :], batch, padding)
+
+    def _outputs(self, p: Arrays, inputs: Arrays) -> Any:
+        embedded = sequences.lookup(p["item_embedding"], inputs["history"])
+        return sequences.gru(p, self.dropped(embedded, inputs, 0))
 
     def _encode(self, p: Arrays, inputs: Arrays) -> Any:
-        outputs = sequences.gru(p, sequences.lookup(p["item_embedding"], inputs["history"]))
+        outputs = self._outputs(p, inputs)
         length = inputs["length"] if self.padding_masked else np.full_like(inputs["length"], self.length)
         if self.pooling == "last":
             return sequences.at(outputs, np.maximum(length - 1, 0))

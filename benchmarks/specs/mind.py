@@ -24,7 +24,12 @@ class MIND(sequences.SequenceSpec):
 
     model: ClassVar[str] = "mind"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_interests": (1, 3, 5), "n_routing": (1, 2, 3, 5), "power": (1, 2, 3, 4)},
+        choices={
+            "trains_on": ("cuts", "prefixes"),
+            "n_interests": (1, 3, 5),
+            "n_routing": (1, 2, 3, 5),
+            "power": (1, 2, 3, 4),
+        },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300},
@@ -49,6 +54,7 @@ class MIND(sequences.SequenceSpec):
             length=6,
             batch_size=32,
             cuts_per_sequence=4,
+            min_history=4,
             epochs=8,
             learning_rate=0.01,
             epsilon=1e-4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,20 +14,28 @@ from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
-class SASRec(sequences.SequenceSpec):
+class SASRec(sequences.PositionsSpec):
     """The user is what the last item's place has become in the blocks; the next item: softmax(<user, item>).
 
     The blocks are the paper's: x + g(LayerNorm(x)), where g is the attention of equations 2 and 3 and then the dense
     network of equation 4. (The authors' code normalises the queries alone and adds the attention to them, not to x;
-    RecBole normalises after the sum.) There is no dropout. The loss is RecBole's: the cross entropy of the item that
-    follows a cut, over all items. The paper's is a binary one, at every place, against one sampled negative.
+    RecBole normalises after the sum.) Dropout stands where the paper has it, on the embedded history and on each g.
+    The loss is the cross entropy of the next item over all items, or over sampled ones; the paper's is a binary one,
+    against one sampled negative.
 
     Histories are padded on the right, so positions count from the oldest item that is kept; the paper pads on the left.
     """
 
     model: ClassVar[str] = "sasrec"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"n_blocks": (1, 2, 3), "n_heads": (1, 2, 4), "ffn_dim": (0, 3)},
+        choices={
+            "n_blocks": (1, 2, 3),
+            "n_heads": (1, 2, 4),
+            "ffn_dim": (0, 3),
+            "trains_on": ("cuts", "prefixes", "positions"),
+            "n_negatives": (0, 5),
+            "dropout": (0.0, 0.25),
+        },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300, "n_blocks": 1, "n_heads": 1},
@@ -60,12 +69,17 @@ class SASRec(sequences.SequenceSpec):
             ffn_dim=3,
             norm_epsilon=5e-4,  # no framework's default; Paddle takes 1e-3 at most
             batch_size=16,
+            trains_on="cuts",
             cuts_per_sequence=2,
+            min_history=4,
             epochs=6,
             learning_rate=0.0085,
             epsilon=1e-4,
         )
-        return (small,)
+        every = dataclasses.replace(
+            small, variant="every position", trains_on="positions", n_negatives=7, dropout=0.2, epochs=4
+        )
+        return small, every
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
         """Matrices are [out, in], uniform in 1/sqrt(in). A norm's scale is its difference from one: it starts at 0."""
@@ -94,16 +108,26 @@ class SASRec(sequences.SequenceSpec):
             Parameter(f"{block}_outer_bias", (dim,), 0.0),
         )
 
+    def n_dropped(self) -> int:
+        return 1 + 2 * self.n_blocks
+
     def loss(self, p: Arrays, batch: Arrays) -> Any:
-        return sequences.softmax_loss(self.user_vectors(p, batch) @ self.item_vectors(p).T, batch["target"])
+        outputs = self._outputs(p, batch) if self.trains_on == "positions" else self.user_vectors(p, batch)
+        return self.next_item_loss(outputs, self.item_vectors(p), batch)
 
     def user_vectors(self, p: Arrays, inputs: Arrays) -> Any:
-        """F of the last block (equation 5) at the last item's place, normalised; of no history, at the first place."""
-        x = self._embedded(p, inputs["history"])
+        """The output at the last item's place; of no history, at the first place."""
+        return sequences.at(self._outputs(p, inputs), np.maximum(inputs["length"] - 1, 0))
+
+    def _outputs(self, p: Arrays, inputs: Arrays) -> Any:
+        """F of the last block (equation 5), normalised: float64[batch, length, dim]."""
+        x = self.dropped(self._embedded(p, inputs["history"]), inputs, 0)
         for block in range(self.n_blocks):
-            x = x + self._attention(p, f"block_{block}", self._norm(p, f"block_{block}_attention", x))
-            x = x + self._dense(p, f"block_{block}", self._norm(p, f"block_{block}_ffn", x))
-        return self._norm(p, "final", sequences.at(x, np.maximum(inputs["length"] - 1, 0)))
+            attention = self._attention(p, f"block_{block}", self._norm(p, f"block_{block}_attention", x))
+            x = x + self.dropped(attention, inputs, 1 + 2 * block)
+            dense = self._dense(p, f"block_{block}", self._norm(p, f"block_{block}_ffn", x))
+            x = x + self.dropped(dense, inputs, 2 + 2 * block)
+        return self._norm(p, "final", x)
 
     def _embedded(self, p: Arrays, history: Any) -> Any:
         """Equation 1: items and their positions, float64[batch, length, dim]; padding is zeros.

@@ -141,7 +141,7 @@ def test_an_index_for_more_items_than_there_are_is_skipped_and_says_so(finished,
 def test_data_too_few_for_a_model_skip_it_too():
     training = SimpleNamespace(sequence_indptr=np.array([0, 4, 6]), sequence_items=np.arange(6))
     with pytest.raises(TooFewError, match="the longest training sequence has 4 items, expected 5 or more") as refused:
-        list(sampling.random_cuts(sampling.generator("test"), training, 8, 20))
+        list(sampling.random_cuts(sampling.generator("test"), training, 8, 20, min_history=4))
     assert worker._status(refused.value) == "skipped"
     assert worker._status(InputError("of another kind")) == "failed"
 

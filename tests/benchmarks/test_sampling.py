@@ -242,9 +242,9 @@ def own_items(lengths):
     return [list(range(a, a + n)) for a, n in zip(first, lengths, strict=False)]
 
 
-def drawn(draw, data, *arguments, key=("sequences", 0)):
+def drawn(draw, data, *arguments, key=("sequences", 0), **settings):
     """All samples of an epoch, {name: [batch size][sample]} in one list, each chunk held to its shape."""
-    chunks = list(draw(sampling.generator(*key), data, *arguments))
+    chunks = list(draw(sampling.generator(*key), data, *arguments, **settings))
     assert len({chunk["user"].shape[1] for chunk in chunks}) == 1
     for chunk in chunks[:-1]:
         assert len(chunk["user"]) == STEPS_PER_CHUNK
@@ -284,33 +284,40 @@ class TestPadded:
 class TestRandomCuts:
     @checked
     @given(
-        lengths=some_lengths.filter(lambda lengths: max(lengths) > 4),
+        lengths=some_lengths,
         batch_size=st.integers(1, 20),
         length=st.integers(1, 12),
-        cuts_per_sequence=st.integers(1, 3),
+        each=st.tuples(st.integers(1, 3), st.integers(1, 5)),
         seed=st.integers(0, 2**20),
     )
-    def test_each_sample_is_a_sequence_up_to_a_place(self, lengths, batch_size, length, cuts_per_sequence, seed):
-        data = training(own_items(lengths))
-        made = drawn(sampling.random_cuts, data, batch_size, length, cuts_per_sequence, key=(seed,))
+    def test_each_sample_is_a_sequence_up_to_a_place(self, lengths, batch_size, length, each, seed):
+        (cuts_per_sequence, min_history), data = each, training(own_items(lengths))
+        arguments = (sampling.random_cuts, data, batch_size, length, cuts_per_sequence)
+        if max(lengths) <= min_history:
+            with pytest.raises(
+                InputError, match=rf"expected {min_history + 1} or more for a random cut; lower min_hist"
+            ):
+                drawn(*arguments, min_history=min_history)
+            return
+        made = drawn(*arguments, key=(seed,), min_history=min_history)
         whole = {
             item: (at, items[: items.index(item)]) for at, items in enumerate(own_items(lengths)) for item in items
         }
         times = Counter()
         for user, history, n, target in zip(*(made[k] for k in ("user", "history", "length", "target")), strict=True):
             sequence, before = whole[target]
-            assert len(before) >= sampling.MIN_HISTORY == 4
+            assert len(before) >= min_history
             assert user == data.sequence_user[sequence]
             assert n == min(len(before), length)
             assert history == [item + 1 for item in before[-length:]] + [0] * (length - n)
             times[sequence] += 1
-        n_samples = cuts_per_sequence * sum(n > 4 for n in lengths)
+        n_samples = cuts_per_sequence * sum(n > min_history for n in lengths)
         assert times.total() == n_drawn(n_samples, batch_size)
         assert max(times.values()) <= cuts_per_sequence
 
     def test_every_place_from_the_fifth_item_on_is_as_likely(self):
         data = training([list(range(12))] * 4000 + [list(range(100, 105))] * 10)
-        targets = np.array(drawn(sampling.random_cuts, data, 10, 3)["target"])
+        targets = np.array(drawn(sampling.random_cuts, data, 10, 3, min_history=4)["target"])
         assert (np.sort(targets[targets >= 100]) == 104).all()
         assert uniform_p(targets[targets < 100] - 4, 8) > IMPROBABLE
 
@@ -321,7 +328,7 @@ class TestRandomCuts:
         assert len(set(target.tolist())) > 700
 
     def test_samples_that_fill_no_batch_are_one(self):
-        made = drawn(sampling.random_cuts, training(own_items([6, 3, 7])), 256, 3)
+        made = drawn(sampling.random_cuts, training(own_items([6, 1, 7])), 256, 3)
         assert len(made["target"]) == 2
 
     def test_an_epoch_of_another_key_is_another(self):
@@ -331,7 +338,68 @@ class TestRandomCuts:
 
     def test_sequences_that_are_all_too_short(self):
         with pytest.raises(InputError, match="the longest training sequence has 4 items, expected 5 or more"):
-            drawn(sampling.random_cuts, training(own_items([4, 2])), 10, 3)
+            drawn(sampling.random_cuts, training(own_items([4, 2])), 10, 3, min_history=4)
+
+
+def plain_pieces(sequences, length):
+    """(sequence, history, target) of every piece in which all positions train, with lists only."""
+    made = []
+    for at, items in enumerate(sequences):
+        stop = len(items)
+        while stop > 1:
+            start = max(1, stop - length)
+            rows = [[item + 1 for item in items[start - before : stop - before]] for before in (1, 0)]
+            made.append((at, *(tuple(row + [0] * (length - len(row))) for row in rows)))
+            stop = start
+    return made
+
+
+class TestEveryPosition:
+    @checked
+    @given(lengths=some_lengths, batch_size=st.integers(1, 30), length=st.integers(1, 8), seed=st.integers(0, 2**20))
+    def test_every_piece_once(self, lengths, batch_size, length, seed):
+        data = training(own_items(lengths))
+        pieces = plain_pieces(own_items(lengths), length)
+        expected = Counter((int(data.sequence_user[at]), history, target) for at, history, target in pieces)
+        if not pieces:
+            with pytest.raises(InputError, match="no training sequence has two items"):
+                drawn(sampling.every_position, data, batch_size, length)
+            return
+        made = drawn(sampling.every_position, data, batch_size, length, key=(seed,))
+        found = Counter(zip(made["user"], map(tuple, made["history"]), map(tuple, made["target"]), strict=True))
+        assert found <= expected
+        assert found.total() == n_drawn(len(pieces), batch_size)
+
+    @checked
+    @given(lengths=some_lengths.filter(lambda lengths: max(lengths) > 1), length=st.integers(1, 8))
+    def test_every_item_but_the_first_is_a_target_once(self, lengths, length):
+        target = np.array(drawn(sampling.every_position, training(own_items(lengths)), 1, length)["target"])
+        later = [item + 1 for items in own_items(lengths) for item in items[1:]]
+        assert sorted(target[target > 0].tolist()) == sorted(later)
+
+    def test_by_hand(self):
+        made = drawn(sampling.every_position, training([[7, 3, 7, 5], [2], [4, 9]]), 1, 2)
+        pieces = sorted(zip(made["user"], made["history"], made["target"], strict=True))
+        assert pieces == [(-1, [4, 8], [8, 6]), (-1, [5, 0], [10, 0]), (-1, [8, 0], [4, 0])]
+
+    def test_they_are_shuffled(self):
+        target = np.array(drawn(sampling.every_position, training(own_items([100] * 20)), 10, 2)["target"])[:, 0]
+        assert abs(scipy.stats.spearmanr(target, np.arange(1000)).statistic) < 0.1
+
+
+class TestKept:
+    @checked
+    @given(rate=st.integers(0, 230), seed=st.integers(0, 2**20))
+    def test_as_many_are_dropped_as_the_rate_says(self, rate, seed):
+        kept = sampling.kept(sampling.generator("kept", seed), rate, (3, 5, 400))
+        assert (kept.dtype, kept.shape) == (np.bool_, (3, 5, 400))
+        n_dropped = int((~kept).sum())
+        assert scipy.stats.binomtest(n_dropped, kept.size, rate / 256).pvalue > IMPROBABLE if rate else not n_dropped
+
+    def test_each_is_dropped_by_itself(self):
+        kept = sampling.kept(sampling.generator("kept"), 64, (2, 40_000))
+        assert abs(np.corrcoef(kept[0], kept[1])[0, 1]) < 0.02
+        assert abs(np.corrcoef(kept[0, :-1], kept[0, 1:])[0, 1]) < 0.02
 
 
 class TestPositives:
@@ -477,7 +545,7 @@ class TestGolden:
 
     def test_random_cuts(self):
         data = training(own_items([9, 30, 4, 12]))
-        (chunk,) = sampling.random_cuts(sampling.generator("golden", 0), data, 2, 6, 5)
+        (chunk,) = sampling.random_cuts(sampling.generator("golden", 0), data, 2, 6, 5, min_history=4)
         assert digest(chunk) == GOLDEN_CUTS
 
     def test_windows(self):

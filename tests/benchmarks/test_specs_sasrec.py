@@ -17,7 +17,8 @@ from benchmarks.specs.sasrec import SASRec
 from datasets.errors import InputError
 
 SIZES = Sizes(n_users=2, n_items=5)
-SMALL = SASRec(embedding_dim=4, length=5, n_blocks=2, n_heads=2, ffn_dim=3, norm_epsilon=0.01)
+SMALL = SASRec(embedding_dim=4, length=5, n_blocks=2, n_heads=2, ffn_dim=3, norm_epsilon=0.01, trains_on="cuts")
+EVERY = replace(SMALL, trains_on="positions")
 checked = settings(derandomize=True, deadline=None, max_examples=25)
 seeds = st.integers(0, 2**32)
 
@@ -78,21 +79,66 @@ def plain_dense(p, block, x):
     return [a + b for a, b in zip(after, p[f"{block}_outer_bias"], strict=True)]
 
 
-def plain_user(p, spec, history):
-    """The vector of a user with these items, oldest first; padding is nowhere, since it has no say."""
+def plain_outputs(p, spec, history, keep=None):
+    """The vector at each place of these items, oldest first; padding is nowhere, since it has no say.
+
+    Of an empty history, of one place. `keep` says of each dropout, place and element whether it stays.
+    """
+    n = max(len(history), 1)
+
+    def dropped(place, xs):
+        if keep is None:
+            return xs
+        kept = keep[place, :n].tolist()
+        return [[spec.keep_scale * x * k for x, k in zip(*pair, strict=True)] for pair in zip(xs, kept, strict=True)]
+
+    def plus(xs, others):
+        return [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(xs, others, strict=True)]
+
     root = math.sqrt(spec.embedding_dim)
     xs = [
         [root * e + s for e, s in zip(p["item_embedding"][item], p["position_embedding"][place], strict=True)]
         for place, item in enumerate(history)
     ] or [[0.0] * spec.embedding_dim]
-    for block in (f"block_{i}" for i in range(spec.n_blocks)):
-        of = plain_attention(
-            p, block, [plain_norm(p, f"{block}_attention", x, spec.norm_epsilon) for x in xs], spec.n_heads
-        )
-        xs = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(xs, of, strict=True)]
+    xs = dropped(0, xs)
+    for i in range(spec.n_blocks):
+        block = f"block_{i}"
+        normed = [plain_norm(p, f"{block}_attention", x, spec.norm_epsilon) for x in xs]
+        xs = plus(xs, dropped(1 + 2 * i, plain_attention(p, block, normed, spec.n_heads)))
         of = [plain_dense(p, block, plain_norm(p, f"{block}_ffn", x, spec.norm_epsilon)) for x in xs]
-        xs = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(xs, of, strict=True)]
-    return plain_norm(p, "final", xs[-1], spec.norm_epsilon)
+        xs = plus(xs, dropped(2 + 2 * i, of))
+    return [plain_norm(p, "final", x, spec.norm_epsilon) for x in xs]
+
+
+def plain_user(p, spec, history, keep=None):
+    return plain_outputs(p, spec, history, keep)[-1]
+
+
+def every_place(spec, seed):
+    """Histories of one to `length` items, each place with a target: as `sampling.every_position` has them, shifted."""
+    rng = np.random.default_rng(seed)
+    one = batch(spec, seed)
+    known = one["history"] > 0
+    target = np.where(known, rng.integers(1, SIZES.n_items + 1, known.shape), 0)
+    keep = rng.random((len(known), spec.n_dropped(), spec.length, spec.embedding_dim)) > spec.drop_rate / 256
+    drawn = {"negatives": rng.integers(0, SIZES.n_items, spec.n_negatives), "keep": keep}
+    wanted = {"negatives": spec.n_negatives, "keep": spec.drop_rate}
+    return {"history": one["history"], "target": target} | {name: drawn[name] for name in drawn if wanted[name]}
+
+
+def plain_loss_of_places(p, spec, one):
+    """The mean over all places with a target, of softmax over all items, or the target and the other negatives."""
+    items, losses = p["item_embedding"][1:].tolist(), []
+    for row, (history, targets) in enumerate(zip(one["history"].tolist(), one["target"].tolist(), strict=True)):
+        keep = one["keep"][row] if "keep" in one else None
+        outputs = plain_outputs(p, spec, [item for item in history if item], keep)
+        for output, target in zip(outputs, targets, strict=False):
+            among = range(len(items))
+            if "negatives" in one:
+                among = [target - 1, *(item for item in one["negatives"].tolist() if item != target - 1)]
+            shares = softmax([inner(output, items[item]) for item in among])
+            losses.append(-math.log(shares[list(among).index(target - 1)]))
+    return sum(losses) / len(losses)
 
 
 def histories(one):
@@ -160,6 +206,28 @@ class TestReference:
         spec = replace(SMALL, n_heads=n_heads, n_blocks=n_blocks)
         p, one = parameters(spec, seed, scale), batch(spec, seed + 1)
         assert float(spec.loss(p, one)) == pytest.approx(plain_loss(p, spec, one), rel=1e-10)
+
+    @checked
+    @given(
+        seed=seeds,
+        n_blocks=st.integers(1, 2),
+        n_negatives=st.sampled_from([0, 1, 4]),
+        dropout=st.sampled_from([0, 0.3]),
+    )
+    def test_the_loss_of_every_place_is_the_formula(self, seed, n_blocks, n_negatives, dropout):
+        spec = replace(EVERY, n_blocks=n_blocks, n_negatives=n_negatives, dropout=dropout)
+        p, one = parameters(spec, seed), every_place(spec, seed + 1)
+        assert float(spec.loss(p, one)) == pytest.approx(plain_loss_of_places(p, spec, one), rel=1e-10)
+
+    @checked
+    @given(seed=seeds)
+    def test_dropout_of_samples_is_the_formula(self, seed):
+        spec = replace(SMALL, dropout=0.3)
+        p, one = parameters(spec, seed), batch(spec, seed + 1)
+        keep = np.random.default_rng(seed).random((4, spec.n_dropped(), spec.length, spec.embedding_dim)) > 0.3
+        found = spec.user_vectors(p, {**one, "keep": keep})
+        expected = [plain_user(p, spec, history, kept) for history, kept in zip(histories(one), keep, strict=True)]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
     @checked
     @given(seed=seeds)
