@@ -61,7 +61,7 @@ class DSSM(two_tower.TwoTower):
             "n_negatives": (1, 3, 5),
         },
         plain={"user_features": _USER, "history_length": 0, "log_q": False, "epsilon": 1e-2, "learning_rate": 0.005},
-        wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66},
+        wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66, "pooling": "max"},
         far_back={"history_length": 300},
         starts={
             # In turn: all forms; distances that are next to nothing; scores of thousands; features in another order,
