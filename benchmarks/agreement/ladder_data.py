@@ -207,8 +207,8 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
     """A batch {name: array[batch, ...]} in which the first and the last row of every table are looked up.
 
     Its first two rows hold the first and the last user and item, the third a user that nobody knows and the fourth a
-    history that is as long as the model reads, where it reads histories. Three rows have the same positive, and of one
-    a negative is the positive.
+    history that is as long as the model reads, where it reads histories; of wide data with the item that is 0 in 16
+    bits, and so padding. Three rows have the same positive, and of one a negative is the positive.
     """
     made = {name: values.copy() for name, values in batch.items()}
     last = data.n_items - 1
@@ -223,6 +223,7 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
             made["length"][:2] = np.maximum(made["length"][:2], 2)
             width = made["history"].shape[1]
             made["history"][3], made["length"][3] = 1 + np.arange(width) ** 2 % data.n_items, width
+            made["history"][3, 0] = 1 << 16 if data.n_items > 1 << 16 else 1
     if "positive" in made:
         made["positive"][:2], made["negative"][:3] = (0, last), (last, 0, made["positive"][2])
     elif "item" in made and made["item"].ndim == 1:
