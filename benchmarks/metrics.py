@@ -104,7 +104,13 @@ class Evaluation:
 
 
 def evaluate(
-    recommended: Items, indptr: Offsets, items: Items, n_items: int, ks: Sequence[int] = (5, 10, 20, 50)
+    recommended: Items,
+    indptr: Offsets,
+    items: Items,
+    n_items: int,
+    ks: Sequence[int] = (5, 10, 20, 50),
+    *,
+    catalogue: int | None = None,
 ) -> Evaluation:
     """Judge ranked lists against held-out targets.
 
@@ -112,8 +118,9 @@ def evaluate(
         recommended: int32[q, k] item numbers, best first; -1 is no recommendation.
         indptr: int64[q + 1]; the targets of query u are items[indptr[u]:indptr[u + 1]].
         items: int32[n_rows] item numbers, one a held-out row; an item may repeat.
-        n_items: size of the catalogue.
+        n_items: items are numbered below it.
         ks: cut-offs, rising, none above k.
+        catalogue: how many items can be recommended, which coverage is a share of (default: n_items).
 
     Raises:
         InputError: the arrays do not fit together, an item number is outside the catalogue, a
@@ -131,7 +138,7 @@ def evaluate(
         queries=queries,
         per_query=dict(zip(names, values.reshape(len(names), len(queries)), strict=True)),
         n_rows=np.diff(indptr)[queries].astype(np.float64),
-        coverage={f"coverage@{k}": _coverage(recommended[:, :k], n_items) for k in ks},
+        coverage={f"coverage@{k}": _coverage(recommended[:, :k], catalogue or n_items) for k in ks},
     )
 
 

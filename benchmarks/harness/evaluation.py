@@ -52,7 +52,7 @@ class Asked:
     """The distinct questions of a period, as one kind of model sees them.
 
     Attributes:
-        user, history, start, stop: see `Questions`; of a user model the history is the user's distinct training items.
+        user, history, start, stop: see `Questions`; of a user model the history is `known_to_have`.
         best: see `Queries`; of a user model int32[n, 0].
         place: int64[q], the question that answers each query; -1 where only the popular items are left.
     """
@@ -85,16 +85,41 @@ class Judge:
         """One question a known user, ascending, or one a query, as the spec asks."""
         queries = self.split.period(period)
         if spec.asks == "users":
-            users = np.unique(queries.user)
-            users = users[users >= 0]
-            known = queries.user >= 0
-            place = np.where(known, np.searchsorted(users, queries.user), -1)
-            start, stop = self.split.seen_indptr[users], self.split.seen_indptr[users + 1]
-            return Asked(users, self.split.seen_items, start, stop, np.empty((len(users), 0), np.int32), place)
+            known = np.flatnonzero(queries.user >= 0)
+            users, first = np.unique(queries.user[known], return_index=True)
+            place = np.full(len(queries), -1)
+            place[known] = np.searchsorted(users, queries.user[known])
+            history, indptr = self.known_to_have(users, queries, known[first] if len(users) == len(known) else None)
+            return Asked(users, history, indptr[:-1], indptr[1:], np.empty((len(users), 0), np.int32), place)
         place = np.arange(len(queries))
         if not spec.answers_empty:
             place[queries.start == queries.stop] = -1
         return Asked(queries.user, queries.history, queries.start, queries.stop, queries.best, place)
+
+    def known_to_have(
+        self, users: npt.NDArray[np.int32], queries: Queries, only: npt.NDArray[np.int64] | None
+    ) -> tuple[Items, npt.NDArray[np.int64]]:
+        """The distinct items of users' training rows and of the history of their only query, ascending.
+
+        So that a user model leaves out of its lists what other models do: in a test, the validation's items, too.
+
+        Args:
+            users: int32[u].
+            queries: those that ask about them.
+            only: int64[u], the query of each; None where somebody has several.
+
+        Returns:
+            int32[nnz], and int64[u + 1], where the items of each begin.
+        """
+        seen = stretches.joined(self.split.seen_items, self.split.seen_indptr[users], self.split.seen_indptr[users + 1])
+        if only is None:
+            return seen[1], seen[0]
+        told = stretches.joined(queries.history, queries.start[only], queries.stop[only])
+        width = max(self.split.n_items, int(queries.history.max(initial=0)) + 1)
+        numbers = [np.repeat(np.arange(len(users)), np.diff(indptr)) * width + items for indptr, items in (seen, told)]
+        pairs = np.unique(np.concatenate(numbers))
+        indptr = np.searchsorted(pairs, np.arange(len(users) + 1) * width)
+        return (pairs % width).astype(np.int32), indptr
 
     def lists(self, adapter: Any, state: Any, spec: Any, period: str) -> Items:
         """int32[q, k]: what the model recommends for each query of a period; popular items where it has no answer.
@@ -125,8 +150,8 @@ class Judge:
     def judge(self, lists: Items, period: str) -> Evaluation:
         queries: Queries = self.split.period(period)
         # An item that training has never seen cannot be recommended; as a target it is a miss, not an error.
-        n_items = max(self.split.n_items, int(queries.items.max(initial=0)) + 1)
-        return evaluate(lists, queries.indptr, queries.items, n_items, self.protocol.ks)
+        n_known = max(self.split.n_items, int(queries.items.max(initial=0)) + 1)
+        return evaluate(lists, queries.indptr, queries.items, n_known, self.protocol.ks, catalogue=self.split.n_items)
 
     def all_periods(self, adapter: Any, state: Any, spec: Any) -> tuple[dict[str, float], Evaluation]:
         """All metrics, flat: the reported period's under their own names, others' as "validation.recall@20"."""

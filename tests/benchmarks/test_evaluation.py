@@ -126,9 +126,20 @@ class TestByHand:
         asked = judge(TRAINING, [(1, [0]), (-1, [0]), (1, [2])]).asked(serving(), "validation")
         assert (asked.user.tolist(), asked.place.tolist()) == ([1], [0, -1, 0])
 
-    def test_what_known_users_have_seen_are_their_distinct_training_items(self):
-        indptr, items = judge(TRAINING, [(2, [0]), (0, [1])]).asked(serving(), "validation").seen
+    def test_what_users_with_several_queries_have_are_their_distinct_training_items(self):
+        asked = [(2, [0]), (0, [1]), (2, [1], [3, 4])]
+        indptr, items = judge(TRAINING, asked).asked(serving(), "validation").seen
         assert (indptr.tolist(), items.tolist()) == ([0, 2, 7], [1, 2, 0, 1, 2, 3, 4])
+
+    def test_to_what_others_have_their_only_query_adds_its_history(self):
+        asked = [(2, [0], [3, 1, 3, 6]), (-1, [0], [4]), (0, [1], [])]
+        indptr, items = judge(TRAINING, asked).asked(serving(), "validation").seen
+        assert (indptr.tolist(), items.tolist()) == ([0, 2, 8], [1, 2, 0, 1, 2, 3, 4, 6])
+
+    def test_coverage_is_of_the_catalogue_whatever_is_asked_for(self):
+        lists = np.array([[0, 1, 2]], np.int32)
+        for target in (0, 400):  # the second is no item of the training
+            assert judge(TRAINING, [(2, [target])]).judge(lists, "validation").metrics["coverage@3"] == 3 / 5
 
     def test_nobody_is_known(self):
         asked = judge(TRAINING, [(-1, [0])]).asked(serving(), "validation")
