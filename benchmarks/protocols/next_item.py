@@ -25,12 +25,15 @@ class NextItem(CutInTime):
 
     Attributes:
         per: "session" or "user": whose rows are a sequence. Rows without a user belong to no user's.
+        ask_first: whether the first row of a sequence is asked for, of which nothing is known but what is popular.
+            Papers on sessions leave it out.
         leaked: adds the period "leaked", the questions of the reported one in which each history ends with the very
             item that is asked for. That is an evaluation error of a publication, kept so that its figures can be
             reproduced; no other period is touched by it.
     """
 
     name: ClassVar[str] = "next-item"
+    ask_first: bool = True
     leaked: bool = False
 
     def split(self, data: Interactions) -> Split:
@@ -72,13 +75,15 @@ class NextItem(CutInTime):
 
     def _queries(self, data: Interactions, in_period: npt.NDArray[np.bool_], cut: Cut) -> Queries:
         rows, indptr = self._sequences(data, in_period)
-        items, places = data.item[rows], np.arange(len(rows) + 1)
+        items, places = data.item[rows], np.arange(len(rows))
+        start = np.repeat(indptr[:-1], np.diff(indptr))
+        asked = places if self.ask_first else places[places > start]
         return Queries(
-            user=cut.number[data.user[rows]],
-            indptr=places,
-            items=items,
+            user=cut.number[data.user[rows[asked]]],
+            indptr=np.arange(len(asked) + 1),
+            items=items[asked],
             history=items,
-            start=np.repeat(indptr[:-1], np.diff(indptr)),
-            stop=places[:-1],
-            best=np.empty((len(rows), 0), np.int32),
+            start=start[asked],
+            stop=places[asked],
+            best=np.empty((len(asked), 0), np.int32),
         )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import autograd.numpy as np
 
-from benchmarks.settings import Count, Few, Name, Positive, Width, WidthOrNone, require
+from benchmarks.settings import Batch, Count, Dropout, Few, Name, Positive, Width, WidthOrNone, require
 from benchmarks.specs import sequences
 from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
@@ -41,8 +41,11 @@ class SASRec(sequences.PositionsSpec):
         far_back={"length": 300, "n_blocks": 1, "n_heads": 1},
         starts={"extreme": ({"batch_size": 200, "cuts_per_sequence": 1},), "shifted": ({},)},
     )
-    variant: Name = "softmax"
+    variant: Name = "sampled softmax"
     length: Width = 50
+    batch_size: Batch = 128
+    n_negatives: WidthOrNone = 512
+    dropout: Dropout = 0.2
     n_blocks: Few = 2
     n_heads: Count = 1
     ffn_dim: WidthOrNone = 0  # units between the two dense layers; 0: as many as embedding_dim, as published
@@ -63,10 +66,13 @@ class SASRec(sequences.PositionsSpec):
         whole training: at a kink, rounding alone would part one framework from another.
         """
         small = cls(
+            variant="softmax",
             embedding_dim=8,
             length=6,
             n_heads=2,
             ffn_dim=3,
+            n_negatives=0,
+            dropout=0.0,
             norm_epsilon=5e-4,  # no framework's default; Paddle takes 1e-3 at most
             batch_size=16,
             trains_on="cuts",

@@ -77,6 +77,11 @@ class TestByHand:
         assert questions(split.period("test")) == [(-1, [], [0]), (1, [], [3]), (1, [3], [1]), (0, [], [6])]
         assert list(split.periods) == ["validation", "test"]
 
+    def test_first_rows_may_be_left_out(self):
+        split = next_item(ask_first=False).split(interactions(ROWS))
+        assert questions(split.period("validation")) == [(1, [2], [3]), (0, [5], [1])]
+        assert questions(split.period("test")) == [(1, [3], [1])]
+
     def test_each_row_of_a_user_is_asked_for(self):
         split = next_item(per="user").split(interactions(ROWS, session=None))
         assert split.sequence_user.tolist() == [0, 1]

@@ -437,7 +437,7 @@ class TestChosen:
         )
         (block,) = made.blocks
         assert block.protocol["name"] == "leave-k-out"
-        assert variants(made.blocks)[-1] == ("sasrec", "softmax")
+        assert variants(made.blocks)[-1] == ("sasrec", "sampled softmax")
         assert made.said[0].startswith("sasrec: not in the suite own-data (ann and sequences have it), so it runs")
 
     @pytest.mark.parametrize("suite", suites.names())

@@ -17,7 +17,17 @@ from benchmarks.specs.sasrec import SASRec
 from datasets.errors import InputError
 
 SIZES = Sizes(n_users=2, n_items=5)
-SMALL = SASRec(embedding_dim=4, length=5, n_blocks=2, n_heads=2, ffn_dim=3, norm_epsilon=0.01, trains_on="cuts")
+SMALL = SASRec(
+    embedding_dim=4,
+    length=5,
+    n_blocks=2,
+    n_heads=2,
+    ffn_dim=3,
+    norm_epsilon=0.01,
+    trains_on="cuts",
+    n_negatives=0,
+    dropout=0,
+)
 EVERY = replace(SMALL, trains_on="positions")
 checked = settings(derandomize=True, deadline=None, max_examples=25)
 seeds = st.integers(0, 2**32)
@@ -186,8 +196,9 @@ class TestParameters:
 
     def test_the_defaults(self):
         spec = specs.make("sasrec", {})
-        assert (spec.variant, spec.embedding_dim, spec.length, spec.n_blocks) == ("softmax", 64, 50, 2)
-        assert (spec.n_heads, spec.learning_rate, spec.batch_size) == (1, 0.001, 256)
+        assert (spec.variant, spec.trains_on, spec.n_negatives) == ("sampled softmax", "positions", 512)
+        assert (spec.embedding_dim, spec.length, spec.n_blocks, spec.n_heads) == (64, 50, 2, 1)
+        assert (spec.learning_rate, spec.batch_size, spec.dropout) == (0.001, 128, 0.2)
         assert (spec.norm_epsilon, spec.epsilon) == (1e-8, 1e-8)
 
     @pytest.mark.parametrize("n_heads", [0, -1, 3, 128])

@@ -439,7 +439,7 @@ class TestDryRun:
         assert (code, err) == (FINE, "")
         *said, popular, trained, timed, searched, last = out.splitlines()
         assert popular.startswith("train · popularity (seen-filtered) · classic · eager · file:shop.csv · leave-k-out")
-        variant = "sasrec (softmax, epochs=1, filter_seen=true, length=8)"
+        variant = "sasrec (sampled softmax, epochs=1, filter_seen=true, length=8)"
         for kind, cell in (("train", trained), ("throughput", timed), ("index", searched)):
             assert cell.startswith(f"{kind} · {variant} · torch · compiled · ")
         assert last.startswith("4 cells")
