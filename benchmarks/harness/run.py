@@ -328,7 +328,7 @@ class Run:
 
     def _fields(self, cell: Cell, result: executors.Result, prepared: Prepared, group: str | None) -> dict[str, Any]:
         """The fields of the record of a cell that ended so, which nobody has looked at yet."""
-        (commit, dirty), notes = self.commit, list(prepared.notes)
+        (commit, dirty), notes = self.commit, [*prepared.notes, *result.get("notes", [])]
         ran = result.get("sources") or [sources.tree_hash()]
         if ran != [self.sources]:
             # Recorded rather than refused: a night's run is not lost for an edit, and nobody takes it for the commit's.

@@ -28,7 +28,7 @@ from benchmarks.harness import orphans, sources
 from benchmarks.harness.evaluation import DivergedError, Judge, answers
 from benchmarks.hashing import ArraysHash, hash_arrays
 from benchmarks.protocols.base import Split
-from benchmarks.specs.base import Sizes, digest
+from benchmarks.specs.base import Sizes, Training, digest
 from datasets.errors import InputError, TooFewError
 
 MOST_SCORES = 20_000
@@ -136,7 +136,23 @@ def train(job: Job) -> None:
         scores = reported.scores(primary) if len(reported.queries) <= MOST_SCORES else None
     with job.clock("write_s"):
         _leave(job, judge, adapter, state)
-    job.finish(status="ok", metrics=metrics | best.metrics, intervals=intervals, scores=scores, curve=curve)
+    notes = _left_out(job.spec, judge.split)
+    job.finish(
+        status="ok", metrics=metrics | best.metrics, intervals=intervals, scores=scores, curve=curve, notes=notes
+    )
+
+
+def _left_out(spec: Any, training: Training) -> list[str]:
+    """A sentence on the training sequences that are too short for the model to learn from, if there are any."""
+    shortest = getattr(spec, "shortest_sequence", 1)  # most models learn from rows
+    n_items = np.diff(training.sequence_indptr)
+    short = n_items < shortest
+    if not short.any():
+        return []
+    return [
+        f"{spec.model} ({spec.variant}): left out of training, with fewer than {shortest} items: {short.sum():,} of "
+        f"{len(short):,} sequences, with {n_items[short].sum():,} of {n_items.sum():,} rows"
+    ]
 
 
 def _watched(spec: Any, judge: Judge) -> str:

@@ -53,6 +53,11 @@ class SequenceSpec:
     def optimizer(self) -> Adam:
         return Adam(self.learning_rate, epsilon=self.epsilon)
 
+    @property
+    def shortest_sequence(self) -> int:
+        """Items of the shortest training sequence that any sample is of."""
+        return self.min_history + 1 if self.trains_on == "cuts" else 2
+
     def n_samples(self, chunk: Arrays) -> int:
         return int(chunk["target"].size)
 

@@ -167,6 +167,11 @@ class TwoTower:
     def optimizer(self) -> Adam:
         return Adam(self.learning_rate, epsilon=self.epsilon)
 
+    @property
+    def shortest_sequence(self) -> int:
+        """Items of the shortest training sequence that any sample is of: of a history there is at least one."""
+        return 2 if self.history_length else 1
+
     def n_samples(self, chunk: Arrays) -> int:
         return int(chunk["user"].size)
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from benchmarks import checkpoints
+from benchmarks import checkpoints, specs
 from benchmarks.harness import worker
 from benchmarks.protocols.base import Queries, Split
 from benchmarks.specs.base import Parameter
@@ -217,3 +217,33 @@ class TestEarlyStopping:
 
     def test_without_patience_the_reported_period_may_be_watched(self, train):
         assert train([0, 4, 8], period="validation").values == [0, 4, 8]
+
+
+class TestLeftOut:
+    """Training sequences of 1, 3 and 5 items."""
+
+    training = SimpleNamespace(sequence_indptr=np.array([0, 1, 4, 9]))
+
+    @pytest.mark.parametrize(
+        ("model", "given", "said"),
+        [
+            (
+                "gru4rec",
+                {},
+                "left out of training, with fewer than 5 items: 2 of 3 sequences, with 4 of 9 rows",
+            ),
+            (
+                "sasrec",
+                {},
+                "with fewer than 2 items: 1 of 3 sequences, with 1 of 9 rows",
+            ),
+            ("mind", {"min_history": 2}, "with fewer than 3 items: 1 of 3 sequences, with 1 of 9 rows"),
+            ("youtube-dnn", {}, "with fewer than 2 items: 1 of 3 sequences, with 1 of 9 rows"),
+            ("mf-bpr", {}, None),
+            ("lstm", {}, None),
+        ],
+    )
+    def test_what_is_too_short_is_counted(self, model, given, said):
+        found = worker._left_out(specs.make(model, given), self.training)
+        assert len(found) == (said is not None)
+        assert said is None or said in found[0]
