@@ -95,6 +95,17 @@ def test_a_field_that_a_spec_has_got_since_is_no_difference():
     assert commands([changed(made, settings=older)]).of_cell[made.cell]
 
 
+def test_a_setting_that_a_protocol_has_got_since_is_no_difference():
+    (made, *_) = (made for _, made in planned("sequences") if made.model == "lstm")
+    older = {name: value for name, value in made.settings["protocol"].items() if name != "ask_first"}
+    other = {**older, "per": "user"}
+    found = [
+        commands([changed(made, settings={**made.settings, "protocol": protocol})]).of_cell[made.cell]
+        for protocol in (made.settings["protocol"], older, other)
+    ]
+    assert found[0] == found[1] != found[2]
+
+
 def test_ones_own_file_is_named_by_its_data_set():
     (block,) = suites.for_datasets(("file:my rows.csv",), None)
     (cell, *_) = (cell for cell in cells(block, prepared_for(block), Options()) if cell.model == "als")
