@@ -67,6 +67,24 @@ def load(path: Path, name: str) -> Interactions:
     return dataclasses.replace(cache.remember(path, f"file-{VERSION}", _read), name=name)
 
 
+def columns(path: Path) -> frozenset[str]:
+    """Which of the columns that are read a file has, by our names, from its beginning alone.
+
+    Raises:
+        InputError: naming the file, if it lacks users or items.
+        MachineError: it may not be read.
+    """
+    regular(path)
+    with path.open("rb") as file:
+        start = file.read(delimited.HEADER_BYTES)
+    content = packed.read(path) if packed.packing(start) else start
+    if not content.startswith(PARQUET):
+        return frozenset(_choose(delimited.opened(path, content).names, path).values())
+    with parsing(f"{path} is not a readable Parquet file", "write it again"):
+        names = pq.read_schema(path if content is start else pa.BufferReader(content)).names
+    return frozenset(_choose(names, path).values())
+
+
 def _read(path: Path, _sha256: str) -> Interactions:
     table, origin = _table(path)
     columns = {name: table.column(name) for name in table.column_names}

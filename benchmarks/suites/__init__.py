@@ -20,7 +20,7 @@ from benchmarks.suites.asked import Asked, option_named
 from benchmarks.suites.overriding import Overridden, complete, override
 from benchmarks.suites.reading import read
 from benchmarks.suites.rows import Block, IndexRow, ModelRow, Suite
-from datasets import vectors
+from datasets import FILE_PREFIX, vectors
 from datasets.errors import InputError
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 DEFAULT = "quick"
-OWN_DATA = "own-data"
+OWN_DATA, OWN_SESSIONS = "own-data", "own-sessions"
 
 
 def names() -> list[str]:
@@ -76,7 +76,7 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
 
     With a suite, its blocks, of which `datasets` keeps some. Without one, each data set's own suite, the one of its
     name; synthetic data of any size get the default suite, made-up vectors the suites that search them, and one's own
-    data the suite made for them.
+    data the suite made for them: one for users, and one for sessions.
 
     Raises:
         InputError: if the suite has no block for a data set that was asked for.
@@ -123,7 +123,20 @@ def suite_of(dataset: str) -> str:
     """The suite from which a data set's blocks are taken, where none is named."""
     if dataset in names() and any(block.dataset == dataset for block in load(dataset).blocks):
         return dataset
-    return DEFAULT if dataset.startswith("synthetic-") else OWN_DATA
+    if dataset.startswith("synthetic-"):
+        return DEFAULT
+    return OWN_SESSIONS if _has_sessions_alone(dataset) else OWN_DATA
+
+
+def _has_sessions_alone(dataset: str) -> bool:
+    """Whether a data set is a file with sessions and no users, as GRU4Rec's are: nobody in it comes back."""
+    from datasets import file  # here, because it brings pyarrow with it
+
+    try:
+        columns = file.columns(Path(dataset.removeprefix(FILE_PREFIX)))
+    except (InputError, OSError, ValueError):  # no file, or one that is refused with a sentence when it is read
+        return False
+    return "session_id" in columns and "user_id" not in columns
 
 
 def _own_blocks(dataset: str) -> list[Block]:

@@ -433,12 +433,12 @@ class TestComplete:
 class TestChosen:
     def test_own_data_under_leave_one_out_with_a_model_that_its_suite_lacks(self):
         made = suites.chosen(
-            ("file:shop.csv",), None, Asked(protocol=asked.protocol("leave-one-out"), models=("sasrec", "popularity"))
+            ("file:shop.csv",), None, Asked(protocol=asked.protocol("leave-one-out"), models=("mind", "popularity"))
         )
         (block,) = made.blocks
         assert block.protocol["name"] == "leave-k-out"
-        assert variants(made.blocks)[-1] == ("sasrec", "sampled softmax")
-        assert made.said[0].startswith("sasrec: not in the suite own-data (ann and sequences have it), so it runs")
+        assert variants(made.blocks)[-1] == ("mind", "softmax")
+        assert made.said[0].startswith("mind: not in the suite own-data (ann and sequences have it), so it runs")
 
     @pytest.mark.parametrize("suite", suites.names())
     def test_without_options_it_is_the_suite(self, suite):

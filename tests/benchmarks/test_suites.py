@@ -1,3 +1,6 @@
+import gzip
+
+import pandas as pd
 import pytest
 
 from backends.registry import FAMILIES
@@ -387,6 +390,29 @@ class TestForDatasets:
         (own,) = suites.load(suites.OWN_DATA).blocks
         assert made.dataset == dataset
         assert (made.models, made.protocol) == (own.models, own.protocol)
+
+    @pytest.mark.parametrize(
+        ("header", "suite"),
+        [
+            ("SessionId\tItemId\tTime", suites.OWN_SESSIONS),
+            ("session_id,item_id", suites.OWN_SESSIONS),
+            ("user_id,item_id,timestamp", suites.OWN_DATA),
+            ("user_id,session_id,item_id,timestamp", suites.OWN_DATA),
+            ("nothing,that,is,known", suites.OWN_DATA),
+            ("", suites.OWN_DATA),
+        ],
+    )
+    def test_files_of_sessions_have_a_suite_of_their_own(self, tmp_path, header, suite):
+        (tmp_path / "events.csv").write_text(header + "\n1,2,3,4\n" * bool(header))
+        assert suites.suite_of(f"file:{tmp_path}/events.csv") == suites.suite_of(f"{tmp_path}/events.csv") == suite
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_so_do_parquet_files_and_packed_ones(self, tmp_path, packed):
+        file = tmp_path / "events"
+        pd.DataFrame({"session_id": [1], "item_id": [2], "timestamp": [3]}).to_parquet(file)
+        if packed:
+            file.write_bytes(gzip.compress(file.read_bytes()))
+        assert suites.suite_of(f"file:{file}") == suites.OWN_SESSIONS
 
     @pytest.mark.parametrize("name", ["quick", "doctor", "own-data"])
     def test_a_suites_name_is_no_data_set(self, name):

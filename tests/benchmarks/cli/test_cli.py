@@ -432,18 +432,18 @@ class TestDryRun:
         assert "are not what their hashes say" in err
 
     def test_options_take_the_place_of_what_the_suite_says_and_that_is_said_once(self, say, shop, results):
-        chosen = ["--models", "sasrec", "popularity", "--backends", "torch", "--indexes", "exact", "--k", 5, 7]
-        given = [*chosen, "--protocol", "leave-one-out", "--metric", "ndcg@9", "--set", "sasrec.epochs=1", "length=8"]
+        chosen = ["--models", "mind", "popularity", "--backends", "torch", "--indexes", "exact", "--k", 5, 7]
+        given = [*chosen, "--protocol", "leave-one-out", "--metric", "ndcg@9", "--set", "mind.epochs=1", "length=8"]
         code, out, err = say("run", "--datasets", shop, *given, "--set", "filter_seen=true", "--results", results,
                              "--dry-run")  # fmt: skip
         assert (code, err) == (FINE, "")
         *said, popular, trained, timed, searched, last = out.splitlines()
         assert popular.startswith("train · popularity (seen-filtered) · classic · eager · file:shop.csv · leave-k-out")
-        variant = "sasrec (sampled softmax, epochs=1, filter_seen=true, length=8)"
+        variant = "mind (softmax, epochs=1, filter_seen=true, length=8)"
         for kind, cell in (("train", trained), ("throughput", timed), ("index", searched)):
             assert cell.startswith(f"{kind} · {variant} · torch · compiled · ")
         assert last.startswith("4 cells")
-        first = "sasrec: not in the suite own-data (ann and sequences have it), so it runs with its defaults: "
+        first = "mind: not in the suite own-data (ann and sequences have it), so it runs with its defaults: "
         assert said[0].startswith(first)
         assert said[1].startswith("protocol: leave-k-out period=test min_items=5 k=1, in place of time-split ")
         assert said[2:4] == [
