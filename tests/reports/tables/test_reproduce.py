@@ -115,7 +115,7 @@ def test_ones_own_file_is_named_by_its_data_set():
 
 OPTIONS = [
     "--datasets file:my.csv --protocol leave-one-out --models sasrec popularity --backends torch",
-    "--datasets file:my.csv --k 10 50 --metric ndcg@10 --set gru4rec.learning_rate=0.001 gru4rec.pooling=mean gru4rec.trains_on=cuts",
+    "--datasets file:my.csv --k 10 --metric ndcg@10 --set gru4rec.epochs=2 gru4rec.pooling=mean gru4rec.trains_on=cuts",
     "--datasets ml-1m --protocol user-split:shares=[0.6,0.2,0.2] --models item-cf --indexes hnswlib",
     "--datasets synthetic-tiny --protocol time-split:train_until=0.7,period=validation --set mf-bpr.epochs=1",
     "--suite sequences --set length=10 --models sasrec gru4rec",
