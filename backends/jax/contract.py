@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
@@ -61,7 +60,7 @@ def initialise(
     return State(graph, carry, *_functions(graph, spec.optimizer, mode), spec.optimizer, 0, target)
 
 
-@functools.cache
+@cache
 def _functions(
     graph: nnx.GraphDef, optimizer: Adam | SGD, mode: str
 ) -> tuple[Callable[..., tuple[Carry, Array]], Callable[..., tuple[Values, Values]]]:

@@ -112,7 +112,7 @@ class PositionsSpec(SequenceSpec):
         return 256 / (256 - self.drop_rate)
 
     def n_samples(self, chunk: Arrays) -> int:
-        return int(np.count_nonzero(chunk["target"])) if self.trains_on == "positions" else int(chunk["target"].size)
+        return int(np.count_nonzero(chunk["target"])) if self.trains_on == "positions" else super().n_samples(chunk)
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
         """As other sequence models have them, or as `sampling.every_position`.

@@ -128,6 +128,7 @@ def suite_of(dataset: str) -> str:
     return OWN_SESSIONS if _has_sessions_alone(dataset) else OWN_DATA
 
 
+@functools.cache  # a packed file is unpacked for it
 def _has_sessions_alone(dataset: str) -> bool:
     """Whether a data set is a file with sessions and no users, as GRU4Rec's are: nobody in it comes back."""
     from datasets import file  # here, because it brings pyarrow with it

@@ -106,6 +106,17 @@ def test_a_setting_that_a_protocol_has_got_since_is_no_difference():
     assert found[0] == found[1] != found[2]
 
 
+def test_a_setting_that_a_suite_has_changed_since_is_one():
+    (made, *_) = (made for _, made in planned("own-sessions") if made.model == "gru4rec")
+    older = {name: value for name, value in made.settings["protocol"].items() if name != "ask_first"}
+    known, other = (
+        commands([changed(made, settings={**made.settings, "protocol": protocol})]).of_cell[made.cell]
+        for protocol in (made.settings["protocol"], older)
+    )
+    assert "--suite own-sessions" in known
+    assert "--suite own-sessions --models" not in other
+
+
 def test_ones_own_file_is_named_by_its_data_set():
     (block,) = suites.for_datasets(("file:my rows.csv",), None)
     (cell, *_) = (cell for cell in cells(block, prepared_for(block), Options()) if cell.model == "als")
