@@ -111,7 +111,8 @@ Dropout: TypeAlias = Annotated[float, Meta(ge=0, le=0.9, description="a number f
 DataSet: TypeAlias = Annotated[  # a name, or a file's, whose bytes need be no text
     str, Meta(min_length=1, max_length=4_096, pattern=r"\A[^\x00-\x1f\x7f]+\Z", description="a data set, or a file")
 ]
-Name: TypeAlias = Annotated[str, line(200)]
+LONGEST_NAME = 200  # characters
+Name: TypeAlias = Annotated[str, line(LONGEST_NAME)]
 
 
 def check(made: Any, name: str) -> None:

@@ -2,8 +2,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples each time, so that a failure is of the change that has it; new ones where time is no matter.
+settings.register_profile("same examples", derandomize=not os.environ.get("RECALLBENCH_SLOW"))
+settings.load_profile("same examples")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from backends import ann
 from benchmarks import protocols, specs
-from benchmarks.settings import meant
+from benchmarks.settings import LONGEST_NAME, meant
 from benchmarks.specs.base import settings as settings_of
 from benchmarks.suites.asked import JUDGED, Asked, Setting, and_, option_named, written
 from benchmarks.suites.rows import Block, IndexRow, ModelRow
@@ -226,8 +227,15 @@ def _row(row: ModelRow, asked: Asked, said: dict[str, None]) -> ModelRow:
 
 
 def _telling(variant: str, settings: Mapping[str, Any], fields: Iterable[str]) -> str:
-    """A variant that says in which settings a row differs from the one that had its name."""
-    return ", ".join([variant, *(f"{field}={written(settings[field])}" for field in fields)])
+    """A variant that says in which settings a row differs from the one that had its name.
+
+    What a name has no room for is told apart by eight digits of its hash.
+    """
+    whole = ", ".join([variant, *(f"{field}={written(settings[field])}" for field in fields)])
+    if len(whole) <= LONGEST_NAME:
+        return whole
+    told_apart = f"… {hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()}"
+    return whole[: LONGEST_NAME - len(told_apart)] + told_apart
 
 
 def _merged(before: Sequence[ModelRow], after: Sequence[ModelRow], said: dict[str, None]) -> tuple[ModelRow, ...]:

@@ -247,6 +247,15 @@ class TestSettings:
         made = override([dataclasses.replace(BLOCK, models=rows)], Asked(settings=(Setting("als", "iterations", 2),)))
         assert variants(made.blocks) == [("als", "as_published, iterations=2"), ("als", "again, iterations=2")]
 
+    def test_rows_whose_variants_have_no_room_for_all_that_has_changed_are_told_apart(self):
+        rows = tuple(ModelRow("als", {"variant": f"{'a' * 190} {end}"}) for end in ("one", "two"))
+        block = dataclasses.replace(BLOCK, models=rows)
+        made = override([block], Asked(settings=(Setting("als", "iterations", 2), Setting("als", "embedding_dim", 3))))
+        one, two = (variant for _, variant in variants(made.blocks))
+        assert (len(one), len(two)) == (200, 200)
+        assert one[:188] == two[:188] == "a" * 188
+        assert one != two
+
     def test_a_variant_may_be_named(self):
         given_ = (Setting("als", "variant", "mine"), Setting("als", "iterations", 3))
         assert variants(override([BLOCK], Asked(settings=given_)).blocks)[2] == ("als", "mine")
