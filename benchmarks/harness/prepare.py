@@ -26,14 +26,21 @@ LAYOUT = 4
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
 
 
-def prepare(block: Block, results: Path, data_dir: Path | None, *, keep_paths: bool = False) -> Prepared:
+def prepare(
+    block: Block, results: Path, data_dir: Path | None, *, keep_paths: bool = False, accept_download: bool = True
+) -> Prepared:
     """What a block's cells read: the files of a split, or those of made-up vectors.
 
     Where data come from a file, what is said of them says its name alone, unless paths are to be kept.
+
+    Raises:
+        NotHereError: if the data would have to be downloaded, and may not be.
+        InputError: if they are not what they should be, or nothing is left of them.
     """
     if block.vectors is not None:
         return prepare_vectors(block.vectors, block.protocol, results)
-    made = prepare_split(block.dataset, protocols.make(block.protocol), results, data_dir)
+    protocol = protocols.make(block.protocol)
+    made = prepare_split(block.dataset, protocol, results, data_dir, accept_download=accept_download)
     if keep_paths:
         return dataclasses.replace(made, notes=tuple(map(privacy.readable, made.notes)))
     notes = tuple(privacy.note(note, made.dataset) for note in made.notes)
@@ -68,10 +75,17 @@ def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], re
     return Prepared(made_from.name, protocol, folder, hashes, notes)
 
 
-def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
+def unprepared(block: Block) -> Prepared:
+    """What is known of a block whose data are not on this machine: enough to list its cells, not to run them."""
+    return Prepared(block.dataset, protocols.described(protocols.make(block.protocol)), Path(), {}, ())
+
+
+def prepare_split(
+    dataset: str, protocol: Any, results: Path, data_dir: Path | None, *, accept_download: bool = True
+) -> Prepared:
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
     start = time.perf_counter()
-    data = load(dataset, data_dir)
+    data = load(dataset, data_dir, accept_download=accept_download)
     described = protocols.described(protocol)
     folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
 

@@ -8,8 +8,8 @@ import pytest
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Family, Unsupported
 from benchmarks import suites
 from benchmarks.harness import environment, item_map, plan
+from benchmarks.harness.groups import TURNS, groups, side_by_side
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
-from benchmarks.harness.run import TURNS, groups
 from benchmarks.suites import Block, IndexRow, ModelRow
 from datasets import vectors
 from datasets.errors import InputError
@@ -428,6 +428,14 @@ class TestGroups:
             ]
             for process in group.processes:
                 assert len({repr(cell.index["build"]) for cell in process}) == 1
+
+    def test_side_by_side_they_are_one_group_of_the_same_processes_in_the_same_order(self):
+        single = [group for group in groups(planned()) if group.cells[0].kind == "train"]
+        assert side_by_side(single, 1) == single
+        (together,) = side_by_side(single, 3)
+        assert together.processes == tuple(process for group in single for process in group.processes)
+        assert (together.turns, together.at_once) == (0, 3)
+        assert side_by_side([], 3) == []
 
     def test_nothing_planned_is_no_group(self):
         assert groups([]) == []
