@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backends.ann import INDEXES
 from benchmarks import suites
-from benchmarks.cli.console import entrances, published
+from benchmarks.cli.console import entrances, published, warn
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -76,8 +76,10 @@ def call(options: argparse.Namespace) -> int:
         planned = plan(blocks, chosen, options.results, options.data_dir)
         data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
         mixture.refuse_other_data(options.results, data)
-        if not options.quiet:  # with --json stdout is the records' alone
-            (sys.stderr if options.json else sys.stdout).writelines(f"{sentence}\n" for sentence in said)
+        counted = (line for prepared, _ in planned for line in prepared.said if not options.dry_run)
+        _tell(options, (*said, *counted))
+        for warning in dict.fromkeys(f"{p.place}: {p.warning}." for p, _ in planned if p.warning):
+            warn(warning)
         if not any(cells for _, cells in planned):
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
@@ -98,6 +100,13 @@ def call(options: argparse.Namespace) -> int:
         keys = {cell.key for _, cells in planned for cell in cells}
         records = [record for key, record in session.records.items() if key in keys]
     return _conclude(options, records)
+
+
+def _tell(options: argparse.Namespace, sentences: Sequence[str]) -> None:
+    if not options.quiet:  # with --json stdout is the records' alone
+        (sys.stderr if options.json else sys.stdout).writelines(
+            f"{sentence}\n" for sentence in dict.fromkeys(sentences)
+        )
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[Record]) -> int:

@@ -17,7 +17,7 @@ import msgspec
 from benchmarks import records, specs
 from benchmarks.harness import environment, executors, files, privacy, sources, store
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
-from benchmarks.harness.prepare import prepare
+from benchmarks.harness.prepare import prepare_all
 from benchmarks.records import Index, Map, Record, Throughput, Train
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
@@ -62,8 +62,7 @@ def plan(
         InputError: for bad input, such as two files of one name with different data: on a page they would be one.
     """
     planned, versions, keys = [], dict[str, str](), set[str]()
-    for block in blocks:
-        prepared = prepare(block, results, data_dir, keep_paths=options.keep_paths)
+    for block, prepared in prepare_all(blocks, results, data_dir, keep_paths=options.keep_paths):
         version = prepared.hashes["dataset"]
         if versions.setdefault(prepared.dataset, version) != version:
             raise InputError(
@@ -365,6 +364,8 @@ class Run:
             },
             "machine": msgspec.structs.asdict(environment.machine()),
             "notes": notes,
+            "rows": msgspec.to_builtins(prepared.counts),
+            "warning": prepared.warning or None,
             "commit": commit,
             "dirty": dirty,
         }
