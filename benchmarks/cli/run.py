@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from backends.ann import INDEXES
 from benchmarks import suites
-from benchmarks.cli.console import entrances, published
+from benchmarks.cli.console import entrances, published, warn
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -84,8 +84,10 @@ def call(options: argparse.Namespace) -> int:
         planned = plan(blocks, chosen, options.results, options.data_dir, accept_download=not options.dry_run)
         data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
         mixture.refuse_other_data(options.results, data)
-        if not options.quiet:  # with --json stdout is the records' alone
-            (sys.stderr if options.json else sys.stdout).writelines(f"{sentence}\n" for sentence in said)
+        counted = (line for prepared, _ in planned for line in prepared.said if not options.dry_run)
+        _tell(options, (*said, *counted))
+        for warning in dict.fromkeys(f"{p.place}: {p.warning}." for p, _ in planned if p.warning):
+            warn(warning)
         if not any(cells for _, cells in planned):
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
@@ -115,6 +117,13 @@ def _run(options: argparse.Namespace, session: Run, board: Board, prepared: Prep
         for group in todo if is_timed else side_by_side(todo, options.jobs):
             board.doing(group)
             session.execute(group, prepared)
+
+
+def _tell(options: argparse.Namespace, sentences: Sequence[str]) -> None:
+    if not options.quiet:  # with --json stdout is the records' alone
+        (sys.stderr if options.json else sys.stdout).writelines(
+            f"{sentence}\n" for sentence in dict.fromkeys(sentences)
+        )
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[Record]) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import protocols, specs
 from benchmarks.harness import environment, item_map, privacy
+from benchmarks.protocols import counts as counting
+from benchmarks.protocols.counts import Counts
 from benchmarks.records import SCHEMA_VERSION
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
@@ -24,13 +26,32 @@ MADE_UP = "made-up-vectors"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set cut by a protocol, or made-up vectors, as files that workers read."""
+    """A data set cut by a protocol, or made-up vectors, as files that workers read.
+
+    Attributes:
+        hashes: of the data set and of the split, or of the vectors.
+        notes: sentences on the data and on how they were prepared.
+        counts: what became of each row of the data.
+        warning: a sentence where few of them are asked for, else "".
+    """
 
     dataset: str
     protocol: Mapping[str, Any]
     folder: Path
-    hashes: Mapping[str, str]  # of the data set and of the split, or of the vectors
+    hashes: Mapping[str, str]
     notes: tuple[str, ...]
+    counts: Counts = ()
+    warning: str = ""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What becomes of the data's rows, a line a period."""
+        return tuple(f"{self.place}: {sentence}" for sentence in counting.sentences(self.counts))
+
+    @property
+    def place(self) -> str:
+        """The data set and the protocol."""
+        return f"{self.dataset}, {self.protocol['name']}"
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,61 @@ from __future__ import annotations
 import dataclasses
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import protocols
-from benchmarks.harness import files, item_map, privacy
+from benchmarks.harness import few_asked, files, item_map, privacy
 from benchmarks.harness.plan import Prepared
 from benchmarks.hashing import hash_arrays
-from benchmarks.protocols import sequences
+from benchmarks.protocols import counts, sequences
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import load, vectors
-from datasets.errors import InputError
+from datasets.errors import NotHereError, TooFewError
 from datasets.interactions import Interactions
 
-LAYOUT = 4
+LAYOUT = 5
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
+
+
+def prepare_all(
+    blocks: Iterable[Block],
+    results: Path,
+    data_dir: Path | None,
+    *,
+    keep_paths: bool = False,
+    accept_download: bool = True,
+) -> Iterator[tuple[Block, Prepared]]:
+    """Each block with what its cells read.
+
+    A protocol under which the data are too few is left out, with a sentence, where another block of theirs is not. Of
+    data that are not on this machine, where nothing may be downloaded, only so much is known as lists their cells.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    too_few: dict[str, list[TooFewError]] = defaultdict(list)
+    able = set[str]()
+    for block in blocks:
+        try:
+            prepared = prepare(block, results, data_dir, keep_paths=keep_paths, accept_download=accept_download)
+        except NotHereError:
+            prepared = unprepared(block)
+        except TooFewError as error:
+            too_few[block.dataset].append(error)
+            continue
+        able.add(block.dataset)
+        yield block, prepared
+    for dataset, errors in too_few.items():
+        if dataset not in able:
+            raise errors[0]
+        for sentence in dict.fromkeys(map(str, errors)):
+            files.say(f"{sentence} Nothing is run for that.")
 
 
 def prepare(
@@ -92,7 +128,7 @@ def prepare_split(
     def cut(partial: Path) -> None:
         split = protocol.split(data)
         if not len(split.period(protocol.period)):
-            raise InputError(
+            raise TooFewError(
                 f"{data.name}: no user of the {protocol.period} period has training rows, so there is nothing to ask; "
                 "move the cuts of the protocol."
             )
@@ -101,13 +137,16 @@ def prepare_split(
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
         (partial / "preparation").write_text(preparation, encoding="utf-8")
+        (partial / "warning").write_text(few_asked.warning(data, protocol, split), encoding="utf-8")
         (partial / "order").write_text(sequences.note_of_order(data, protocol), encoding="utf-8")
 
     healed = _kept_or_made(folder, cut, f"the split of {data.name} by {protocol.name}", "cut again")
     hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
     cut_by = f"{data.name}, {protocols.in_words(described)}"
     notes = (f"{cut_by}: {(folder / name).read_text(encoding='utf-8')}" for name in ("order", "preparation"))
-    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes, *healed))
+    told = counts.decoded((folder / counts.FILE).read_bytes())
+    warning = (folder / "warning").read_text(encoding="utf-8")
+    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes, *healed), told, warning)
 
 
 def _kept_or_made(folder: Path, write: Callable[[Path], None], what: str, again: str) -> tuple[str, ...]:

@@ -16,12 +16,12 @@ from benchmarks.harness import environment, executors, files, privacy, sources, 
 from benchmarks.harness.estimates import UNTIMED, Estimate
 from benchmarks.harness.groups import TURNS, Group
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
-from benchmarks.harness.prepare import prepare, unprepared
+from benchmarks.harness.prepare import prepare_all
 from benchmarks.records import Index, Map, Record, Throughput, Train
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import durable
-from datasets.errors import InputError, NotHereError
+from datasets.errors import InputError
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 OF_NO_DATA = frozenset({"agreement", "mutation"})
@@ -44,11 +44,9 @@ def plan(
         InputError: for bad input, such as two files of one name with different data: on a page they would be one.
     """
     planned, versions, keys = [], dict[str, str](), set[str]()
-    for block in blocks:
-        try:
-            prepared = prepare(block, results, data_dir, keep_paths=options.keep_paths, accept_download=accept_download)
-        except NotHereError:
-            prepared = unprepared(block)
+    for block, prepared in prepare_all(
+        blocks, results, data_dir, keep_paths=options.keep_paths, accept_download=accept_download
+    ):
         version = prepared.hashes.get("dataset", "")
         if versions.setdefault(prepared.dataset, version) != version:
             raise InputError(
@@ -334,6 +332,8 @@ class Run:
             },
             "machine": msgspec.structs.asdict(environment.machine()),
             "notes": notes,
+            "rows": msgspec.to_builtins(prepared.counts),
+            "warning": prepared.warning or None,
             "commit": commit,
             "dirty": dirty,
         }

@@ -467,6 +467,14 @@ def test_unsupported_backend_is_a_row_with_the_registrys_reason(undisturbed):
     assert section(undisturbed.results, "Failures").count("no stage") >= 2
 
 
+def test_records_and_the_page_say_what_becomes_of_the_rows(undisturbed):
+    (of_split,) = {tuple((row.period, row.use, row.reason, row.rows) for row in r.rows) for r in undisturbed.records()}
+    assert of_split[0] == ("train", "trains", "", 960)
+    assert sum(n for _, use, _, n in of_split if use != "unreachable") == 1200
+    assert {record.warning for record in undisturbed.records()} == {None}
+    assert "What becomes of the rows of file:interactions.csv" in section(undisturbed.results, "Accuracy")
+
+
 def test_backends_that_do_the_same_agree(undisturbed):
     reached = verdicts(undisturbed.records())
     assert [(verdict.variant, verdict.verdict) for verdict in reached] == [("slow", "agrees"), ("slower", "agrees")]
