@@ -17,6 +17,7 @@ from benchmarks.protocols.counts import Counts
 from benchmarks.records import SCHEMA_VERSION
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
+from benchmarks.suites.rows import SEEN
 from datasets import vectors
 from datasets.errors import InputError
 
@@ -33,6 +34,8 @@ class Prepared:
         notes: sentences on the data and on how they were prepared.
         counts: what became of each row of the data.
         warning: a sentence where few of them are asked for, else "".
+        filter_seen: whether models that leave it to the data leave out what users have; None where none do.
+        choice: the sentence that says so, and why.
     """
 
     dataset: str
@@ -42,11 +45,14 @@ class Prepared:
     notes: tuple[str, ...]
     counts: Counts = ()
     warning: str = ""
+    filter_seen: bool | None = None
+    choice: str = ""
 
     @property
     def said(self) -> tuple[str, ...]:
-        """What becomes of the data's rows, a line a period."""
-        return tuple(f"{self.place}: {sentence}" for sentence in counting.sentences(self.counts))
+        """What becomes of the data's rows, a line a period, and what the data decide."""
+        choice = (self.choice,) if self.choice else ()
+        return tuple(f"{self.place}: {sentence}" for sentence in (*counting.sentences(self.counts), *choice))
 
     @property
     def place(self) -> str:
@@ -188,7 +194,8 @@ def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, 
     for row in block.models:
         if (options.models and row.model not in options.models) or (kind == "throughput" and not row.timed):
             continue
-        spec = specs.make(row.model, row.settings)
+        by_data = {SEEN: prepared.filter_seen} if block.is_by_data(row) and prepared.filter_seen is not None else {}
+        spec = specs.make(row.model, {**row.settings, **by_data})
         timed = tuple(mode for mode in block.throughput if mode in options.modes or not options.modes)
         modes = timed if kind == "throughput" else options.modes or row.modes or block.modes
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):

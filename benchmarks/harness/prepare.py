@@ -23,8 +23,12 @@ from datasets import load, vectors
 from datasets.errors import NotHereError, TooFewError
 from datasets.interactions import Interactions
 
-LAYOUT = 5
+LAYOUT = 6
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
+
+
+MANY_REPEATED = 0.05
+"""Of training rows: where so many repeat an item of their user, what users have is what they may want again."""
 
 
 def prepare_all(
@@ -77,10 +81,23 @@ def prepare(
         return prepare_vectors(block.vectors, block.protocol, results)
     protocol = protocols.make(block.protocol)
     made = prepare_split(block.dataset, protocol, results, data_dir, accept_download=accept_download)
+    if block.filter_seen == "by data":
+        made = _by_data(made)
     if keep_paths:
         return dataclasses.replace(made, notes=tuple(map(privacy.readable, made.notes)))
     notes = tuple(privacy.note(note, made.dataset) for note in made.notes)
     return dataclasses.replace(made, dataset=privacy.dataset(made.dataset), notes=notes)
+
+
+def _by_data(prepared: Prepared) -> Prepared:
+    """With the choice whether models leave out what users are known to have, by training rows alone."""
+    repeated = float((prepared.folder / "repeated").read_text(encoding="ascii"))
+    leave_out = repeated < MANY_REPEATED
+    do = "leave out of their lists what a user already has" if leave_out else "may recommend what a user already has"
+    note = f"{repeated:.1%} of the training rows repeat an item of the same user, so models {do}, unless it is set"
+    choice = f"{note} (filter_seen={str(leave_out).lower()})"
+    notes = (*prepared.notes, f"{prepared.place}: {choice}")
+    return dataclasses.replace(prepared, notes=notes, filter_seen=leave_out, choice=choice)
 
 
 def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], results: Path) -> Prepared:
@@ -137,6 +154,8 @@ def prepare_split(
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
         (partial / "preparation").write_text(preparation, encoding="utf-8")
+        repeated = 1 - len(split.seen_items) / max(1, len(split.item))
+        (partial / "repeated").write_text(repr(repeated), encoding="ascii")
         (partial / "warning").write_text(few_asked.warning(data, protocol, split), encoding="utf-8")
         (partial / "order").write_text(sequences.note_of_order(data, protocol), encoding="utf-8")
 
