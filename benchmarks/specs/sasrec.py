@@ -92,6 +92,7 @@ class SASRec(sequences.PositionsSpec):
             n_negatives=7,
             dropout=0.2,
             epochs=4,
+            learning_rate=0.0075,
             warmup_steps=3,
             weight_decay=0.1,
             clip_norm=0.7,
