@@ -18,12 +18,11 @@ from benchmarks.records.kinds import (
     Mutant,
     Point,
     Record,
-    Rows,
     Rung,
     Scores,
 )
 
-PARTS = (Machine, Rows, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant)
+PARTS = (Machine, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant)
 _BEGINNING = """# Records
 
 <!-- Made by `python -m benchmarks.records`; the definition is benchmarks/records/kinds.py. -->
