@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from backends import ann
 from benchmarks import protocols, specs
 from benchmarks.settings import LONGEST_NAME, meant
+from benchmarks.specs.base import digest
 from benchmarks.specs.base import settings as settings_of
 from benchmarks.suites.asked import JUDGED, Asked, Setting, and_, option_named, written
 from benchmarks.suites.rows import Block, IndexRow, ModelRow
@@ -234,7 +234,7 @@ def _telling(variant: str, settings: Mapping[str, Any], fields: Iterable[str]) -
     whole = ", ".join([variant, *(f"{field}={written(settings[field])}" for field in fields)])
     if len(whole) <= LONGEST_NAME:
         return whole
-    told_apart = f"… {hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()}"
+    told_apart = f"… {digest(whole)[:8]}"
     return whole[: LONGEST_NAME - len(told_apart)] + told_apart
 
 
