@@ -15,6 +15,13 @@ class TooFewError(InputError):
     """
 
 
+class NotHereError(InputError):
+    """Data are not on this machine, and may not be downloaded.
+
+    The message is that of an `InputError`: what is missing, where to put it, and from where it would be downloaded.
+    """
+
+
 class MachineError(Exception):
     """The machine failed and no input is to blame: a full disk, no memory, no permission; exit code 4.
 

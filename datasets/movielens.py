@@ -18,7 +18,7 @@ from datasets import archives, cache, delimited, ids
 from datasets.archives import Archive
 from datasets.boundary import parsing
 from datasets.delimited import Origin
-from datasets.errors import InputError
+from datasets.errors import InputError, NotHereError
 from datasets.hashing import content_hash
 from datasets.interactions import Interactions
 
@@ -118,12 +118,13 @@ def load(name: str, data_dir: Path | None, *, accept_download: bool, progress: b
         progress: show a bar while downloading.
 
     Raises:
-        InputError: if there is no archive and none may be downloaded, or it is not this data.
+        NotHereError: if there is no archive and none may be downloaded.
+        InputError: if it is not this data.
     """
     archive = EDITIONS[name].archive
     path = archives.find([archive.filename], data_dir)
     if path is None and not accept_download:
-        raise InputError(
+        raise NotHereError(
             f"{name} is not on this machine: put {archive.filename} into the folder that --data-dir names, "
             f"or allow the download of {archive.url}"
         )

@@ -17,7 +17,7 @@ from datasets import archives, cache, delimited, ids, workbook
 from datasets.archives import Archive
 from datasets.boundary import shown, unreadable
 from datasets.delimited import Origin
-from datasets.errors import InputError
+from datasets.errors import InputError, NotHereError
 from datasets.hashing import content_hash
 from datasets.interactions import Interactions
 
@@ -58,11 +58,12 @@ def load(name: str, data_dir: Path | None, *, accept_download: bool, progress: b
         progress: show a bar while downloading.
 
     Raises:
-        InputError: if there is no file and none may be downloaded, or the file is not this data.
+        NotHereError: if there is no file and none may be downloaded.
+        InputError: if the file is not this data.
     """
     path = archives.find(FILENAMES, data_dir)
     if path is None and not accept_download:
-        raise InputError(
+        raise NotHereError(
             f"{name} is not on this machine: put {ARCHIVE.filename} into the folder that --data-dir names, "
             f"or allow the download of {ARCHIVE.url}"
         )

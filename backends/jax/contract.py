@@ -86,11 +86,11 @@ def _step(graph: nnx.GraphDef, optimizer: Adam | SGD) -> Callable[[Carry, Any], 
     gradient_of = jax.value_and_grad(partial(_loss_of, graph), has_aux=True)
     update = optimizers.update(optimizer)
 
-    def step(carry: Carry, inputs: tuple[Batch, Array, Array]) -> tuple[Carry, Array]:
+    def step(carry: Carry, inputs: tuple[Batch, optimizers.Scheduled]) -> tuple[Carry, Array]:
         learnt, others, moments = carry
-        batch, step_size, epsilon = inputs
+        batch, scheduled = inputs
         (loss, others), gradient = gradient_of(learnt, others, batch)
-        learnt, moments = update(learnt, moments, gradient, step_size, epsilon)
+        learnt, moments = update(learnt, moments, gradient, scheduled)
         return (learnt, others, moments), loss
 
     return step
@@ -104,7 +104,7 @@ def _scan(step: Callable[[Carry, Any], tuple[Carry, Array]]) -> Callable[..., tu
 def _loop(step: Callable[[Carry, Any], tuple[Carry, Array]]) -> Callable[..., tuple[Carry, Array]]:
     def loop(carry: Carry, inputs: Any) -> tuple[Carry, Array]:
         losses = []
-        for i in range(len(inputs[1])):
+        for i in range(len(inputs[1][0])):
             carry, loss = step(carry, jax.tree.map(lambda values, i=i: values[i], inputs))
             losses.append(loss)
         return carry, jnp.stack(losses)
@@ -114,7 +114,7 @@ def _loop(step: Callable[[Carry, Any], tuple[Carry, Array]]) -> Callable[..., tu
 
 def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]]:
     n_steps = len(next(iter(batches.values())))
-    inputs = jax.device_put((dict(batches), *state.optimizer.schedule(state.done, n_steps)), state.device)
+    inputs = jax.device_put((dict(batches), state.optimizer.schedule(state.done, n_steps)), state.device)
     state.carry, losses = state.train_steps(state.carry, inputs)
     state.done += n_steps
     return state, np.asarray(losses)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = Any  # the model's parameters as a pytree
 Moments: TypeAlias = tuple[Values, ...]
+Scheduled: TypeAlias = tuple[Array, ...]  # a step's size, epsilon and decay, as `optimizer.schedule` has them
 
 
 def moments(optimizer: Adam | SGD, values: Values) -> Moments:
@@ -22,13 +23,15 @@ def moments(optimizer: Adam | SGD, values: Values) -> Moments:
     return tuple(jax.tree.map(jnp.zeros_like, values) for _ in range(n_moments))
 
 
-def update(optimizer: Adam | SGD) -> Callable[[Values, Moments, Values, Array, Array], tuple[Values, Moments]]:
-    """From parameters, moments, gradient, step size and epsilon to the next parameters and moments."""
+def update(optimizer: Adam | SGD) -> Callable[[Values, Moments, Values, Scheduled], tuple[Values, Moments]]:
+    """From parameters, moments, gradient and the step's schedule to the next parameters and moments."""
     if optimizer.name == "adam":
 
-        def adam(
-            values: Values, moments: Moments, gradient: Values, step_size: Array, epsilon: Array
-        ) -> tuple[Values, Moments]:
+        def adam(values: Values, moments: Moments, gradient: Values, scheduled: Scheduled) -> tuple[Values, Moments]:
+            step_size, epsilon, decay = scheduled
+            gradient = _clipped(gradient, optimizer.clip_norm)
+            if optimizer.weight_decay:
+                values = jax.tree.map(lambda p: p - decay * p, values)
             first = jax.tree.map(lambda m, g: m + (1 - optimizer.beta1) * (g - m), moments[0], gradient)
             second = jax.tree.map(lambda v, g: v + (1 - optimizer.beta2) * (g * g - v), moments[1], gradient)
             values = jax.tree.map(lambda p, m, v: p - step_size * m / (jnp.sqrt(v) + epsilon), values, first, second)
@@ -36,11 +39,26 @@ def update(optimizer: Adam | SGD) -> Callable[[Values, Moments, Values, Array, A
 
         return adam
 
-    def sgd(
-        values: Values, moments: Moments, gradient: Values, step_size: Array, _epsilon: Array
-    ) -> tuple[Values, Moments]:
-        norm = jnp.sqrt(sum(jnp.square(g).sum() for g in jax.tree.leaves(gradient)))
-        factor = jnp.minimum(1, optimizer.clip_norm / norm)
-        return jax.tree.map(lambda p, g: p - step_size * factor * g, values, gradient), moments
+    def sgd(values: Values, moments: Moments, gradient: Values, scheduled: Scheduled) -> tuple[Values, Moments]:
+        step_size, *_ = scheduled
+        gradient = _clipped(gradient, optimizer.clip_norm)
+        return jax.tree.map(lambda p, g: p - step_size * g, values, gradient), moments
 
     return sgd
+
+
+def _clipped(gradient: Values, clip_norm: float) -> Values:
+    """The gradients, all together of that norm at most; 0 clips nothing."""
+    if not clip_norm:
+        return gradient
+    factor = _factor(gradient, clip_norm)
+    return jax.tree.map(lambda g: factor * g, gradient)
+
+
+def _factor(gradient: Values, clip_norm: float) -> Array:
+    """What clips all gradients together to a norm; written out, to be the same in all four frameworks.
+
+    Of gradients that are all zero, it is 1: what is divided by zero is infinite, and cut off.
+    """
+    norm = jnp.sqrt(sum(jnp.square(g).sum() for g in jax.tree.leaves(gradient)))
+    return jnp.minimum(1, clip_norm / norm)

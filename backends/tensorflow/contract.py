@@ -27,7 +27,7 @@ class State:
 
     model: tf.Module
     parameters: dict[str, tf.Variable]
-    train_steps: Callable[[Batch, tf.Tensor, tf.Tensor], tf.Tensor]
+    train_steps: Callable[[Batch, optimizers.Scheduled], tf.Tensor]
     optimizer: Adam | SGD
     done: int
     device: str
@@ -61,16 +61,16 @@ def _loss_and_carried(outcome: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
 
 def _step(
     model: tf.Module, optimizer: Adam | SGD, parameters: dict[str, tf.Variable]
-) -> Callable[[Batch, tf.Tensor, tf.Tensor], tf.Tensor]:
+) -> Callable[[Batch, optimizers.Scheduled], tf.Tensor]:
     variables = list(_learnt(parameters).values())
     update = optimizers.update(optimizer, variables)
 
-    def step(batch: Batch, step_size: tf.Tensor, epsilon: tf.Tensor) -> tf.Tensor:
+    def step(batch: Batch, scheduled: optimizers.Scheduled) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss, carried = _loss_and_carried(model(batch))
         gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
         # Dense: untouched rows decay their moments too.
-        update([tf.convert_to_tensor(sparse) for sparse in gradients], step_size, epsilon)
+        update([tf.convert_to_tensor(sparse) for sparse in gradients], scheduled)
         for name, value in carried.items():
             parameters[name].assign(value)
         return loss
@@ -81,23 +81,23 @@ def _step(
 def _loop(step: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """All steps of a call inside one graph: twice as fast as one call a step."""
 
-    def loop(batches: Batch, step_sizes: tf.Tensor, epsilons: tf.Tensor) -> tf.Tensor:
-        n_steps = step_sizes.shape[0]
+    def loop(batches: Batch, schedule: optimizers.Scheduled) -> tf.Tensor:
+        n_steps = schedule[0].shape[0]
         losses = tf.TensorArray(tf.float32, n_steps, element_shape=())
         for i in tf.range(n_steps):
             batch = {name: tf.ensure_shape(values[i], values.shape[1:]) for name, values in batches.items()}
-            losses = losses.write(i, step(batch, step_sizes[i], epsilons[i]))
+            losses = losses.write(i, step(batch, tuple(values[i] for values in schedule)))
         return losses.stack()
 
     return loop
 
 
 def _eager_loop(step: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    def loop(batches: Batch, step_sizes: tf.Tensor, epsilons: tf.Tensor) -> tf.Tensor:
-        n_steps = step_sizes.shape[0]
+    def loop(batches: Batch, schedule: optimizers.Scheduled) -> tf.Tensor:
+        n_steps = schedule[0].shape[0]
         return tf.stack(
             [
-                step({name: values[i] for name, values in batches.items()}, step_sizes[i], epsilons[i])
+                step({name: values[i] for name, values in batches.items()}, tuple(values[i] for values in schedule))
                 for i in range(n_steps)
             ]
         )
@@ -108,8 +108,8 @@ def _eager_loop(step: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]]:
     n_steps = len(next(iter(batches.values())))
     with tf.device(state.device):
-        schedule = (tf.constant(values) for values in state.optimizer.schedule(state.done, n_steps))
-        losses = state.train_steps(_to_device(state, batches), *schedule)
+        schedule = tuple(tf.constant(values) for values in state.optimizer.schedule(state.done, n_steps))
+        losses = state.train_steps(_to_device(state, batches), schedule)
     state.done += n_steps
     return state, losses.numpy()
 

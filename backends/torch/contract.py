@@ -95,16 +95,16 @@ def _one_graph_step(
         return _loss_and_carried(torch.func.functional_call(model, values, (batch,)))
 
     @torch.compile(dynamic=False, fullgraph=True)
-    def update(batch: Batch, step_size: Tensor, epsilon: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def update(batch: Batch, scheduled: optimizers.Scheduled) -> tuple[Tensor, dict[str, Tensor]]:
         gradients, (loss, carried) = torch.func.grad_and_value(loss_of, has_aux=True)(native, batch)
-        apply(gradients, step_size, epsilon)
+        apply(gradients, scheduled)
         return loss, carried
 
     schedule = _schedule(optimizer)
 
     @torch.no_grad()
     def step(batch: Batch) -> Tensor:
-        loss, carried = update(batch, *next(schedule))
+        loss, carried = update(batch, next(schedule))
         _carry(parameters, carried)
         return loss
 
@@ -124,18 +124,17 @@ def _two_graph_step(
         loss, carried = _loss_and_carried(loss_of(batch))
         gradients = torch.autograd.grad(loss, list(learnt.values()))
         with torch.no_grad():
-            update(dict(zip(learnt, gradients, strict=True)), *next(schedule))
+            update(dict(zip(learnt, gradients, strict=True)), next(schedule))
             _carry(parameters, carried)
         return loss.detach()
 
     return step
 
 
-def _schedule(optimizer: Adam | SGD) -> Iterator[tuple[Tensor, Tensor]]:
-    """Step size and epsilon of one step after the other."""
+def _schedule(optimizer: Adam | SGD) -> Iterator[optimizers.Scheduled]:
+    """What is scheduled for one step after the other."""
     for done in itertools.count():
-        step_size, epsilon = (torch.from_numpy(value)[0] for value in optimizer.schedule(done, 1))
-        yield step_size, epsilon
+        yield tuple(torch.from_numpy(values)[0] for values in optimizer.schedule(done, 1))
 
 
 def train(state: State, batches: Arrays) -> tuple[State, npt.NDArray[np.float32]]:

@@ -191,19 +191,26 @@ class Trajectory:
         carried = self.spec.carried(self.parameters, batch) if self.spec.unlearnt else {}
         self._t += 1
         optimizer = self.spec.optimizer
-        changes = self._adam(optimizer, gradient) if isinstance(optimizer, Adam) else _sgd(optimizer, gradient)
+        clipped = _clipped(gradient, optimizer.clip_norm)
+        changes = self._adam(optimizer, clipped) if isinstance(optimizer, Adam) else _sgd(optimizer, clipped)
         moved = {name: self.parameters[name] - change for name, change in changes.items()}
         self.parameters = {**self.parameters, **moved, **carried}
         return loss
 
     def _adam(self, adam: Adam, gradient: Float64s) -> Float64s:
-        """Kingma and Ba 2015, algorithm 1."""
+        """Kingma and Ba 2015, algorithm 1; the decay is that of Loshchilov and Hutter 2019, algorithm 2.
+
+        The warm-up is that of Goyal et al. 2017, section 2.2.
+        """
+        is_warming = self._t < adam.warmup_steps
+        rate = adam.learning_rate * self._t / adam.warmup_steps if is_warming else adam.learning_rate
         changes = {}
         for name, g in gradient.items():
             m = self._first[name] = adam.beta1 * self._first[name] + (1 - adam.beta1) * g
             v = self._second[name] = adam.beta2 * self._second[name] + (1 - adam.beta2) * g**2
             m_hat, v_hat = m / (1 - adam.beta1**self._t), v / (1 - adam.beta2**self._t)
-            changes[name] = adam.learning_rate * m_hat / (np.sqrt(v_hat) + adam.epsilon)
+            change = m_hat / (np.sqrt(v_hat) + adam.epsilon) + adam.weight_decay * self.parameters[name]
+            changes[name] = rate * change
         return changes
 
 
@@ -337,7 +344,11 @@ def _exact(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return value.astype(np.float64) if np.issubdtype(value.dtype, np.floating) else value
 
 
-def _sgd(sgd: SGD, gradient: Float64s) -> Float64s:
-    """Pascanu, Mikolov and Bengio 2013, algorithm 1, over all parameters together."""
+def _clipped(gradient: Float64s, clip_norm: float) -> Float64s:
+    """Pascanu, Mikolov and Bengio 2013, algorithm 1, over all parameters together; 0 clips nothing."""
     norm = np.sqrt(sum(np.sum(g**2) for g in gradient.values()))
-    return {name: sgd.learning_rate * min(1.0, sgd.clip_norm / norm) * g for name, g in gradient.items()}
+    return {name: clip_norm / norm * g for name, g in gradient.items()} if norm > clip_norm > 0 else gradient
+
+
+def _sgd(sgd: SGD, gradient: Float64s) -> Float64s:
+    return {name: sgd.learning_rate * g for name, g in gradient.items()}

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.protocols.base import timestamps
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 LEAK, KNOWN_LEAK, CLEAN, NOTHING = "leak", "known leak", "clean", "nothing to judge"
@@ -58,7 +57,8 @@ class Report:
 def named(data: Interactions, row: int) -> str:
     """A row in the words of whoever published it."""
     of = "nobody" if data.user[row] == UNKNOWN_USER else f"user {data.user_ids[data.user[row]]}"
-    return f"{of}'s item {data.item_ids[data.item[row]]} of {moment(timestamps(data, 'the audit')[row])}"
+    at = f"in row {row + 1}" if data.timestamp is None else f"of {moment(data.timestamp[row])}"
+    return f"{of}'s item {data.item_ids[data.item[row]]} {at}"
 
 
 def moment(microseconds: Any) -> str:

@@ -21,7 +21,7 @@ from numba import njit
 
 from benchmarks import protocols
 from benchmarks.audit.report import CLEAN, KNOWN_LEAK, LEAK, NOTHING, Finding, Report, moment, named
-from benchmarks.protocols.base import Protocol, Split, timestamps
+from benchmarks.protocols.base import Protocol, Split, order
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 ASKED = "rows that are asked for"
@@ -113,13 +113,10 @@ def with_own_items(data: Interactions) -> Interactions:
 
     A catalogue may end at the last item that a known user has in training. Numbered like this, no row lies beyond that
     end, where item counts would not show it.
-
-    Raises:
-        InputError: if the data have no timestamps.
     """
     item = np.empty(len(data), np.int32)
     known = data.user != UNKNOWN_USER
-    item[np.lexsort((-timestamps(data, "the audit"), known))] = np.arange(len(data), dtype=np.int32)
+    item[np.lexsort((-order(data), known))] = np.arange(len(data), dtype=np.int32)
     ids = np.broadcast_to(np.array("own"), len(data))  # only their number counts, so they need not take memory
     return dataclasses.replace(data, item=item, item_ids=ids, item_features={}, truth=None)
 
@@ -132,7 +129,7 @@ def leaks(data: Interactions, split: Split, protocol: Protocol) -> list[Leak]:
         split: what the protocol made of them.
         protocol: whose promises the split is held to.
     """
-    row, time = np.argsort(data.item), timestamps(data, "the audit")
+    row, time = np.argsort(data.item), order(data)
     place = np.empty(len(data), np.int64)
     place[np.argsort(time, kind="stable")] = np.arange(len(data))
     origins = Origins(row, data.user[row], time[row], place[row], protocol.whose_past(data)[row])

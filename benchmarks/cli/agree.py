@@ -17,8 +17,9 @@ from benchmarks.cli import report
 from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, mixture, store
+from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Prepared
-from benchmarks.harness.run import FAILURES, Group, Run
+from benchmarks.harness.run import FAILURES, Run
 from benchmarks.records import Agreement, Record
 from benchmarks.specs.base import settings
 

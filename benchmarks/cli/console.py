@@ -49,6 +49,11 @@ def say(options: argparse.Namespace, *lines: str) -> None:
         sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
+def warn(sentence: str) -> None:
+    """Says what nobody is to overlook, quiet or not."""
+    sys.stderr.write(f"warning: {sentence}\n")
+
+
 def entrances(written: Sequence[Path]) -> list[str]:
     """Of all files of the leaderboards those that a reader opens."""
     return [str(path) for path in written if path.name in {"index.html", "leaderboard.md", "leaderboard.csv"}]

@@ -16,8 +16,9 @@ from benchmarks.cli.console import say
 from benchmarks.cli.options import Subcommands, add_always
 from benchmarks.exit_codes import FINE, NOTHING_MEASURED
 from benchmarks.harness import environment
+from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Options
-from benchmarks.harness.run import Group, Run, plan
+from benchmarks.harness.run import Run, plan
 from benchmarks.records import Record
 
 TIMEOUT_S = 120.0

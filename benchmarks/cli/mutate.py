@@ -23,8 +23,9 @@ from benchmarks.cli.options import (
 )
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment, mixture, store
+from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell
-from benchmarks.harness.run import FAILURES, Group, Run
+from benchmarks.harness.run import FAILURES, Run
 from benchmarks.records import Mutation, Record
 
 LONGEST = 100

@@ -187,6 +187,11 @@ def count(text: str) -> int:
     return _whole(text, 1, MOST)
 
 
+def jobs(text: str) -> int:
+    """How many run side by side; `auto`: one a core."""
+    return os.cpu_count() or 1 if text == "auto" else count(text)
+
+
 def _whole(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 30 and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {least} to {most:,}")

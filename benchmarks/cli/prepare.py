@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from benchmarks import suites
-from benchmarks.cli.console import say
+from benchmarks.cli.console import say, warn
 from benchmarks.cli.options import Subcommands, add_always, add_data, add_results
 from benchmarks.exit_codes import FINE
 from benchmarks.harness import store
-from benchmarks.harness.prepare import prepare
+from benchmarks.harness.prepare import prepare_all
 
 
 def add(subcommands: Subcommands) -> None:
@@ -24,8 +24,12 @@ def call(options: argparse.Namespace) -> int:
     blocks = suites.for_datasets(tuple(options.datasets), options.suite)
     with store.locked(options.results):
         said: dict[str, None] = {}
-        for block in blocks:
-            notes = dict.fromkeys(prepare(block, options.results, options.data_dir).notes)
-            say(options, *(note for note in notes if note not in said))  # what several blocks share once
-            said |= notes
+        for _, prepared in prepare_all(blocks, options.results, options.data_dir):
+            sentences = dict.fromkeys((*prepared.notes, *prepared.said))
+            say(
+                options, *(sentence for sentence in sentences if sentence not in said)
+            )  # what several blocks share once
+            said |= sentences
+            if prepared.warning:
+                warn(f"{prepared.place}: {prepared.warning}.")
     return FINE

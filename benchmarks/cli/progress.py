@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import RenderableType
@@ -15,63 +13,13 @@ from rich.table import Column
 from rich.text import Text
 
 from benchmarks.cli.console import Console
+from benchmarks.harness.estimates import UNTIMED, Estimate, Span, Total
+from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, lines
-from benchmarks.harness.run import Group
 from benchmarks.records import Index, Map, Record, Throughput
 
-GUESSED_S = {"train": 15.0, "throughput": 10.0, "index": 2.0, "map": 10.0}
-"""What a cell is guessed to take before one of its kind has been recorded."""
 COLOURS = {"ok": "green", "kept": "dim", "skipped": "yellow", "unsupported": "yellow"}
 """Of a status on a terminal that has them; of a failure red."""
-
-
-class Estimate:
-    """Seconds that cells take, by the records of those that are most like them: of the same data set first.
-
-    Args:
-        records: of this results folder.
-        published: what is known of others, of another machine maybe; it counts on the same data set alone.
-    """
-
-    def __init__(self, records: Iterable[Record], published: Iterable[Record] = ()) -> None:
-        self._known: dict[tuple[str, ...], list[float]] = defaultdict(list)
-        self._published = Estimate(published)._known if published else {}
-        together: dict[str, list[Record]] = defaultdict(list)
-        for record in records:
-            group = record.group if isinstance(record, Throughput | Index) else None
-            together[group or record.cell].append(record)
-        for of_one in together.values():
-            self.learn(of_one)
-
-    def learn(self, together: Sequence[Record]) -> None:
-        """Takes in records of cells that ran by turns, or the record of one alone; each has its share of the time."""
-        good = [record for record in together if record.status == "ok" and record.kind in GUESSED_S]
-        longest = max((each.single("wall_s") or each.single("worker_s") or 0.0 for each in good), default=0.0)
-        for record in good:
-            for like in _likenesses(record.cell, record.kind, record.dataset, record.model, record.backend):
-                self._known[like].append(longest / len(good))
-
-    def seconds(self, cell: Cell) -> float:
-        likenesses = tuple(_likenesses(cell.key, cell.kind, cell.dataset, cell.model, cell.backend))
-        for like in likenesses:
-            known = self._known.get(like) or (self._published.get(like) if like in likenesses[:_SAME_DATA] else None)
-            if known:
-                return statistics.median(known)
-        return GUESSED_S[cell.kind]
-
-
-_SAME_DATA = 3
-"""Of the likenesses of a cell, those of the same data set."""
-
-
-def _likenesses(key: str, kind: str, dataset: str, model: str, backend: str) -> Iterator[tuple[str, ...]]:
-    """What cells can have in common, the most first."""
-    yield (key,)
-    yield (kind, "on", dataset, model, backend)
-    yield (kind, "on", dataset, model)
-    yield (kind, model, backend)
-    yield (kind, model)
-    yield (kind,)
 
 
 def about(seconds: float) -> str:
@@ -80,6 +28,23 @@ def about(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def between(span: Span) -> str:
+    """A range of durations in words: "40 s to 2 min", "up to 2 s", or one of them where both are the same."""
+    low, high = about(span.low), about(span.high)
+    if span.low < 0.5:
+        return f"up to {about(max(1.0, span.high))}"
+    return f"about {low}" if low == high else f"{low} to {high}"
+
+
+def in_all(total: Total) -> str:
+    """What cells take together, and what of it nobody knows."""
+    if not total.n_unknown:
+        return between(total.span)
+    if not total.n_known:
+        return "for how long is not known, since nothing like it has been recorded"
+    return f"{between(total.span)} without {total.n_unknown} that are like nothing recorded yet"
 
 
 class Board:
@@ -94,13 +59,13 @@ class Board:
     ) -> None:
         records = list(records)
         done = {record.cell for record in records if record.status == "ok"}
-        self._quiet = options.quiet
+        self._quiet, self._jobs = options.quiet, options.jobs
         self._estimate = Estimate(records, published)
         self._waiting = {cell.key: cell for cell in planned if options.force or cell.key not in done}
-        self._left_s = self._in_all()
         self._n_cells, self._n_done = len(planned), 0
         self._running: dict[str, Record | None] = {}  # the cells of the group that runs
-        self._began = time.monotonic()
+        self._began = time.monotonic()  # the group, or the last of it that has been begun
+        self._left = self._in_all()
         self._where, self._shown = _shortened(planned)
         self._progress = _Display(
             BarColumn(bar_width=None),
@@ -116,23 +81,32 @@ class Board:
 
     def __enter__(self) -> Board:
         self._progress.start()
-        self._say(f"{self._n_cells} cell{'s' * (self._n_cells != 1)}, about {about(self._left_s)}{self._where}")
+        total = self._estimate.total(self._waiting.values(), self._jobs)
+        self._say(f"{self._n_cells} cell{'s' * (self._n_cells != 1)}, {in_all(total)}{self._where}")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     @property
+    def left(self) -> str:
+        """How long it takes until the end, as far as one can tell."""
+        if not self._left.n_known and self._left.n_unknown:
+            return "time left unknown"
+        return f"{'over' if self._left.n_unknown else 'about'} {about(self.left_s)} left"
+
+    @property
     def left_s(self) -> float:
-        """Seconds until the end, as far as one can tell."""
-        running_s = sum(self._estimate.seconds(self._waiting[key]) for key in self._running if key in self._waiting)
-        return self._left_s - min(time.monotonic() - self._began, running_s)
+        """Seconds until the end of all cells of which anything is known."""
+        running = [self._waiting[key] for key in self._running if key in self._waiting]
+        expected_s = self._estimate.total(running, self._jobs).span.middle
+        return self._left.span.middle - min(time.monotonic() - self._began, expected_s)
 
     def doing(self, group: Group) -> None:
         self._began = time.monotonic()
         self._running = dict.fromkeys(cell.key for cell in group.cells)
         self._waiting |= {cell.key: cell for cell in group.cells}
-        self._left_s = self._in_all()
+        self._left = self._in_all()
         n_more = len(group.cells) - 1
         self._progress.update(
             self._bar, description=self._shown[group.cells[0].key] + f" and {n_more} more" * bool(n_more)
@@ -144,18 +118,22 @@ class Board:
 
     def done(self, cell: Cell, record: Record) -> None:
         self._running[cell.key] = record
-        if None not in self._running.values():
+        if cell.kind in UNTIMED:
+            self._estimate.learn([record])
+            self._began = time.monotonic()
+        elif None not in self._running.values():
             self._estimate.learn([record for record in self._running.values() if record is not None])
+        if None not in self._running.values():
             self._running = {}
         what = headline(record) if record.status == "ok" else str(record.reason)
         self._ended(cell, record.status, what)
 
-    def _in_all(self) -> float:
-        return sum(map(self._estimate.seconds, self._waiting.values()))
+    def _in_all(self) -> Total:
+        return self._estimate.total(self._waiting.values(), self._jobs)
 
     def _ended(self, cell: Cell, status: str, what: str) -> None:
         self._waiting.pop(cell.key, None)
-        self._left_s = self._in_all()
+        self._left = self._in_all()
         self._n_done += 1
         self._progress.update(self._bar, completed=self._n_done)
         if self._progress.disable:
@@ -175,7 +153,7 @@ class Board:
         if not self._progress.disable:
             self._progress.console.print(Text(text, style="bold"), no_wrap=True, overflow="ellipsis")
             return
-        left = f"about {about(self.left_s)} left" if self._n_done < self._n_cells else "done"
+        left = self.left if self._n_done < self._n_cells else "done"
         sys.stderr.write(f"[{self._n_done} of {self._n_cells}, {left}] {text}\n")
 
 
@@ -196,7 +174,7 @@ class _Left(TextColumn):
         self._board = board
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.finished else f"about {about(self._board.left_s)} left", style="progress.remaining")
+        return Text("" if task.finished else self._board.left, style="progress.remaining")
 
 
 def _shortened(planned: Sequence[Cell]) -> tuple[str, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from backends.ann import INDEXES
 from benchmarks import suites
-from benchmarks.cli.console import entrances, published
+from benchmarks.cli.console import entrances, published, warn
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -18,15 +19,18 @@ from benchmarks.cli.options import (
     add_matrix,
     add_overrides,
     add_results,
+    jobs,
     natural,
     overrides,
     time_limit,
 )
-from benchmarks.cli.progress import Board, Estimate, about
+from benchmarks.cli.progress import Board, between, in_all
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import mixture, store
+from benchmarks.harness.estimates import Estimate
+from benchmarks.harness.groups import Group, groups, side_by_side
 from benchmarks.harness.plan import Cell, Options, Prepared, lines
-from benchmarks.harness.run import FAILURES, Run, groups, plan
+from benchmarks.harness.run import FAILURES, Run, plan
 from benchmarks.records import Record
 from datasets.errors import InputError
 
@@ -47,6 +51,10 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "--timeout", type=time_limit, default=3600.0, metavar="S", help="seconds that a cell may take (default 3600)"
     )
+    command.add_argument(
+        "--jobs", type=jobs, default=1, metavar="N",
+        help="trainings side by side, `auto` for one a core; what is timed always runs alone (default 1)",
+    )  # fmt: skip
     command.add_argument("--force", action="store_true", help="run finished cells again")
     command.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
     command.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")
@@ -73,11 +81,13 @@ def call(options: argparse.Namespace) -> int:
     )
     with store.locked(options.results):
         mixture.refuse_other_machine(options.results)
-        planned = plan(blocks, chosen, options.results, options.data_dir)
+        planned = plan(blocks, chosen, options.results, options.data_dir, accept_download=not options.dry_run)
         data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
         mixture.refuse_other_data(options.results, data)
-        if not options.quiet:  # with --json stdout is the records' alone
-            (sys.stderr if options.json else sys.stdout).writelines(f"{sentence}\n" for sentence in said)
+        counted = (line for prepared, _ in planned for line in prepared.said if not options.dry_run)
+        _tell(options, (*said, *counted))
+        for warning in dict.fromkeys(f"{p.place}: {p.warning}." for p, _ in planned if p.warning):
+            warn(warning)
         if not any(cells for _, cells in planned):
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
@@ -88,16 +98,32 @@ def call(options: argparse.Namespace) -> int:
         ) as board:
             session.report = board.done
             for prepared, cells in planned:
-                for group in groups(cells):
-                    if options.force or session.unfinished(group):
-                        board.doing(group)
-                        session.execute(group, prepared)
-                    else:
-                        board.kept(group)
+                _run(options, session, board, prepared, cells)
         store.restore(options.results, session.records.values())
         keys = {cell.key for _, cells in planned for cell in cells}
         records = [record for key, record in session.records.items() if key in keys]
     return _conclude(options, records)
+
+
+def _run(options: argparse.Namespace, session: Run, board: Board, prepared: Prepared, cells: Sequence[Cell]) -> None:
+    """Runs the cells of a block that are not finished, side by side those of which nothing is timed."""
+    for is_timed, of_kind in itertools.groupby(groups(cells), key=lambda group: group.turns > 0):
+        todo: list[Group] = []
+        for group in of_kind:
+            if not options.force and not session.unfinished(group):
+                board.kept(group)
+            else:
+                todo.append(group)
+        for group in todo if is_timed else side_by_side(todo, options.jobs):
+            board.doing(group)
+            session.execute(group, prepared)
+
+
+def _tell(options: argparse.Namespace, sentences: Sequence[str]) -> None:
+    if not options.quiet:  # with --json stdout is the records' alone
+        (sys.stderr if options.json else sys.stdout).writelines(
+            f"{sentence}\n" for sentence in dict.fromkeys(sentences)
+        )
 
 
 def _conclude(options: argparse.Namespace, records: Sequence[Record]) -> int:
@@ -137,13 +163,15 @@ def _code(reached: Sequence[Verdict], records: Sequence[Record]) -> int:
 def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
     session = Run(options.results, options.timeout)
     estimate = Estimate(session.records.values(), published())
-    shown = lines(cell for _, cells in planned for cell in cells)
-    total_s = 0.0
-    for cell in (cell for _, cells in planned for cell in cells):
-        is_finished = session.finished(cell) and not options.force
-        seconds = 0.0 if is_finished else estimate.seconds(cell)
-        total_s += seconds
-        sys.stdout.write(f"{shown[cell.key]}  {'finished' if is_finished else f'about {about(seconds)}'}\n")
-    n_cells = sum(len(cells) for _, cells in planned)
-    sys.stdout.write(f"{n_cells} cell{'s' * (n_cells != 1)}, about {about(total_s)}\n")
+    cells = [cell for _, of_block in planned for cell in of_block]
+    shown = lines(cells)
+    waiting = [cell for cell in cells if options.force or not session.finished(cell)]
+    unfinished = {cell.key for cell in waiting}
+    absent = dict.fromkeys(prepared.dataset for prepared, _ in planned if not prepared.hashes)
+    sys.stdout.writelines(f"{name} is not on this machine: `run` downloads it first\n" for name in absent)
+    for cell in cells:
+        span = estimate.seconds(cell)
+        time = "time not known" if span is None else between(span)
+        sys.stdout.write(f"{shown[cell.key]}  {time if cell.key in unfinished else 'finished'}\n")
+    sys.stdout.write(f"{len(cells)} cell{'s' * (len(cells) != 1)}, {in_all(estimate.total(waiting, options.jobs))}\n")
     return FINE

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import errno
 import getpass
-import itertools
 import json
 import os
 import re
@@ -69,12 +69,14 @@ class Task:
     Attributes:
         listener: is given every line that the process prints, as it comes.
         environment: variables that the process has beside those of every worker.
+        needs_bytes: of memory, as far as one can tell; it is begun beside others only where they leave it so much.
     """
 
     job: Mapping[str, Any]
     folder: Path
     listener: Callable[[str], None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    needs_bytes: int = 0
 
 
 def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
@@ -110,22 +112,29 @@ def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> It
 
 
 def _side_by_side(tasks: list[Task], timeout_s: float, at_once: int) -> Iterator[tuple[Task, Result]]:
-    waiting = iter(tasks)
+    waiting = collections.deque(tasks)
     running: dict[Future[None], tuple[Task, _Worker, contextlib.ExitStack]] = {}
+    free_bytes = psutil.virtual_memory().available
     # An interrupt kills the workers first, and with them ends what the threads wait for.
     with ThreadPoolExecutor(at_once) as pool, contextlib.ExitStack() as everything:
-        while True:
-            for task in itertools.islice(waiting, at_once - len(running)):
+        while waiting or running:
+            taken_bytes = sum(task.needs_bytes for task, *_ in running.values())
+            if waiting and _has_room(waiting[0], len(running), at_once, free_bytes - taken_bytes):
+                task = waiting.popleft()
                 own = everything.enter_context(contextlib.ExitStack())
                 worker = own.enter_context(_started(task))
                 running[pool.submit(worker.wait, timeout_s)] = (task, worker, own)
-            if not running:
-                return
+                continue
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
                 task, worker, own = running.pop(ended)
                 own.close()
                 ended.result()  # what went wrong in waiting is raised here, and not lost
                 yield task, worker.result()
+
+
+def _has_room(task: Task, n_running: int, at_once: int, free_bytes: int) -> bool:
+    """Whether a task may begin beside those that run: alone it always may."""
+    return n_running == 0 or (n_running < at_once and task.needs_bytes <= free_bytes)
 
 
 @contextlib.contextmanager

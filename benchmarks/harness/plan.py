@@ -12,9 +12,12 @@ from typing import Any
 from backends.registry import BACKENDS, FAMILIES, Unsupported
 from benchmarks import protocols, specs
 from benchmarks.harness import environment, item_map, privacy
+from benchmarks.protocols import counts as counting
+from benchmarks.protocols.counts import Counts
 from benchmarks.records import SCHEMA_VERSION
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block
+from benchmarks.suites.rows import SEEN
 from datasets import vectors
 from datasets.errors import InputError
 
@@ -24,13 +27,37 @@ MADE_UP = "made-up-vectors"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set cut by a protocol, or made-up vectors, as files that workers read."""
+    """A data set cut by a protocol, or made-up vectors, as files that workers read.
+
+    Attributes:
+        hashes: of the data set and of the split, or of the vectors.
+        notes: sentences on the data and on how they were prepared.
+        counts: what became of each row of the data.
+        warning: a sentence where few of them are asked for, else "".
+        filter_seen: whether models that leave it to the data leave out what users have; None where none do.
+        choice: the sentence that says so, and why.
+    """
 
     dataset: str
     protocol: Mapping[str, Any]
     folder: Path
-    hashes: Mapping[str, str]  # of the data set and of the split, or of the vectors
+    hashes: Mapping[str, str]
     notes: tuple[str, ...]
+    counts: Counts = ()
+    warning: str = ""
+    filter_seen: bool | None = None
+    choice: str = ""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What becomes of the data's rows, a line a period, and what the data decide."""
+        choice = (self.choice,) if self.choice else ()
+        return tuple(f"{self.place}: {sentence}" for sentence in (*counting.sentences(self.counts), *choice))
+
+    @property
+    def place(self) -> str:
+        """The data set and the protocol."""
+        return f"{self.dataset}, {self.protocol['name']}"
 
 
 @dataclass(frozen=True)
@@ -167,7 +194,8 @@ def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, 
     for row in block.models:
         if (options.models and row.model not in options.models) or (kind == "throughput" and not row.timed):
             continue
-        spec = specs.make(row.model, row.settings)
+        by_data = {SEEN: prepared.filter_seen} if block.is_by_data(row) and prepared.filter_seen is not None else {}
+        spec = specs.make(row.model, {**row.settings, **by_data})
         timed = tuple(mode for mode in block.throughput if mode in options.modes or not options.modes)
         modes = timed if kind == "throughput" else options.modes or row.modes or block.modes
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):

@@ -5,39 +5,99 @@ from __future__ import annotations
 import dataclasses
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import protocols
-from benchmarks.harness import files, item_map, privacy
+from benchmarks.harness import few_asked, files, item_map, privacy
 from benchmarks.harness.plan import Prepared
 from benchmarks.hashing import hash_arrays
-from benchmarks.protocols import sequences
+from benchmarks.protocols import counts, sequences
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import load, vectors
-from datasets.errors import InputError
+from datasets.errors import NotHereError, TooFewError
 from datasets.interactions import Interactions
 
-LAYOUT = 4
+LAYOUT = 6
 """Raised with every change in the files of a split, so that those of an older results folder are not found."""
 
 
-def prepare(block: Block, results: Path, data_dir: Path | None, *, keep_paths: bool = False) -> Prepared:
+MANY_REPEATED = 0.05
+"""Of training rows: where so many repeat an item of their user, what users have is what they may want again."""
+
+
+def prepare_all(
+    blocks: Iterable[Block],
+    results: Path,
+    data_dir: Path | None,
+    *,
+    keep_paths: bool = False,
+    accept_download: bool = True,
+) -> Iterator[tuple[Block, Prepared]]:
+    """Each block with what its cells read.
+
+    A protocol under which the data are too few is left out, with a sentence, where another block of theirs is not. Of
+    data that are not on this machine, where nothing may be downloaded, only so much is known as lists their cells.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    too_few: dict[str, list[TooFewError]] = defaultdict(list)
+    able = set[str]()
+    for block in blocks:
+        try:
+            prepared = prepare(block, results, data_dir, keep_paths=keep_paths, accept_download=accept_download)
+        except NotHereError:
+            prepared = unprepared(block)
+        except TooFewError as error:
+            too_few[block.dataset].append(error)
+            continue
+        able.add(block.dataset)
+        yield block, prepared
+    for dataset, errors in too_few.items():
+        if dataset not in able:
+            raise errors[0]
+        for sentence in dict.fromkeys(map(str, errors)):
+            files.say(f"{sentence} Nothing is run for that.")
+
+
+def prepare(
+    block: Block, results: Path, data_dir: Path | None, *, keep_paths: bool = False, accept_download: bool = True
+) -> Prepared:
     """What a block's cells read: the files of a split, or those of made-up vectors.
 
     Where data come from a file, what is said of them says its name alone, unless paths are to be kept.
+
+    Raises:
+        NotHereError: if the data would have to be downloaded, and may not be.
+        InputError: if they are not what they should be, or nothing is left of them.
     """
     if block.vectors is not None:
         return prepare_vectors(block.vectors, block.protocol, results)
-    made = prepare_split(block.dataset, protocols.make(block.protocol), results, data_dir)
+    protocol = protocols.make(block.protocol)
+    made = prepare_split(block.dataset, protocol, results, data_dir, accept_download=accept_download)
+    if block.filter_seen == "by data":
+        made = _by_data(made)
     if keep_paths:
         return dataclasses.replace(made, notes=tuple(map(privacy.readable, made.notes)))
     notes = tuple(privacy.note(note, made.dataset) for note in made.notes)
     return dataclasses.replace(made, dataset=privacy.dataset(made.dataset), notes=notes)
+
+
+def _by_data(prepared: Prepared) -> Prepared:
+    """With the choice whether models leave out what users are known to have, by training rows alone."""
+    repeated = float((prepared.folder / "repeated").read_text(encoding="ascii"))
+    leave_out = repeated < MANY_REPEATED
+    do = "leave out of their lists what a user already has" if leave_out else "may recommend what a user already has"
+    note = f"{repeated:.1%} of the training rows repeat an item of the same user, so models {do}, unless it is set"
+    choice = f"{note} (filter_seen={str(leave_out).lower()})"
+    notes = (*prepared.notes, f"{prepared.place}: {choice}")
+    return dataclasses.replace(prepared, notes=notes, filter_seen=leave_out, choice=choice)
 
 
 def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], results: Path) -> Prepared:
@@ -68,17 +128,24 @@ def prepare_vectors(made_from: vectors.Settings, protocol: Mapping[str, Any], re
     return Prepared(made_from.name, protocol, folder, hashes, notes)
 
 
-def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | None) -> Prepared:
+def unprepared(block: Block) -> Prepared:
+    """What is known of a block whose data are not on this machine: enough to list its cells, not to run them."""
+    return Prepared(block.dataset, protocols.described(protocols.make(block.protocol)), Path(), {}, ())
+
+
+def prepare_split(
+    dataset: str, protocol: Any, results: Path, data_dir: Path | None, *, accept_download: bool = True
+) -> Prepared:
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
     start = time.perf_counter()
-    data = load(dataset, data_dir)
+    data = load(dataset, data_dir, accept_download=accept_download)
     described = protocols.described(protocol)
     folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
 
     def cut(partial: Path) -> None:
         split = protocol.split(data)
         if not len(split.period(protocol.period)):
-            raise InputError(
+            raise TooFewError(
                 f"{data.name}: no user of the {protocol.period} period has training rows, so there is nothing to ask; "
                 "move the cuts of the protocol."
             )
@@ -87,13 +154,18 @@ def prepare_split(dataset: str, protocol: Any, results: Path, data_dir: Path | N
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
         (partial / "preparation").write_text(preparation, encoding="utf-8")
+        repeated = 1 - len(split.seen_items) / max(1, len(split.item))
+        (partial / "repeated").write_text(repr(repeated), encoding="ascii")
+        (partial / "warning").write_text(few_asked.warning(data, protocol, split), encoding="utf-8")
         (partial / "order").write_text(sequences.note_of_order(data, protocol), encoding="utf-8")
 
     healed = _kept_or_made(folder, cut, f"the split of {data.name} by {protocol.name}", "cut again")
     hashes = {"dataset": data.content_hash[:16], "split": (folder / "hash").read_text(encoding="ascii")}
     cut_by = f"{data.name}, {protocols.in_words(described)}"
     notes = (f"{cut_by}: {(folder / name).read_text(encoding='utf-8')}" for name in ("order", "preparation"))
-    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes, *healed))
+    told = counts.decoded((folder / counts.FILE).read_bytes())
+    warning = (folder / "warning").read_text(encoding="utf-8")
+    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes, *healed), told, warning)
 
 
 def _kept_or_made(folder: Path, write: Callable[[Path], None], what: str, again: str) -> tuple[str, ...]:

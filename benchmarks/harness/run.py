@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,10 @@ import msgspec
 
 from benchmarks import records, specs
 from benchmarks.harness import environment, executors, files, privacy, sources, store
+from benchmarks.harness.estimates import UNTIMED, Estimate
+from benchmarks.harness.groups import TURNS, Group
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
-from benchmarks.harness.prepare import prepare
+from benchmarks.harness.prepare import prepare_all
 from benchmarks.records import Index, Map, Record, Throughput, Train
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
@@ -25,46 +24,30 @@ from datasets import durable
 from datasets.errors import InputError
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
-TURNS = {"throughput": 7, "index": 5}
-"""Windows of each member of a group that is timed by turns."""
 OF_NO_DATA = frozenset({"agreement", "mutation"})
 """Cells that read no split."""
+BESIDE = "it ran among up to {} cells side by side, so its times are not those of a machine of its own"
+UNKNOWN_BYTES = 2 << 30
+"""Memory that a cell is taken to need of which nothing like it has been recorded: a framework and a small model do."""
 LEFT = ("users.npy", "items.npy")
 """The vectors that a training leaves to those who search them or map them."""
 
 
-@dataclass(frozen=True)
-class Group:
-    """Cells that are run together: one training, all that are timed by turns against each other, or all climbs.
-
-    Attributes:
-        processes: the cells of each process; an index built once answers for all its query settings, and an adapter
-            imported once climbs in all its forms and modes.
-        turns: how many turns each process gets; 0 where nothing is timed.
-        at_once: how many processes run at a time, where nothing is timed.
-    """
-
-    processes: tuple[tuple[Cell, ...], ...]
-    turns: int
-    at_once: int = 1
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        return tuple(cell for process in self.processes for cell in process)
-
-
 def plan(
-    blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None
+    blocks: Sequence[Block], options: Options, results: Path, data_dir: Path | None, *, accept_download: bool = True
 ) -> list[tuple[Prepared, list[Cell]]]:
     """The cells of each block, each once; loads and cuts the data, so that bad input is known before anything runs.
+
+    Where nothing may be downloaded, the cells of data that are not on this machine are listed and cannot be run.
 
     Raises:
         InputError: for bad input, such as two files of one name with different data: on a page they would be one.
     """
     planned, versions, keys = [], dict[str, str](), set[str]()
-    for block in blocks:
-        prepared = prepare(block, results, data_dir, keep_paths=options.keep_paths)
-        version = prepared.hashes["dataset"]
+    for block, prepared in prepare_all(
+        blocks, results, data_dir, keep_paths=options.keep_paths, accept_download=accept_download
+    ):
+        version = prepared.hashes.get("dataset", "")
         if versions.setdefault(prepared.dataset, version) != version:
             raise InputError(
                 f"two sets of data are called {prepared.dataset}, with the hashes {versions[prepared.dataset]} and "
@@ -75,30 +58,6 @@ def plan(
         planned.append((prepared, fresh))
     refuse_alike(cell for _, of_block in planned for cell in of_block)
     return planned
-
-
-def groups(planned: Iterable[Cell]) -> list[Group]:
-    """Cells in the order in which they are run: trainings one by one, what is timed by turns, maps one by one."""
-    trained: list[Group] = []
-    mapped: list[Group] = []
-    timed: dict[tuple[str, ...], list[tuple[Cell, ...]]] = defaultdict(list)
-    searched: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
-    for cell in planned:
-        if cell.kind == "train":
-            trained.append(Group(((cell,),), turns=0))
-        elif cell.kind == "map":
-            mapped.append(Group(((cell,),), turns=0))
-        elif cell.kind == "throughput":
-            timed[cell.model, digest(dict(cell.settings)), cell.dataset].append((cell,))
-        else:
-            build = dataclasses.replace(cell, index={**(cell.index or {}), "query": {}}).key
-            searched[cell.inputs["source"]][build].append(cell)
-    return [
-        *trained,
-        *(Group(tuple(processes), TURNS["throughput"]) for processes in timed.values()),
-        *(Group(tuple(tuple(p) for p in builds.values()), TURNS["index"]) for builds in searched.values()),
-        *mapped,
-    ]
 
 
 class Run:
@@ -177,15 +136,17 @@ class Run:
             return
         able_keys = {cell.key for process in able for cell in process}
         name = digest([self.run_id, *sorted(able_keys)]) if group.turns else None
-        tasks = [self._task(process, prepared) for process in able]
+        needed = self._memory(able) if group.at_once > 1 else {}
+        tasks = [self._task(process, prepared, needed.get(process[0].key, 0)) for process in able]
         processes = {task.folder: process for task, process in zip(tasks, able, strict=True)}
         finished = executors.run(tasks, group.turns, self.timeout_s, group.at_once)
+        beside = [BESIDE.format(group.at_once)] if group.at_once > 1 and group.cells[0].kind in UNTIMED else []
         # What is compared inside a group is recorded as a whole or not at all.
         for results in [list(finished)] if group.turns else ([one] for one in finished):
             outcomes = [
                 outcome
                 for task, result in results
-                for outcome in self._outcomes(processes[task.folder], task, result, prepared)
+                for outcome in self._outcomes(processes[task.folder], task, _noted(result, beside), prepared)
             ]
             self._record(outcomes, prepared, name)
         for task in tasks:
@@ -216,7 +177,13 @@ class Run:
                 return {"status": "failed", "reason": reason}
         return None
 
-    def _task(self, process: tuple[Cell, ...], prepared: Prepared) -> executors.Task:
+    def _memory(self, processes: Sequence[tuple[Cell, ...]]) -> dict[str, int]:
+        """Bytes that processes whose cells run side by side are likely to take, by what cells like them took."""
+        estimate = Estimate(self.records.values())
+        cells = [process[0] for process in processes if process[0].kind in UNTIMED]
+        return {cell.key: estimate.peak_bytes(cell) or UNKNOWN_BYTES for cell in cells}
+
+    def _task(self, process: tuple[Cell, ...], prepared: Prepared, needs_bytes: int) -> executors.Task:
         cell = process[0]
         folder = self.results / "work" / cell.key
         files.remove(folder)
@@ -243,7 +210,7 @@ class Run:
                 "queries": [other.index["query"] for other in process if other.index is not None],
             }
         kept = environment.KEEPS_MEMORY if cell.kind == "agreement" else {}
-        return executors.Task(job, folder.resolve(), environment=kept)
+        return executors.Task(job, folder.resolve(), environment=kept, needs_bytes=needs_bytes)
 
     def _outcomes(
         self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result, prepared: Prepared
@@ -365,9 +332,15 @@ class Run:
             },
             "machine": msgspec.structs.asdict(environment.machine()),
             "notes": notes,
+            "rows": msgspec.to_builtins(prepared.counts),
+            "warning": prepared.warning or None,
             "commit": commit,
             "dirty": dirty,
         }
+
+
+def _noted(result: executors.Result, notes: Sequence[str]) -> executors.Result:
+    return {**result, "notes": [*result.get("notes", []), *notes]} if notes else result
 
 
 def _refuse_partial(record: Record) -> None:

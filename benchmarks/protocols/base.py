@@ -16,8 +16,9 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from benchmarks import settings
+from benchmarks.protocols import counts as counting
 from benchmarks.protocols.features import Columns
-from datasets.errors import InputError
+from datasets.errors import InputError, TooFewError
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 METRICS = ("precision", "recall", "recall_micro", "hit_rate", "mrr", "map", "ndcg", "ndcg_by_target", "coverage")
@@ -72,6 +73,7 @@ class Split:
         sequence_indptr, sequence_items: int64[s + 1], int32[n]: the training sequences, each oldest first.
         periods: name -> its questions; "validation" and "test" are always there.
         n_rows: rows of the periods: train, validation, test.
+        counts: what became of each row of the data.
         user_features, item_features: name -> int32 (sparse) or float32 (dense) [n_users + 1] or [n_items + 1], row 0
             for the unknown; see `protocols.features`.
     """
@@ -88,6 +90,7 @@ class Split:
     sequence_items: npt.NDArray[np.int32]
     periods: Mapping[str, Queries]
     n_rows: tuple[int, int, int]
+    counts: counting.Counts = ()
     user_features: Columns = field(default_factory=dict)
     item_features: Columns = field(default_factory=dict)
 
@@ -108,11 +111,12 @@ class Split:
         return digest.hexdigest()[:16]
 
     def save(self, folder: Path) -> None:
-        """Writes one .npy file an array, so that workers map what they need and read nothing twice."""
+        """Writes one .npy file an array, so that workers map what they need and read nothing twice, and the counts."""
         folder.mkdir(parents=True)
         for name, array in self._arrays().items():
             np.save(folder / f"{name}.npy", array)
         np.save(folder / "sizes.npy", np.array([self.n_users, self.n_items, *self.n_rows], np.int64))
+        (folder / counting.FILE).write_bytes(counting.encoded(self.counts))
 
     @classmethod
     def load(cls, folder: Path) -> Split:
@@ -128,6 +132,7 @@ class Split:
         for kind in _FEATURES:
             arrays[kind] = {path.stem.partition(".")[2]: np.load(path) for path in folder.glob(f"{kind}.*.npy")}
         periods = {name: queries(name) for name in names}
+        arrays["counts"] = counting.decoded((folder / counting.FILE).read_bytes())
         return cls(
             n_users=n_users, n_items=n_items, n_rows=(n_rows[0], n_rows[1], n_rows[2]), periods=periods, **arrays
         )
@@ -165,6 +170,7 @@ class Protocol(ABC):
     """What every protocol says about its judgement, and what it promises: `benchmarks.audit` holds its splits to that.
 
     Attributes:
+        needs_time: whether it cuts by time; to others the order of the file will do.
         new_users: whether nobody who is asked about has training rows.
         period: the period whose metrics are reported, "validation" or "test"; the others' carry their name.
         ks: the lengths K of the recommendation lists that are judged.
@@ -172,6 +178,7 @@ class Protocol(ABC):
     """
 
     name: ClassVar[str]
+    needs_time: ClassVar[bool] = False
     new_users: ClassVar[bool] = False
     period: Literal["validation", "test"]
     ks: Annotated[tuple[Length, ...], Meta(min_length=1, description=RISING)]
@@ -251,7 +258,7 @@ class Protocol(ABC):
         """The split, if there is something to learn from and something to ask."""
         n = (len(split.sequence_items), len(split.period("validation")), len(split.period("test")))
         if self._lacks_any(n):
-            raise InputError(
+            raise TooFewError(
                 f"{data.name}: {self.name} leaves {n[0]} training rows, {n[1]} validation and {n[2]} test queries, "
                 f"expected some of each; {advice}."
             )
@@ -265,8 +272,16 @@ def timestamps(data: Interactions, needed_by: str) -> npt.NDArray[np.int64]:
         InputError: if there are none.
     """
     if data.timestamp is None:
-        raise InputError(f"{data.name} has no timestamps, which {needed_by} needs; add a column timestamp to the data.")
+        raise InputError(
+            f"{data.name} has no timestamps, which {needed_by} needs; add a column timestamp to the data, or take "
+            "leave-one-out, for which the order of the file is enough."
+        )
     return data.timestamp
+
+
+def order(data: Interactions) -> npt.NDArray[np.int64]:
+    """What is larger the later a row is: its time, or its place in the file where the data have no timestamps."""
+    return np.arange(len(data)) if data.timestamp is None else data.timestamp
 
 
 def numbering(users: npt.NDArray[np.int32], n_users: int) -> npt.NDArray[np.int32]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from benchmarks.protocols import features
+from benchmarks.protocols import counts, features
 from benchmarks.protocols.base import Protocol, Queries, Split, numbering, timestamps, training_rows
 from benchmarks.protocols.sequences import Sequences
-from datasets.errors import InputError
+from datasets.errors import InputError, TooFewError
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -44,7 +44,14 @@ class Cut:
     users: npt.NDArray[np.int32]
     number: npt.NDArray[np.int32]
 
-    def split(self, data: Interactions, n_items: int, training: Sequences, periods: Mapping[str, Queries]) -> Split:
+    def split(
+        self,
+        data: Interactions,
+        n_items: int,
+        training: Sequences,
+        periods: Mapping[str, Queries],
+        counted: Callable[[npt.NDArray[np.int64]], Iterable[counts.Counted]],
+    ) -> Split:
         """Training on the known rows and on sequences of training rows.
 
         Args:
@@ -52,6 +59,7 @@ class Cut:
             n_items: the size of the catalogue, above every known row's item.
             training: the sequences, their users as the split numbers them.
             periods: name -> its questions.
+            counted: what became of the rows of the periods, for the training rows of each item.
         """
         user = self.number[data.user[self.known]]
         item_counts = np.bincount(data.item[self.train], minlength=n_items)[:n_items].astype(np.int64)
@@ -66,9 +74,14 @@ class Cut:
             sequence_items=training.items,
             periods=periods,
             n_rows=(int(self.train.sum()), int(self.validation.sum()), int(self.test.sum())),
+            counts=counts.found((*counted(item_counts), self._later(data))),
             user_features=features.encoded(data.user_features, rows_of_user, "activity", self.users),
             item_features=features.encoded(data.item_features, item_counts, "popularity"),
         )
+
+    def _later(self, data: Interactions) -> counts.Counted:
+        later = ~(self.train | self.validation | self.test)
+        return counts.rows(data, "later", "dropped", later, counts.LATER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +97,7 @@ class CutInTime(Protocol):
         per: "session" or "user".
     """
 
+    needs_time: ClassVar[bool] = True
     train_until: Moment
     validation_until: Moment
     test_until: Moment | None = None
@@ -127,7 +141,7 @@ class CutInTime(Protocol):
         periods = (before, ~before & ~after, after & end)
         n_rows = [int(period.sum()) for period in periods]
         if self._lacks_any(n_rows):
-            raise InputError(
+            raise TooFewError(
                 f"{data.name}: the time split leaves {n_rows[0]} training, {n_rows[1]} validation and {n_rows[2]} "
                 f"test rows, expected some of each; move train_until ({self.train_until}), validation_until "
                 f"({self.validation_until}) or test_until ({self.test_until})."

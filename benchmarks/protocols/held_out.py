@@ -37,7 +37,7 @@ class HeldOut(Protocol):
         """Holds out the last rows of every user.
 
         Raises:
-            InputError: if the data have no timestamps, or no user has enough rows.
+            InputError: if no user has enough rows.
         """
         whole = sequences.of_users(data, self.min_items)
         before_test = self.before_held_out(whole.lengths)
@@ -48,5 +48,6 @@ class HeldOut(Protocol):
             "validation": past.questions(data, before_validation, everyone),
             "test": whole.questions(data, before_test, everyone),
         }
-        split = past.first(before_validation).split(data, periods)
+        whose, left_out = dict.fromkeys(periods, whole.user), sequences.left_out(data, self.min_items)
+        split = past.first(before_validation).split(data, periods, whose, left_out)
         return self._filled(data, split, f"lower min_items ({self.min_items}) or take data with longer sequences")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.protocols import counts
 from benchmarks.protocols.base import Queries, Split
+from benchmarks.protocols.counts import Counted
 from benchmarks.protocols.cut import Cut, CutInTime
 from benchmarks.protocols.sequences import Sequences, grouped
 from datasets.interactions import Interactions
@@ -52,8 +56,23 @@ class NextItem(CutInTime):
         if self.leaked:
             reported = periods[self.period]
             periods["leaked"] = dataclasses.replace(reported, stop=reported.stop + 1)
-        split = cut.split(data, data.n_items, training, periods)
+        split = cut.split(data, data.n_items, training, periods, partial(self._counted, data, cut))
         return self._filled(data, split, 'move the cuts, or choose per = "session" where rows have no user_id')
+
+    def _counted(self, data: Interactions, cut: Cut, item_counts: npt.NDArray[np.int64]) -> Iterator[Counted]:
+        nobody = self.whose(data) < 0
+        yield counts.rows(data, "train", "trains", cut.train & ~nobody)
+        yield counts.rows(data, "train", "dropped", cut.train & nobody, counts.NO_USER)
+        for period, in_period in (("validation", cut.validation), ("test", cut.test)):
+            rows, indptr = self._sequences(data, in_period)
+            is_first = np.zeros(len(rows), np.bool_)
+            is_first[indptr[:-1]] = not self.ask_first
+            is_alone = is_first & (np.repeat(np.diff(indptr), np.diff(indptr)) == 1)
+            is_asked = rows[~is_first]
+            yield from counts.asked(period, data.user[is_asked], data.item[is_asked], item_counts)
+            yield counts.rows(data, period, "history", rows[is_first & ~is_alone], counts.FIRST)
+            yield counts.rows(data, period, "dropped", rows[is_alone], counts.ALONE)
+            yield counts.rows(data, period, "dropped", in_period & nobody, counts.NO_USER)
 
     def whose_past(self, data: Interactions) -> npt.NDArray[np.int32]:
         return self.whose(data)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.protocols import features
-from benchmarks.protocols.base import Protocol, Queries, Split, best_lists, numbering, timestamps, training_rows
-from datasets.interactions import Interactions
+from benchmarks.protocols import counts, features
+from benchmarks.protocols.base import Protocol, Queries, Split, best_lists, numbering, training_rows
+from benchmarks.protocols.counts import Counted
+from datasets.interactions import UNKNOWN_USER, Interactions
 
 
 def grouped(
@@ -90,11 +91,32 @@ class Sequences:
             best=best_lists(data, self.user, n, targets.lengths, data.n_items),
         )
 
-    def split(self, data: Interactions, periods: Mapping[str, Queries]) -> Split:
-        """Training on these sequences and nothing else; its users are theirs, in this order."""
+    def counted(self, period: str, use: str, reason: str = "") -> Counted:
+        """What becomes of these rows."""
+        return counts.count(period, use, self.user[self.lengths > 0], self.items, reason)
+
+    def split(
+        self,
+        data: Interactions,
+        periods: Mapping[str, Queries],
+        asked: Mapping[str, npt.NDArray[np.int32]],
+        others: Iterable[Counted],
+    ) -> Split:
+        """Training on these sequences and nothing else; its users are theirs, in this order.
+
+        Args:
+            data: where the sequences come from.
+            periods: name -> its questions.
+            asked: name -> which of the data's users each of them is about.
+            others: what became of rows that neither train nor are asked for.
+        """
         n_users = len(self.user)
         everyone = np.arange(n_users, dtype=np.int32)
         item_counts = np.bincount(self.items, minlength=data.n_items).astype(np.int64)
+        counted = [self.counted("train", "trains"), *others]
+        for period, queries in periods.items():
+            whose = np.repeat(asked[period], np.diff(queries.indptr))
+            counted += counts.asked(period, whose, queries.items, item_counts)
         return Split(
             n_users=n_users,
             n_items=data.n_items,
@@ -105,46 +127,48 @@ class Sequences:
             sequence_items=self.items,
             periods=periods,
             n_rows=(len(self.items), len(periods["validation"].items), len(periods["test"].items)),
+            counts=counts.found(counted),
             user_features=features.encoded(data.user_features, self.lengths, "activity", self.user),
             item_features=features.encoded(data.item_features, item_counts, "popularity"),
         )
 
 
 def of_users(data: Interactions, min_items: int) -> Sequences:
-    """The rows of every user who has at least `min_items` (>= 1), users in the data's order.
-
-    Raises:
-        InputError: if the data have no timestamps.
-    """
-    timestamp = timestamps(data, "the order of a sequence")
+    """The rows of every user who has at least `min_items` (>= 1), users in the data's order."""
     rows_of = np.bincount(data.user + 1, minlength=data.n_users + 1)[1:]  # without those of unknown users
     users = np.flatnonzero(rows_of >= min_items).astype(np.int32)
-    rows, indptr = grouped(numbering(users, data.n_users)[data.user], len(users), timestamp)
+    rows, indptr = grouped(numbering(users, data.n_users)[data.user], len(users), data.timestamp)
     return Sequences(users, indptr, data.item[rows])
 
 
-def note_of_order(data: Interactions, protocol: Protocol) -> str:
-    """For a record: how many rows' places in their sequences are told by nothing but the order of the file.
+def left_out(data: Interactions, min_items: int) -> Iterator[Counted]:
+    """The rows of nobody, and those of users with fewer than `min_items`."""
+    rows_of = np.bincount(data.user + 1, minlength=data.n_users + 1)
+    rows_of[0] = min_items  # nobody is not too short
+    yield counts.rows(data, "whole", "dropped", data.user == UNKNOWN_USER, counts.NO_USER)
+    too_few = rows_of[data.user + 1] < min_items
+    yield counts.rows(data, "whole", "dropped", too_few, f"user with fewer than {min_items} rows")
 
-    Raises:
-        InputError: if the data have no timestamps.
-    """
+
+def note_of_order(data: Interactions, protocol: Protocol) -> str:
+    """For a record: how many rows' places in their sequences are told by nothing but the order of the file."""
+    if data.timestamp is None:
+        return "there are no timestamps, so the order of the file is taken for that of time"
     past, asked = protocol.whose_past(data), protocol.whose(data)
-    is_tied = _shares_its_moment(data, past)
+    is_tied = _shares_its_moment(data.timestamp, past)
     if asked is not past:
-        is_tied |= _shares_its_moment(data, asked)
+        is_tied |= _shares_its_moment(data.timestamp, asked)
     n = int(is_tied.sum())
     said = f"{n:,} of {len(data):,} rows share their moment with another of the same {protocol.order_within}"
     return f"{said}; among these the order of the file counts" if n else said
 
 
-def _shares_its_moment(data: Interactions, group: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def _shares_its_moment(timestamp: npt.NDArray[np.int64], group: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Whether another row of the same group is of the same time: bool[n]; no group is -1."""
-    timestamp = timestamps(data, "the order of a sequence")
     rows, indptr = grouped(group, int(group.max(initial=-1)) + 1, timestamp)
     is_next_equal = np.diff(timestamp[rows], append=0) == 0
     is_next_equal[indptr[1:] - 1] = False  # the last row of each group
-    shares = np.zeros(len(data), np.bool_)
+    shares = np.zeros(len(group), np.bool_)
     shares[rows[is_next_equal]] = True
     shares[rows[np.flatnonzero(is_next_equal) + 1]] = True
     return shares

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.protocols import counts
 from benchmarks.protocols.base import Queries, Split, best_lists, timestamps
+from benchmarks.protocols.counts import Counted
 from benchmarks.protocols.cut import Cut, CutInTime
 from benchmarks.protocols.sequences import Sequences, grouped
 from datasets.errors import InputError
@@ -51,7 +55,19 @@ class TimeSplit(CutInTime):
             name: self._queries(data, in_period, cut, training, n_items)
             for name, in_period in (("validation", cut.validation), ("test", cut.test))
         }
-        return cut.split(data, n_items, training, periods)
+        return cut.split(data, n_items, training, periods, partial(self._counted, data, cut))
+
+    def _counted(self, data: Interactions, cut: Cut, item_counts: npt.NDArray[np.int64]) -> Iterator[Counted]:
+        nobody = data.user == UNKNOWN_USER
+        newcomer = (cut.number[data.user] == UNKNOWN_USER) & ~nobody
+        yield counts.rows(data, "train", "trains", cut.known)
+        yield counts.rows(data, "train", "dropped", cut.train & nobody, counts.NO_USER)
+        drops = self.unknown_users == "drop"
+        for period, in_period in (("validation", cut.validation), ("test", cut.test)):
+            is_asked = in_period & ~(nobody | newcomer) if drops else in_period
+            yield from counts.asked(period, data.user[is_asked], data.item[is_asked], item_counts)
+            for left_out, why in ((nobody, counts.NO_USER), (newcomer, counts.NEWCOMER)):
+                yield counts.rows(data, period, "dropped", in_period & left_out & drops, why)
 
     def _queries(
         self, data: Interactions, in_period: npt.NDArray[np.bool_], cut: Cut, training: Sequences, n_items: int

@@ -16,6 +16,7 @@ from benchmarks.settings import Count, Share
 from datasets.interactions import UNKNOWN_USER, Interactions
 
 THREE = "three numbers above 0 that add up to 1"
+FIRST_PART = "first part of its sequence"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +47,16 @@ class UserSplit(Protocol):
         """Divides the users.
 
         Raises:
-            InputError: if the data have no timestamps, or users are too few for one of the three parts.
+            InputError: if users are too few for one of the three parts.
         """
         training, validation, test = self._parts(data)
         periods = {"validation": self._questions(data, validation), "test": self._questions(data, test)}
-        return self._filled(
-            data, training.split(data, periods), f"lower min_items ({self.min_items}) or take data of more users"
-        )
+        asked = {"validation": validation, "test": test}
+        told = (self._told(whole).counted(period, "history", FIRST_PART) for period, whole in asked.items())
+        others = (*told, *sequences.left_out(data, self.min_items))
+        whose = {period: whole.user for period, whole in asked.items()}
+        split = training.split(data, periods, whose, others)
+        return self._filled(data, split, f"lower min_items ({self.min_items}) or take data of more users")
 
     def users(self, data: Interactions) -> npt.NDArray[np.int32]:
         return self._parts(data)[0].user
@@ -77,6 +81,9 @@ class UserSplit(Protocol):
         part[order[bounds[0] :]] = 1
         part[order[bounds[1] :]] = 2
         return part
+
+    def _told(self, asked: Sequences) -> Sequences:
+        return asked.first(share_of(self.input_share, asked.lengths))
 
     def _questions(self, data: Interactions, asked: Sequences) -> Queries:
         nobody = np.full(len(asked.user), UNKNOWN_USER, np.int32)  # they have no training rows

@@ -18,6 +18,7 @@ Mode: TypeAlias = Literal["eager", "compiled"]
 Device: TypeAlias = Literal["cpu", "gpu"]
 Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "diverged", "unsupported", "skipped"]
 Method: TypeAlias = Literal["t-SNE", "PCA"]
+Use: TypeAlias = Literal["trains", "asked", "history", "dropped", "unreachable"]
 Fate: TypeAlias = Literal["caught", "equivalent", "survived"]
 How: TypeAlias = Literal["difference", "error", "timeout", "crash"]
 
@@ -44,6 +45,24 @@ class Machine(_Part, frozen=True, kw_only=True):
     memory_bytes: Annotated[Count, Meta(description="main memory")]
     system: Annotated[str, Meta(description="operating system and architecture")]
     gpu: Annotated[str | None, Meta(description="model of the GPU; null without one")]
+
+
+class Rows(_Part, frozen=True, kw_only=True):
+    """The rows of one period that fare alike; without those that are `unreachable`, each row is counted once."""
+
+    period: Annotated[
+        str,
+        Meta(description="`train`, `validation` or `test`; `later` is after all of them, `whole` before they were cut"),
+    ]
+    use: Annotated[
+        Use,
+        Meta(description="what became of them: `history` is told and not asked for, `unreachable` are asked rows that "
+             "no model can find"),
+    ]  # fmt: skip
+    reason: Annotated[str, Meta(description="why, for `history`, `dropped` and `unreachable`")]
+    rows: Annotated[Count, Meta(description="how many rows")]
+    users: Annotated[Count, Meta(description="of how many users; rows without a user are of none")]
+    items: Annotated[Count, Meta(description="of how many items")]
 
 
 class Scores(_Part, frozen=True, kw_only=True):
@@ -205,6 +224,11 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
     versions: Annotated[dict[str, str], Meta(description="version of each library that it used")]
     machine: Annotated[Machine, Meta(description="the machine that it ran on")]
     notes: Annotated[list[str], Meta(description="sentences on the data and on what was odd")]
+    rows: Annotated[
+        list[Rows],
+        Meta(description="what became of the rows of the data; empty where none were cut, and in older records"),
+    ] = []
+    warning: Annotated[str | None, Meta(description="a sentence where few rows are asked for, else null")] = None
     commit: Annotated[str | None, Meta(description="commit of this repository; null outside of one")]
     dirty: Annotated[
         bool | None, Meta(description="whether the sources differed from that commit; null outside of one")

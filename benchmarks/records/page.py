@@ -18,11 +18,12 @@ from benchmarks.records.kinds import (
     Mutant,
     Point,
     Record,
+    Rows,
     Rung,
     Scores,
 )
 
-PARTS = (Machine, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant)
+PARTS = (Machine, Rows, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant)
 _BEGINNING = """# Records
 
 <!-- Made by `python -m benchmarks.records`; the definition is benchmarks/records/kinds.py. -->

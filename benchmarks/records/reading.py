@@ -14,7 +14,7 @@ from benchmarks.records.kinds import KINDS, SCHEMA_VERSION, AnyRecord, Record
 from benchmarks.records.values import WIDEST, odd, plain, shortened
 
 _CHOICES = {"kind": kinds.Kind, "mode": kinds.Mode, "device": kinds.Device, "status": kinds.Status,
-            "method": kinds.Method, "fate": kinds.Fate, "how": kinds.How}  # fmt: skip
+            "method": kinds.Method, "use": kinds.Use, "fate": kinds.Fate, "how": kinds.How}  # fmt: skip
 _NOTHING: Mapping[str, Any] = {
     "index": None, "intervals": {}, "scores": None, "curve": [], "rungs": [], "divergence": None, "bugs": [],
     "map": None, "group": None, "climb": "", "mutants": [],

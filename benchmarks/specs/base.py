@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+Schedule: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 class Known(Protocol):
@@ -73,6 +74,13 @@ class Adam:
         learning_rate: the step size alpha.
         beta1, beta2: decay rates of the first and the second moment.
         epsilon: added to the root of the corrected second moment.
+        warmup_steps: the learning rate rises to its value in so many steps, linearly (Goyal et al. 2017, section 2.2;
+            Vaswani et al. 2017, section 5.3): step t, the first being 1, takes min(1, t / warmup_steps) of it. 0: none.
+        weight_decay: how much of every learnt parameter a step takes away, biases and untouched rows too, times the
+            step's learning rate, apart from the gradient (Loshchilov and Hutter 2019, algorithm 2, whose lambda does
+            not contain the learning rate; all frameworks have it so). 0: none.
+        clip_norm: the gradient is scaled by min(1, clip_norm / its L2 norm over all parameters), before the moments
+            see it (Pascanu et al. 2013, algorithm 1). 0: it is not.
     """
 
     name: ClassVar[Literal["adam"]] = "adam"
@@ -80,25 +88,35 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
 
-    def schedule(self, done: int, n_steps: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """The bias corrections of the next steps, folded into a step size and an epsilon for each.
+    def warmth(self, done: Any) -> Any:
+        """The share of the learning rate that a step takes after so many others, float64: of one number, or of many."""
+        return np.minimum(1.0, (done + 1) / max(self.warmup_steps, 1))
+
+    def schedule(self, done: int, n_steps: int) -> Schedule:
+        """The learning rates of the next steps, the bias corrections folded into a step size and an epsilon for each.
 
         theta - alpha m^ / (sqrt(v^) + epsilon) equals theta - a_t m / (sqrt(v) + e_t) with
         a_t = alpha sqrt(1 - beta2^t) / (1 - beta1^t) and e_t = epsilon sqrt(1 - beta2^t). The powers are taken in
-        float64: in float32 they are the largest avoidable difference between frameworks (1.3e-5 at step 1).
+        float64: in float32 they are the largest avoidable difference between frameworks (1.3e-5 at step 1). What decays
+        is not corrected: theta d_t is taken away, where d_t = alpha weight_decay. In warm-up, alpha is smaller.
 
         Args:
             done: steps taken so far.
             n_steps: how many follow.
 
         Returns:
-            float32[n_steps] a_t and float32[n_steps] e_t.
+            float32[n_steps] a_t, float32[n_steps] e_t and float32[n_steps] d_t.
         """
-        t = np.arange(done + 1, done + n_steps + 1, dtype=np.float64)
-        root = np.sqrt(1.0 - self.beta2**t)
-        step_size = self.learning_rate * root / (1.0 - self.beta1**t)
-        return step_size.astype(np.float32), (self.epsilon * root).astype(np.float32)
+        before = np.arange(done, done + n_steps, dtype=np.float64)
+        rate = self.learning_rate * self.warmth(before)
+        root = np.sqrt(1.0 - self.beta2 ** (before + 1))
+        step_size = rate * root / (1.0 - self.beta1 ** (before + 1))
+        decay = rate * self.weight_decay
+        return step_size.astype(np.float32), (self.epsilon * root).astype(np.float32), decay.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -114,9 +132,10 @@ class SGD:
     learning_rate: float
     clip_norm: float
 
-    def schedule(self, done: int, n_steps: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:  # noqa: ARG002
-        """Step sizes that stay the same, and no epsilons: two float32[n_steps], as Adam has them."""
-        return np.full(n_steps, self.learning_rate, np.float32), np.zeros(n_steps, np.float32)
+    def schedule(self, done: int, n_steps: int) -> Schedule:  # noqa: ARG002
+        """Step sizes that stay the same, no epsilons and no decay: three float32[n_steps], as Adam has them."""
+        nothing = np.zeros(n_steps, np.float32)
+        return np.full(n_steps, self.learning_rate, np.float32), nothing, nothing
 
 
 class Training(Protocol):

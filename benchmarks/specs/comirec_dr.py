@@ -23,7 +23,14 @@ class ComiRecDR(sequences.SequenceSpec):
 
     model: ClassVar[str] = "comirec-dr"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"trains_on": ("cuts", "prefixes"), "n_interests": (1, 2, 5), "n_routing": (1, 2, 3, 5)},
+        choices={
+            "trains_on": ("cuts", "prefixes"),
+            "n_interests": (1, 2, 5),
+            "n_routing": (1, 2, 3, 5),
+            "warmup_steps": (0, 5),
+            "weight_decay": (0.0, 0.1),
+            "clip_norm": (0.0, 0.02),
+        },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300},
@@ -55,7 +62,7 @@ class ComiRecDR(sequences.SequenceSpec):
         )
         return (small,)
 
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+    def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),

@@ -23,7 +23,13 @@ class ComiRecSA(sequences.SequenceSpec):
 
     model: ClassVar[str] = "comirec-sa"
     on_ladder: ClassVar[OnLadder] = OnLadder(
-        choices={"trains_on": ("cuts", "prefixes"), "n_interests": (1, 3, 5)},
+        choices={
+            "trains_on": ("cuts", "prefixes"),
+            "n_interests": (1, 3, 5),
+            "warmup_steps": (0, 5),
+            "weight_decay": (0.0, 0.1),
+            "clip_norm": (0.0, 0.08),
+        },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300},
@@ -50,7 +56,7 @@ class ComiRecSA(sequences.SequenceSpec):
         )
         return (small,)
 
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+    def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),

@@ -31,6 +31,9 @@ class GRU4Rec(sequences.PositionsSpec):
             "trains_on": ("cuts", "prefixes", "positions"),
             "n_negatives": (0, 5),
             "dropout": (0.0, 0.25),
+            "warmup_steps": (0, 5),
+            "weight_decay": (0.0, 0.1),
+            "clip_norm": (0.0, 0.2),
         },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
@@ -67,11 +70,19 @@ class GRU4Rec(sequences.PositionsSpec):
             epsilon=1e-4,
         )
         every = dataclasses.replace(
-            small, variant="every position", trains_on="positions", n_negatives=7, dropout=0.2, epochs=4
+            small,
+            variant="every position",
+            trains_on="positions",
+            n_negatives=7,
+            dropout=0.2,
+            epochs=4,
+            warmup_steps=3,
+            weight_decay=0.1,
+            clip_norm=0.23,
         )
         return small, every
 
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+    def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),

@@ -29,6 +29,9 @@ class MIND(sequences.SequenceSpec):
             "n_interests": (1, 3, 5),
             "n_routing": (1, 2, 3, 5),
             "power": (1, 2, 3, 4),
+            "warmup_steps": (0, 5),
+            "weight_decay": (0.0, 0.1),
+            "clip_norm": (0.0, 0.04),
         },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
@@ -61,7 +64,7 @@ class MIND(sequences.SequenceSpec):
         )
         return (small,)
 
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+    def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
         dim = self.embedding_dim
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),

@@ -35,6 +35,9 @@ class SASRec(sequences.PositionsSpec):
             "trains_on": ("cuts", "prefixes", "positions"),
             "n_negatives": (0, 5),
             "dropout": (0.0, 0.25),
+            "warmup_steps": (0, 5),
+            "weight_decay": (0.0, 0.1),
+            "clip_norm": (0.0, 0.7),
         },
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
@@ -83,11 +86,20 @@ class SASRec(sequences.PositionsSpec):
             epsilon=1e-4,
         )
         every = dataclasses.replace(
-            small, variant="every position", trains_on="positions", n_negatives=7, dropout=0.2, epochs=4
+            small,
+            variant="every position",
+            trains_on="positions",
+            n_negatives=7,
+            dropout=0.2,
+            epochs=4,
+            learning_rate=0.0075,
+            warmup_steps=3,
+            weight_decay=0.1,
+            clip_norm=0.7,
         )
         return small, every
 
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+    def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
         """Matrices are [out, in], uniform in 1/sqrt(in). A norm's scale is its difference from one: it starts at 0."""
         dim = self.embedding_dim
         return (

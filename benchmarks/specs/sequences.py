@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -11,9 +12,21 @@ import numpy.typing as npt
 from autograd.scipy.special import logsumexp
 
 from benchmarks import sampling
-from benchmarks.settings import Batch, Count, Dropout, Few, Name, Natural, Positive, Width, WidthOrNone, check
+from benchmarks.settings import (
+    Batch,
+    Count,
+    Dropout,
+    Few,
+    Name,
+    Natural,
+    NonNegative,
+    Positive,
+    Width,
+    WidthOrNone,
+    check,
+)
 from benchmarks.specs import questions
-from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Training
+from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Sizes, Training
 
 TrainsOn: TypeAlias = Literal["cuts", "prefixes", "positions"]
 
@@ -44,6 +57,11 @@ class SequenceSpec:
     patience: Natural = 5
     learning_rate: Positive = 0.001
     epsilon: Positive = 1e-8
+    # See `Adam`. The models' papers have none of the three; BERT4Rec's (Sun et al. 2019) decays by 0.01 and clips at 5.
+    warmup_steps: Natural = 0
+    weight_decay: NonNegative = 0.0
+    clip_norm: NonNegative = 0.0
+    initial_scale: Positive = 1.0  # times the bounds in which initial values are uniform
     filter_seen: bool = False
 
     def __post_init__(self) -> None:
@@ -51,7 +69,13 @@ class SequenceSpec:
 
     @property
     def optimizer(self) -> Adam:
-        return Adam(self.learning_rate, epsilon=self.epsilon)
+        return Adam(
+            self.learning_rate,
+            epsilon=self.epsilon,
+            warmup_steps=self.warmup_steps,
+            weight_decay=self.weight_decay,
+            clip_norm=self.clip_norm,
+        )
 
     @property
     def shortest_sequence(self) -> int:
@@ -60,6 +84,17 @@ class SequenceSpec:
 
     def n_samples(self, chunk: Arrays) -> int:
         return int(chunk["target"].size)
+
+    def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        """The parameters as the model's paper or its authors' code starts them."""
+        raise NotImplementedError
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:
+        """The same, scaled; what is drawn once and never learnt, such as MIND's logits, is no initial value."""
+        return tuple(
+            row if row.name in self.unlearnt else dataclasses.replace(row, bound=row.bound * self.initial_scale)
+            for row in self.table(sizes)
+        )
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
         """Samples: history int32[steps, batch, length], user, length and target int32[steps, batch].

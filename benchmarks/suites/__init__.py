@@ -15,6 +15,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
+from benchmarks import protocols
 from benchmarks.settings import meant, shown
 from benchmarks.suites.asked import Asked, option_named
 from benchmarks.suites.overriding import Overridden, complete, override
@@ -43,6 +44,7 @@ __all__ = [
 FOLDER = Path(__file__).parent
 DEFAULT = "quick"
 OWN_DATA, OWN_SESSIONS = "own-data", "own-sessions"
+UNTIMED = "no column timestamp, so the order of the file is taken for that of time, and there is no split by time"
 
 
 def names() -> list[str]:
@@ -76,7 +78,8 @@ def for_datasets(datasets: tuple[str, ...], suite: str | None) -> list[Block]:
 
     With a suite, its blocks, of which `datasets` keeps some. Without one, each data set's own suite, the one of its
     name; synthetic data of any size get the default suite, made-up vectors the suites that search them, and one's own
-    data the suite made for them: one for users, and one for sessions.
+    data the suite made for them: one for users, and one for sessions. Of a file without timestamps only the blocks are
+    run whose protocols need none.
 
     Raises:
         InputError: if the suite has no block for a data set that was asked for.
@@ -111,7 +114,8 @@ def chosen(datasets: tuple[str, ...], suite: str | None, asked: Asked) -> Overri
     whose = {name: suite or suite_of(name) for name in datasets} or {"": suite or DEFAULT}
     whole = complete(blocks, asked, whose, _published)
     made = override(whole.blocks, asked)
-    return Overridden(made.blocks, (*whole.said, *made.said))
+    untimed = (f"{name}: {UNTIMED}" for name in datasets if suite is None and has_no_times(name))
+    return Overridden(made.blocks, (*untimed, *whole.said, *made.said))
 
 
 @functools.cache
@@ -125,19 +129,25 @@ def suite_of(dataset: str) -> str:
         return dataset
     if dataset.startswith("synthetic-"):
         return DEFAULT
-    return OWN_SESSIONS if _has_sessions_alone(dataset) else OWN_DATA
+    # Of sessions without users, as GRU4Rec's are, nobody comes back; without times they are taken for users.
+    columns = _columns(dataset)
+    return OWN_SESSIONS if {"session_id", "timestamp"} <= columns and "user_id" not in columns else OWN_DATA
+
+
+def has_no_times(dataset: str) -> bool:
+    """Whether a data set is a file that lacks timestamps."""
+    return bool(columns := _columns(dataset)) and "timestamp" not in columns
 
 
 @functools.cache  # a packed file is unpacked for it
-def _has_sessions_alone(dataset: str) -> bool:
-    """Whether a data set is a file with sessions and no users, as GRU4Rec's are: nobody in it comes back."""
+def _columns(dataset: str) -> frozenset[str]:
+    """The columns of a file; none of what is no file, or is refused with a sentence when it is read."""
     from datasets import file  # here, because it brings pyarrow with it
 
     try:
-        columns = file.columns(Path(dataset.removeprefix(FILE_PREFIX)))
-    except (InputError, OSError, ValueError):  # no file, or one that is refused with a sentence when it is read
-        return False
-    return "session_id" in columns and "user_id" not in columns
+        return file.columns(Path(dataset.removeprefix(FILE_PREFIX)))
+    except (InputError, OSError, ValueError):
+        return frozenset()
 
 
 def _own_blocks(dataset: str) -> list[Block]:
@@ -146,6 +156,8 @@ def _own_blocks(dataset: str) -> list[Block]:
     blocks = load(suite_of(dataset)).blocks
     if own := [block for block in blocks if block.dataset == dataset]:
         return own
+    if has_no_times(dataset):
+        blocks = tuple(block for block in blocks if not protocols.make(block.protocol).needs_time)
     return [dataclasses.replace(block, dataset=dataset) for block in blocks]
 
 

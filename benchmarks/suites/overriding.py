@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from backends import ann
@@ -13,8 +13,10 @@ from benchmarks.settings import LONGEST_NAME, meant
 from benchmarks.specs.base import digest
 from benchmarks.specs.base import settings as settings_of
 from benchmarks.suites.asked import JUDGED, Asked, Setting, and_, option_named, written
-from benchmarks.suites.rows import Block, IndexRow, ModelRow
+from benchmarks.suites.rows import SEEN, Block, IndexRow, ModelRow
 from datasets.errors import InputError
+
+BY_DATA = "what the data say"
 
 Naming: TypeAlias = Callable[[Block], list[str]]
 Published: TypeAlias = Callable[[], Mapping[str, Sequence[Block]]]
@@ -52,7 +54,8 @@ def complete(blocks: Sequence[Block], asked: Asked, suites: Mapping[str, str], p
             for few in dict.fromkeys(block.backends for block in trained if block.backends)
             if not set(asked.backends) <= {*few, "classic"}
         }
-        said |= {_lacks(suite, row.model, _models, published) + _defaults(row): None for row in models}
+        by_data = {block.filter_seen for block in trained} == {"by data"}
+        said |= {_lacks(suite, row.model, _models, published) + _defaults(row, by_data): None for row in models}
         said |= {_lacks(suite, row.name, _indexes, published) + _index_defaults(row): None for row in indexes}
 
     def completed(block: Block) -> Block:
@@ -84,8 +87,8 @@ def _lacks(of: str, name: str, what: Naming, published: Published) -> str:
     return f"{name}: not in the suite {of}{others}, so it runs with its defaults"
 
 
-def _defaults(row: ModelRow) -> str:
-    spec = settings_of(specs.make(row.model, {}))
+def _defaults(row: ModelRow, by_data: bool) -> str:
+    spec = {**settings_of(specs.make(row.model, {})), **({SEEN: BY_DATA} if by_data else {})}
     fields = (f"{field}={written(spec[field])}" for field in specs.settable(row.model) if field != "variant")
     return ": " + ", ".join(fields)
 
@@ -130,11 +133,15 @@ def difference(block: Block, row: ModelRow, protocol: Mapping[str, Any], setting
         settings_of(specs.make(row.model, {**row.settings, **given, "variant": row.variant}))
         for given in ({}, settings)
     )
+    differing = [name for name in wanted if wanted[name] != now[name]]
+    variant = str(settings.get("variant", ""))
+    if block.is_by_data(row) and variant.startswith(row.variant):  # it says whether that was set
+        differing = [name for name in differing if name != SEEN] + [SEEN] * (f"{SEEN}=" in variant)
     return Asked(
         protocol=after if after != before else {},
         ks=tuple(new_ks) if new_ks != ks else (),
         metric=new_metric if new_metric != metric or new_ks != ks else "",
-        settings=tuple(Setting(row.model, name, wanted[name]) for name in wanted if wanted[name] != now[name]),
+        settings=tuple(Setting(row.model, name, wanted[name]) for name in differing),
         models=(row.model,),
     )
 
@@ -163,7 +170,7 @@ def _applies(setting: Setting, row: ModelRow) -> bool:
 
 def _overridden(block: Block, asked: Asked, said: dict[str, None]) -> Block:
     protocol = _protocol(block, asked, said)
-    models = tuple(_row(row, asked, said) for row in block.models)
+    models = tuple(_row(row, asked, said, [SEEN] if block.is_by_data(row) else ()) for row in block.models)
     if protocol == block.protocol and models == block.models:
         return block
     return dataclasses.replace(block, protocol=protocol, models=_merged(block.models, models, said))
@@ -203,8 +210,11 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tu
     return [(what, old, new) for what, old, new in parts if old != new]
 
 
-def _row(row: ModelRow, asked: Asked, said: dict[str, None]) -> ModelRow:
-    """The row with the settings that were asked for; what is said of its model goes before what is said of all."""
+def _row(row: ModelRow, asked: Asked, said: dict[str, None], undecided: Collection[str]) -> ModelRow:
+    """The row with the settings that were asked for; what is said of its model goes before what is said of all.
+
+    What is undecided, since the data decide, is set even if it is what the model has by default.
+    """
     general_first = sorted((s for s in asked.settings if _applies(s, row)), key=lambda setting: setting.model != "")
     named = {setting.field: setting for setting in general_first}
     if not named or (asked.models and row.model not in asked.models):
@@ -214,11 +224,11 @@ def _row(row: ModelRow, asked: Asked, said: dict[str, None]) -> ModelRow:
         before, after = (
             settings_of(specs.make(row.model, settings)) for settings in (row.settings, {**row.settings, **given})
         )
-    changed = [field for field in sorted(named) if after[field] != before[field]]
+    changed = [field for field in sorted(named) if after[field] != before[field] or field in undecided]
     if not changed:
         return row
     for field in changed:
-        new, old = written(after[field]), written(before[field])
+        new, old = written(after[field]), BY_DATA if field in undecided else written(before[field])
         said[f"{row.model} ({before['variant']}): {field}={new}, in place of {old}"] = None
     if "variant" not in changed:
         given["variant"] = _telling(before["variant"], after, changed)

@@ -21,6 +21,7 @@ Mode: TypeAlias = Literal["eager", "compiled"]
 Settings: TypeAlias = Mapping[str, Any]
 Swept: TypeAlias = Annotated[tuple[Settings, ...], Meta(min_length=1, description="a list of one or more tables")]
 
+SEEN = "filter_seen"
 SEARCH = {"name": "search", "k": 50}
 """What is asked of made-up vectors, unless a block says otherwise: the items of largest inner product."""
 
@@ -119,6 +120,8 @@ class Block:
         backends: frameworks that train; empty leaves all.
         modes: modes that are trained.
         throughput: modes whose training throughput is measured, by turns; empty measures none.
+        filter_seen: "by data": rows that do not say whether users' known items are left out of their lists leave them
+            out where few training rows repeat an item of their user; "as set": such a row has its model's default.
         item_maps: whether each model's item vectors are drawn, as a map of the most popular items.
         vectors: what is searched where nothing is trained; `dataset` is its name then, and there are no models.
     """
@@ -131,6 +134,7 @@ class Block:
     backends: tuple[Name, ...] = ()
     modes: Annotated[tuple[Mode, ...], Meta(min_length=1)] = ("eager", "compiled")
     throughput: tuple[Mode, ...] = ()
+    filter_seen: Literal["as set", "by data"] = "as set"
     item_maps: bool = False
     vectors: made_up.Settings | None = None
 
@@ -156,6 +160,11 @@ class Block:
                 protocols.make(self.protocol)
             if not self.models:
                 raise SettingError("a block has no models, so that nothing is run; add some to the suite.", ("models",))
+
+    def is_by_data(self, row: ModelRow) -> bool:
+        """Whether the data decide if a row's lists are without what users are known to have."""
+        undecided = SEEN not in row.settings and SEEN in specs.settable(row.model)
+        return self.filter_seen == "by data" and undecided
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,25 @@ class AccuracyRow(Place):
 
 
 @dataclass(frozen=True)
+class FateRow:
+    """The rows of one period that fare alike; see `benchmarks.records.Rows`."""
+
+    period: str
+    use: str
+    reason: str
+    rows: int
+    users: int
+    items: int
+
+
+@dataclass(frozen=True)
 class AccuracyTable:
-    """The rows of one dataset and protocol: the oracle, then by the primary metric, then what did not finish."""
+    """The rows of one dataset and protocol: the oracle, then by the primary metric, then what did not finish.
+
+    Attributes:
+        fates: what became of the rows of the data; () in older records.
+        warning: a sentence where few of them are asked for, else "".
+    """
 
     dataset: str
     protocol: str
@@ -91,6 +108,8 @@ class AccuracyTable:
     further: tuple[str, ...]
     rows: tuple[AccuracyRow, ...]
     faults: tuple[tuple[str, str, str], ...]
+    fates: tuple[FateRow, ...] = ()
+    warning: str = ""
 
 
 def accuracy_tables(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> tuple[AccuracyTable, ...]:
@@ -116,6 +135,8 @@ def _table(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> AccuracyTable:
         further=tuple(further),
         rows=tuple(sorted([*found, *missing], key=_rank)),
         faults=tuple(sorted(fault for fault in faults if fault[:2] in shown)),
+        fates=next((tuple(FateRow(**fate) for fate in fates) for fates in cells["rows"] if fates), ()),
+        warning=next(iter(cells["warning"].dropna()), ""),
     )
 
 

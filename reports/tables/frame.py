@@ -43,7 +43,19 @@ _TYPES = COLUMNS | {
     "save_s": "float64", "import_s": "float64", "init_s": "float64", "overhead_s": "float64", "evaluate_s": "float64",
     "batches_s": "float64", "dirty": "boolean",
 }  # fmt: skip
-_NESTED = ["curve", "steps", "bugs", "mutants", "divergence", "map", "scores", "notes", "machine_facts"]
+_NESTED = [
+    "curve",
+    "steps",
+    "bugs",
+    "mutants",
+    "divergence",
+    "map",
+    "scores",
+    "notes",
+    "rows",
+    "warning",
+    "machine_facts",
+]
 _WINDOWS = [
     f"windows/{name}" for name in ("samples_per_s", "batch_qps", "batch_qps_all", "p95_s", "load_s", "call_overhead")
 ]
@@ -105,10 +117,10 @@ def frame(*results: str | Path) -> pd.DataFrame:
         settings/NAME: object, as recorded, as `settings/learning_rate`.
         windows/NAME: object, tuples of all samples of samples_per_s, batch_qps, batch_qps_all, p95_s, load_s and
             call_overhead in the order in which they were taken, () where none was.
-        curve, steps, bugs, mutants, divergence, map, scores, notes, machine_facts: object, what is nested, as
-            recorded: the learning curve, the rungs of the ladder, the bugs injected, the mutants generated, the
-            differences of the loss trajectory, the map of the items, each query's score, remarks, and the machine;
-            None where there is none.
+        curve, steps, bugs, mutants, divergence, map, scores, notes, rows, warning, machine_facts: object, what is
+            nested, as recorded: the learning curve, the rungs of the ladder, the bugs injected, the mutants generated,
+            the differences of the loss trajectory, the map of the items, each query's score, remarks, what became of
+            the data's rows, the warning that few of them are asked for, and the machine; None where there is none.
 
     Raises:
         InputError: no folder is named, or one has no records, or invalid ones.

@@ -18,6 +18,7 @@ from benchmarks.records import Agreement, AnyRecord, Index, Mutation
 from benchmarks.specs.base import settings
 from benchmarks.suites import Asked, Block, ModelRow
 from benchmarks.suites.overriding import difference
+from benchmarks.suites.rows import SEEN
 from datasets import vectors
 from datasets.errors import InputError
 from reports.tables.records import spec_settings
@@ -200,7 +201,7 @@ def _describes(block: Block, record: AnyRecord) -> bool:
         return isinstance(record, Index) and _searches(block, block.vectors, record)
     if not _same_protocol(block, record):
         return False
-    rows = [row for row in block.models if row.model == record.model and _same_spec(row, record)]
+    rows = [row for row in block.models if row.model == record.model and _same_spec(block, row, record)]
     measured = {
         "train": True,
         "throughput": record.mode in block.throughput and any(row.timed for row in rows),
@@ -229,10 +230,15 @@ def _sweeps(block: Block, record: Index) -> bool:
     return any(build in map(dict, row.build) and query in map(dict, row.query) for row in rows)
 
 
-def _same_spec(row: ModelRow, record: AnyRecord) -> bool:
-    """Whether all that the record knows of its spec is so in the suite; newer versions of a spec have more fields."""
+def _same_spec(block: Block, row: ModelRow, record: AnyRecord) -> bool:
+    """Whether all that the record knows of its spec is so in the suite; newer versions of a spec have more fields.
+
+    What the suite leaves to the data is as the data had it.
+    """
+    by_data = {SEEN} if block.is_by_data(row) else set[str]()
     described = _spec(row.model, json.dumps(dict(row.settings)))
-    return all(name in described and described[name] == value for name, value in spec_settings(record.settings).items())
+    wanted = {name: value for name, value in spec_settings(record.settings).items() if name not in by_data}
+    return all(name in described and described[name] == value for name, value in wanted.items())
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 `test_adapters.py` starts it once a backend, since two frameworks cannot meet in one process.
 """
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -331,6 +332,17 @@ def rows_moved_by(subject: Subject, batch: Arrays) -> dict[str, list[int]]:
     return {name: np.flatnonzero(rows.reshape(len(rows), -1).any(1)).tolist() for name, rows in moved.items()}
 
 
+def a_gradient_of_zeros_is_clipped_to_zeros(subject: Subject) -> None:
+    """There is one item, which is what comes next: the loss is zero, and so is its slope. Nothing is divided by it."""
+    spec = dataclasses.replace(subject.spec, clip_norm=0.5)
+    start = {name: value[:2] if "item" in name else value for name, value in subject.start.items()}
+    call = {name: np.minimum(values, 1) for name, values in subject.calls[0].items()}
+    call["target"] = np.zeros_like(call["target"])
+    state, losses = subject.adapter.train(subject.adapter.init(spec, copied(start), "cpu", subject.mode), call)
+    expect(not losses.any(), f"losses are {losses}, so that this shows nothing")
+    expect_equal(subject.adapter.export(state), start, 0.0, "parameters after steps without a slope")
+
+
 def a_gpu_that_is_not_there_is_named_in_a_sentence(subject: Subject) -> None:
     """The environment of a CPU worker hides every GPU, so that none is there on any machine."""
     try:
@@ -372,9 +384,13 @@ LAST_ROW = {"users": the_last_row_is_reached_and_no_other, "histories": the_last
 """For what each kind of spec asks: a softmax over all items moves every row, one over a sample only its own."""
 
 
+OF_OPTIMIZERS = {"gru4rec": (a_gradient_of_zeros_is_clipped_to_zeros,)}
+"""What all families of a backend share, once for all of them."""
+
+
 def checks(family: str, mode: str) -> list[Any]:
     last_row = [LAST_ROW[ladder_spec(family).asks]] if mode == "eager" else []
-    return [*CHECKS[mode], *last_row]
+    return [*CHECKS[mode], *last_row, *OF_OPTIMIZERS.get(family, ())]
 
 
 def names(backend: str) -> Iterator[tuple[str, str, str]]:

@@ -4,9 +4,10 @@ import numpy as np
 
 from benchmarks import suites
 from benchmarks.harness import sources, store
+from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import Options, cells
 from benchmarks.harness.prepare import prepare
-from benchmarks.harness.run import Run, groups
+from benchmarks.harness.run import Run
 from benchmarks.suites import Block, IndexRow
 from datasets import vectors
 

@@ -54,12 +54,14 @@ class Sound:
 
     def step(self, state, gradient, rate=1.0):
         optimizer = state.spec.optimizer
-        (step_size,), (epsilon,) = optimizer.schedule(state.done, 1)
-        if optimizer.name == "sgd":
+        (step_size,), (epsilon,), (decay,) = optimizer.schedule(state.done, 1)
+        if optimizer.clip_norm:
             norm = np.sqrt(sum(np.sum(g * g) for g in gradient.values()))
-            step_size = step_size * np.minimum(np.float32(1), np.float32(optimizer.clip_norm) / norm)
+            factor = np.minimum(np.float32(1), np.float32(optimizer.clip_norm) / norm)
+            gradient = {name: factor * g for name, g in gradient.items()}
         for name, g in gradient.items():
             change = self.adam(optimizer, *state.moments[name], g, epsilon) if optimizer.name == "adam" else g
+            state.parameters[name] -= decay * state.parameters[name]
             state.parameters[name] -= np.float32(rate) * step_size * change
         state.done += 1
 

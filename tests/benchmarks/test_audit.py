@@ -19,6 +19,7 @@ FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 JUDGED = {"period": "test", "ks": (1,), "primary_metric": "recall@1"}
 IN_TIME = {**JUDGED, "train_until": 0.8, "validation_until": 0.9}
 TIME_SPLIT = TimeSplit(**IN_TIME, per="user", unknown_users="drop")
+LEAVE_ONE_OUT = LeaveKOut(**JUDGED, k=1)
 
 
 class CountsEverything(TimeSplit):
@@ -216,9 +217,17 @@ class TestOfProtocol:
         report = splits.of_protocol(fine, CountsEverything(**IN_TIME, per="user", unknown_users="drop"))
         assert report.findings[0].sentence.endswith("such as user u7's item i8 of 1970-01-01T00:00:11.900001Z")
 
-    def test_data_without_times_are_refused(self, data):
-        with pytest.raises(InputError, match="has no timestamps, which the audit needs"):
-            splits.of_protocol(dataclasses.replace(data, timestamp=None), TIME_SPLIT)
+    def test_data_without_times_are_cut_by_what_needs_none(self, data):
+        untimed = dataclasses.replace(data, timestamp=None)
+        with pytest.raises(InputError, match=r"has no timestamps, which the time split needs.*or take leave-one-out"):
+            splits.of_protocol(untimed, TIME_SPLIT)
+        assert splits.of_protocol(untimed, LEAVE_ONE_OUT).is_clean
+        copy = splits.with_own_items(untimed)
+        split = LEAVE_ONE_OUT.split(copy)
+        split.sequence_items[:2] = split.sequence_items[[1, 0]]
+        (leak,) = splits.leaks(copy, split, LEAVE_ONE_OUT)
+        assert leak.what == splits.DISORDER
+        assert " in row " in splits._sentence(untimed, leak)
 
 
 SUITE = """
@@ -250,7 +259,7 @@ class TestCommand:
     def test_a_data_set_of_ones_own(self, say, path):
         code, out, err = say("--datasets", f"file:{path}")
         assert (code, err) == (FINE, "")
-        head, clean, note = out.splitlines()
+        head, clean, note, second, *_ = out.splitlines()
         cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
         assert head == (
             f"file:{path}, time-split {cuts} test@5,10,20,50 by recall_micro@20: "
@@ -258,6 +267,7 @@ class TestCommand:
         )
         assert clean.startswith("  clean: nothing that is asked for")
         assert note.startswith("  note: times are numbers and taken for seconds: 120 of 120 lie before 1980")
+        assert second.startswith(f"file:{path}, leave-k-out k=1 test@5,10,20,50 by hit_rate@20: ")
 
     def test_each_block_of_a_suite_once(self, say, suite):
         code, out, _ = say("--suite", suite, "--json")
@@ -286,7 +296,7 @@ class TestCommand:
         assert (code, err) == (NOTHING_MEASURED, "")
         assert out.splitlines()[1].startswith("  nothing to judge: no user of the test period has training rows")
         code, out, _ = say("--datasets", path, "--json")
-        assert (code, json.loads(out)["is_clean"]) == (NOTHING_MEASURED, False)
+        assert (code, json.loads(out.splitlines()[0])["is_clean"]) == (NOTHING_MEASURED, False)
 
     def test_blocks_of_one_protocol_are_told_apart(self, say, path, tmp_path):
         block = SUITE.format(path=path).split("[[block]]")[2]

@@ -29,6 +29,7 @@ NO_ADAPTERS = {
     "cuts_per_sequence": "how batches are drawn",
     "min_history": "how batches are drawn",
     "steps_per_epoch": "how batches are drawn",
+    "initial_scale": "how parameters are drawn",
 }
 """Settings of which no adapter learns, and what they are about."""
 

@@ -6,6 +6,7 @@ The workers are scripts in place of the interpreter; they wait for files, not fo
 import json
 import sys
 import textwrap
+import types
 
 import pytest
 
@@ -40,7 +41,8 @@ def run(tmp_path, monkeypatch):
         for name, job in jobs.items():
             (tmp_path / name).mkdir()
             common = {"awaits": "", "backend": "none", "threads": 1, "device": "cpu"}
-            tasks.append(executors.Task(common | job, tmp_path / name, environment=job.get("environment", {})))
+            given = {name: job[name] for name in ("environment", "needs_bytes") if name in job}
+            tasks.append(executors.Task(common | job, tmp_path / name, **given))
         return [(task.folder.name, result) for task, result in executors.run(tasks, 0, 60.0, at_once)]
 
     return run
@@ -78,3 +80,12 @@ def test_one_that_dies_leaves_the_others_alone(run):
     assert done["a"]["status"] == "failed"
     assert done["a"]["reason"] == "exit status 1 without a result: no reason"
     assert done["b"]["status"] == "ok"
+
+
+def test_as_many_as_the_memory_is_enough_for_and_one_in_any_case(run, monkeypatch):
+    memory = types.SimpleNamespace(available=10)
+    monkeypatch.setattr(executors.psutil, "virtual_memory", lambda: memory)
+    done = run({"a": {"needs_bytes": 6}, "b": {"needs_bytes": 6}, "c": {"needs_bytes": 60}}, at_once=3)
+    assert [(name, result["n_running"]) for name, result in done] == [("a", 1), ("b", 1), ("c", 1)]
+    done = run({"d": {"needs_bytes": 4, "awaits": "e/started"}, "e": {"needs_bytes": 6, "awaits": "d/started"}}, 3)
+    assert sorted(name for name, _ in done) == ["d", "e"]

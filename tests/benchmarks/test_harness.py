@@ -245,7 +245,7 @@ class Bench:
 
     def command(self, *options):
         # Fewer turns than in earnest: they take a third of a second each.
-        short = f"import benchmarks.harness.run as run; run.TURNS.update(throughput={TIMED_TURNS}, index=1)"
+        short = f"import benchmarks.harness.groups as groups; groups.TURNS.update(throughput={TIMED_TURNS}, index=1)"
         start = f"{short}; import sys; from benchmarks.cli import main; sys.exit(main())"
         command = [sys.executable, "-c", start, "run", "--suite", str(self.suite)]
         return [*command, "--results", str(self.results), *options]
@@ -467,6 +467,14 @@ def test_unsupported_backend_is_a_row_with_the_registrys_reason(undisturbed):
     assert section(undisturbed.results, "Failures").count("no stage") >= 2
 
 
+def test_records_and_the_page_say_what_becomes_of_the_rows(undisturbed):
+    (of_split,) = {tuple((row.period, row.use, row.reason, row.rows) for row in r.rows) for r in undisturbed.records()}
+    assert of_split[0] == ("train", "trains", "", 960)
+    assert sum(n for _, use, _, n in of_split if use != "unreachable") == 1200
+    assert {record.warning for record in undisturbed.records()} == {None}
+    assert "What becomes of the rows of file:interactions.csv" in section(undisturbed.results, "Accuracy")
+
+
 def test_backends_that_do_the_same_agree(undisturbed):
     reached = verdicts(undisturbed.records())
     assert [(verdict.variant, verdict.verdict) for verdict in reached] == [("slow", "agrees"), ("slower", "agrees")]
@@ -482,6 +490,24 @@ def test_cell_of_other_inputs_is_another_cell(undisturbed, options, n_finished):
     assert done.stdout.count("  finished\n") == n_finished
     assert f"{N_SLOW_CELLS} cells, " in done.stdout
     assert len(undisturbed.lines()) == N_SLOW_CELLS
+
+
+def test_trainings_side_by_side_leave_the_same_records_and_say_that_their_times_were_shared(bench, undisturbed):
+    write_slow_suite(bench)
+    assert bench.run(*SLOW, "--jobs", "3").returncode == 0
+    assert without_chance(bench.records()) == without_chance(undisturbed.records())
+    said = {record.kind for record in bench.records() if any("up to 3 cells side by side" in n for n in record.notes)}
+    assert said == {"train"}
+    assert not any("side by side" in note for record in undisturbed.records() for note in record.notes)
+    assert outcomes(bench.run(*SLOW, "--jobs", "3")) == ["kept"] * N_SLOW_CELLS
+
+
+def test_of_trainings_side_by_side_one_that_dies_is_one_row_and_the_rest_goes_on(bench):
+    bench.write_suite(*(actor(deed, behaviour=deed) for deed in ("kills itself", "raises")), actor("fine"))
+    assert bench.run("--backends", "torch", "--jobs", "2").returncode == 1
+    ended = {record.variant: record.status for record in bench.records()}
+    assert ended == {"kills itself": "failed", "raises": "failed", "fine": "ok"}
+    assert workers_of(bench) == []
 
 
 @pytest.mark.parametrize("n_finished", [1, 4])

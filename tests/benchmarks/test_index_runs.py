@@ -8,9 +8,10 @@ import pytest
 
 from benchmarks import cli, sampling, suites
 from benchmarks.harness import files, run, sources, store, worker
+from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import MADE_UP, Options, cells
 from benchmarks.harness.prepare import prepare
-from benchmarks.harness.run import Run, groups
+from benchmarks.harness.run import Run
 from benchmarks.suites import Block, IndexRow
 from datasets import vectors
 from datasets.errors import InputError, TooFewError

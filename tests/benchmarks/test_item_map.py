@@ -17,9 +17,10 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.cli import progress
 from benchmarks.harness import environment, files, item_map, store
+from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import Options, cells
 from benchmarks.harness.prepare import prepare
-from benchmarks.harness.run import Run, groups
+from benchmarks.harness.run import Run
 from benchmarks.suites import Block, ModelRow
 from datasets import synthetic
 from datasets.errors import InputError

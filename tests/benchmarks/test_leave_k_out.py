@@ -16,6 +16,7 @@ from protocol_checks import (
 )
 
 from benchmarks import protocols
+from benchmarks.protocols import sequences
 from benchmarks.protocols.leave_k_out import LeaveKOut
 from datasets.errors import InputError
 
@@ -83,9 +84,13 @@ class TestRefusals:
         with pytest.raises(InputError, match=message):
             leave_k_out(**changes)
 
-    def test_no_timestamps(self):
-        with pytest.raises(InputError, match=r"made has no timestamps.*add a column timestamp"):
-            leave_k_out().split(interactions([(0, 0, 0, "s")] * 9, timestamp=None))
+    def test_without_timestamps_the_order_of_the_file_is_that_of_time(self):
+        rows = [(row % 3, row % 7, row, "s") for row in range(40)]
+        data = interactions(rows, timestamp=None)
+        assert described(leave_k_out().split(data)) == described(leave_k_out().split(interactions(rows)))
+        assert sequences.note_of_order(data, leave_k_out()).startswith(
+            "there are no timestamps, so the order of the file"
+        )
 
     def test_a_suite_must_say_how_many(self):
         settings = {"name": "leave-k-out", "period": "test", "ks": [1, 2], "primary_metric": "recall@2"}

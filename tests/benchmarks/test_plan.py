@@ -8,9 +8,12 @@ import pytest
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Family, Unsupported
 from benchmarks import suites
 from benchmarks.harness import environment, item_map, plan
+from benchmarks.harness.groups import TURNS, groups, side_by_side
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
-from benchmarks.harness.run import TURNS, groups
-from benchmarks.suites import Block, IndexRow, ModelRow
+from benchmarks.harness.prepare import prepare
+from benchmarks.suites import Asked, Block, IndexRow, ModelRow, asked
+from benchmarks.suites.asked import Setting
+from benchmarks.suites.overriding import override
 from datasets import vectors
 from datasets.errors import InputError
 
@@ -429,6 +432,14 @@ class TestGroups:
             for process in group.processes:
                 assert len({repr(cell.index["build"]) for cell in process}) == 1
 
+    def test_side_by_side_they_are_one_group_of_the_same_processes_in_the_same_order(self):
+        single = [group for group in groups(planned()) if group.cells[0].kind == "train"]
+        assert side_by_side(single, 1) == single
+        (together,) = side_by_side(single, 3)
+        assert together.processes == tuple(process for group in single for process in group.processes)
+        assert (together.turns, together.at_once) == (0, 3)
+        assert side_by_side([], 3) == []
+
     def test_nothing_planned_is_no_group(self):
         assert groups([]) == []
 
@@ -443,3 +454,47 @@ def test_a_cell_is_described_by_what_tells_it_apart():
     assert f"train · mf-bpr (long) · jax · compiled · shop · {CUT} · seed 4" in words
     searched = "index · als (as_published) · classic · eager · faiss-ivf nlist=4 nprobe=2"
     assert f"{searched} · shop · {CUT} · seed 3" in words
+
+
+class TestWhatTheDataDecide:
+    ROWS = (
+        ModelRow("als"),
+        ModelRow("popularity", {"variant": "seen-kept", "filter_seen": False}),
+        ModelRow("item-cf"),
+    )
+
+    @pytest.mark.parametrize("decided", [True, False])
+    def test_rows_that_do_not_say_whether_known_items_are_left_out(self, decided):
+        block = Block("shop", PROTOCOL, self.ROWS, filter_seen="by data")
+        made = cells(block, dataclasses.replace(PREPARED, filter_seen=decided), Options())
+        seen = {cell.model: cell.settings["filter_seen"] for cell in made}
+        assert seen == {"als": decided, "popularity": False, "item-cf": decided}
+
+    def test_elsewhere_they_have_their_defaults(self):
+        made = cells(Block("shop", PROTOCOL, self.ROWS), dataclasses.replace(PREPARED, filter_seen=True), Options())
+        assert {cell.model: cell.settings["filter_seen"] for cell in made}["als"] is False
+
+    @pytest.mark.parametrize(("given", "seen"), [(True, True), (False, False)])
+    def test_what_is_set_wins_even_where_it_is_the_default(self, given, seen):
+        block = Block("shop", PROTOCOL, self.ROWS, filter_seen="by data")
+        made = override([block], Asked(settings=(Setting("als", "filter_seen", given),)))
+        assert made.said == (f"als (as_published): filter_seen={str(given).lower()}, in place of what the data say",)
+        planned = cells(made.blocks[0], dataclasses.replace(PREPARED, filter_seen=not given), Options())
+        assert {cell.model: cell.settings["filter_seen"] for cell in planned} == {
+            "als": seen, "popularity": False, "item-cf": not given,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(("n_items", "leaves_out"), [(10, True), (3, False)])
+    def test_training_rows_that_repeat_decide(self, tmp_path, n_items, leaves_out):
+        path = tmp_path / "shop.csv"
+        rows = "".join(f"{user},{day % n_items},{day * 86_400}\n" for user in range(5) for day in range(10))
+        path.write_text("user_id,item_id,timestamp\n" + rows, encoding="utf-8")
+        protocol = {**asked.protocol("leave-one-out"), "ks": [5], "primary_metric": "recall@5"}
+        block = Block(f"file:{path}", protocol, self.ROWS, filter_seen="by data")
+        prepared = prepare(block, tmp_path / "results", None)
+        assert prepared.filter_seen is leaves_out
+        assert prepared.choice in prepared.said[-1]
+        assert prepared.notes[-1] == prepared.said[-1]
+        share = "0.0%" if leaves_out else "62.5%"
+        assert f"{share} of the training rows repeat an item of the same user" in prepared.choice
+        assert prepare(dataclasses.replace(block, filter_seen="as set"), tmp_path / "results", None).choice == ""

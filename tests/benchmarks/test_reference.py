@@ -105,6 +105,49 @@ class TestOptimizers:
                 values[i] -= adam.learning_rate * m_hat / (math.sqrt(v_hat) + adam.epsilon)
             np.testing.assert_allclose([*truth.parameters["w"], truth.parameters["b"]], values, rtol=1e-9, atol=1e-12)
 
+    @checked
+    @given(seed=seeds, warmup_steps=st.integers(0, 6), weight_decay=st.floats(0, 2), clip_norm=st.floats(1e-3, 10))
+    def test_adam_with_warm_up_decay_and_clipping_is_the_papers_algorithms(
+        self, seed, warmup_steps, weight_decay, clip_norm
+    ):
+        """In the order of Loshchilov and Hutter 2019, algorithm 2, in plain numbers, one parameter after the other."""
+        adam = Adam(0.05, 0.8, 0.95, 1e-3, warmup_steps, weight_decay, clip_norm)
+        start, batches = line(seed)
+        truth = Trajectory(Line(adam), start)
+        values, m, v = [*start["w"].tolist(), float(start["b"])], [0.0] * 4, [0.0] * 4
+        for t, batch in enumerate(batches, 1):
+            rate = 0.05 * t / warmup_steps if t < warmup_steps else 0.05
+            _, of_w, of_b = plain_gradient(values[:3], values[3], batch)
+            gradient = [*of_w, of_b]
+            norm = math.sqrt(sum(g * g for g in gradient))
+            truth.step(batch)
+            for i, unclipped in enumerate(gradient):
+                g = unclipped * clip_norm / norm if norm > clip_norm else unclipped
+                m[i] = 0.8 * m[i] + (1 - 0.8) * g
+                v[i] = 0.95 * v[i] + (1 - 0.95) * g * g
+                values[i] -= rate * weight_decay * values[i]
+                values[i] -= rate * m[i] / (1 - 0.8**t) / (math.sqrt(v[i] / (1 - 0.95**t)) + 1e-3)
+            np.testing.assert_allclose([*truth.parameters["w"], truth.parameters["b"]], values, rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("optimizer", [SGD(RATE, 0.5), Adam(RATE, clip_norm=0.5)])
+    def test_a_gradient_of_zeros_is_clipped_to_zeros(self, optimizer):
+        start = {"w": np.ones(3, np.float32), "b": np.float32(1.0)}
+        truth = Trajectory(Line(optimizer), start)
+        with np.errstate(all="raise"):
+            truth.step({"x": np.zeros((5, 3)), "y": np.ones(5)})
+        assert all(np.array_equal(truth.parameters[name], value) for name, value in start.items())
+
+    def test_what_is_not_learnt_does_not_decay(self):
+        """MIND's first logits; its other parameters do, each row of every table and each bias."""
+        spec = dataclasses.replace(climbs.of("mind", quick=True)[0].spec, weight_decay=0.1)
+        start = reference.start(climbs.to_the_end(spec))
+        truth = Trajectory(spec, start)
+        nothing = {name: np.zeros_like(value) for name, value in truth.parameters.items() if name not in spec.unlearnt}
+        truth.moved(reference.Truth(climbs.to_the_end(spec), 0).first, 0.0, nothing)
+        for name, value in start.items():
+            share = 1.0 if name == "routing_logits" else 1 - 0.1 * spec.learning_rate
+            np.testing.assert_allclose(truth.parameters[name], share * value.astype(np.float64), rtol=1e-12)
+
     def test_the_start_is_not_written_to(self):
         start, batches = line(0)
         kept = {name: np.array(value) for name, value in start.items()}

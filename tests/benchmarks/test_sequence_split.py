@@ -17,6 +17,7 @@ from protocol_checks import (
 )
 
 from benchmarks import protocols
+from benchmarks.protocols import sequences
 from benchmarks.protocols.sequence_split import SequenceSplit
 from datasets.errors import InputError
 
@@ -95,9 +96,13 @@ class TestRefusals:
         with pytest.raises(InputError, match=message):
             sequence_split(**changes)
 
-    def test_no_timestamps(self):
-        with pytest.raises(InputError, match=r"made has no timestamps.*add a column timestamp"):
-            sequence_split().split(interactions([(0, 0, 0, "s")] * 9, timestamp=None))
+    def test_without_timestamps_the_order_of_the_file_is_that_of_time(self):
+        rows = [(row % 3, row % 7, row, "s") for row in range(40)]
+        data = interactions(rows, timestamp=None)
+        assert described(sequence_split().split(data)) == described(sequence_split().split(interactions(rows)))
+        assert sequences.note_of_order(data, sequence_split()).startswith(
+            "there are no timestamps, so the order of the file"
+        )
 
     def test_a_suite_can_name_it(self):
         settings = {"name": "sequence-split", "period": "test", "ks": [1, 2], "primary_metric": "recall@2"}

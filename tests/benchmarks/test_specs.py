@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -194,7 +195,8 @@ class TestAdam:
     def test_the_folded_form_makes_the_papers_updates(self, adam):
         rng = np.random.default_rng(0)
         gradients = rng.standard_normal((500, 20)) * 10 ** rng.uniform(-6, 2, 20)
-        step_size, epsilon = (schedule.astype(np.float64) for schedule in adam.schedule(0, 500))
+        step_size, epsilon, decay = (schedule.astype(np.float64) for schedule in adam.schedule(0, 500))
+        assert not decay.any()
         m = v = np.zeros(20)
         for t, g in enumerate(gradients, 1):
             m = adam.beta1 * m + (1 - adam.beta1) * g
@@ -207,7 +209,7 @@ class TestAdam:
     @given(done=st.integers(0, 1000), n_first=st.integers(0, 50), n_then=st.integers(1, 50))
     @checked
     def test_a_schedule_goes_on_where_the_one_before_ended(self, done, n_first, n_then):
-        adam = Adam(0.01)
+        adam = Adam(0.01, warmup_steps=100, weight_decay=0.1)
         whole = adam.schedule(done, n_first + n_then)
         first, then = adam.schedule(done, n_first), adam.schedule(done + n_first, n_then)
         for together, a, b in zip(whole, first, then, strict=True):
@@ -215,10 +217,40 @@ class TestAdam:
             assert np.array_equal(together, np.concatenate([a, b]))
 
     def test_the_first_step_has_the_learning_rates_size_whatever_the_gradient(self):
-        step_size, epsilon = (float(schedule[0]) for schedule in Adam(0.01).schedule(0, 1))
+        step_size, epsilon, _ = (float(schedule[0]) for schedule in Adam(0.01).schedule(0, 1))
         for gradient in (1e-3, 1.0, 1e3):
             m, v = 0.1 * gradient, 0.001 * gradient**2
             assert step_size * m / (math.sqrt(v) + epsilon) == pytest.approx(0.01, rel=1e-4)
+
+    def test_the_learning_rate_warms_up_linearly_from_the_first_step_on(self):
+        cold, warm = (Adam(0.01, warmup_steps=n, weight_decay=0.5).schedule(0, 6) for n in (0, 4))
+        shares = [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+        for at in (0, 2):  # step sizes and decay
+            np.testing.assert_allclose(warm[at], np.array(shares) * cold[at], rtol=1e-6)
+        assert np.array_equal(warm[1], cold[1])  # epsilons
+        assert [float(Adam(0.01, warmup_steps=4).warmth(done)) for done in range(6)] == shares
+        assert [float(Adam(0.01).warmth(done)) for done in range(6)] == [1.0] * 6
+
+    def test_what_decays_is_the_learning_rates_share_without_the_bias_correction(self):
+        *_, decay = Adam(0.01, weight_decay=0.3).schedule(5, 3)
+        assert decay.dtype == np.float32
+        np.testing.assert_allclose(decay, [0.003] * 3, rtol=1e-7)
+
+    @pytest.mark.parametrize("model", ["sasrec", "gru4rec", "mind", "comirec-sa", "comirec-dr"])
+    def test_a_sequence_models_optimizer_has_its_settings_and_none_of_these_by_default(self, model):
+        asked = {"learning_rate": 0.25, "epsilon": 0.5, "warmup_steps": 7, "weight_decay": 0.1, "clip_norm": 5}
+        assert specs.make(model, asked).optimizer == Adam(0.25, 0.9, 0.999, 0.5, 7, 0.1, 5.0)
+        plain = specs.make(model, {}).optimizer
+        assert (plain.warmup_steps, plain.weight_decay, plain.clip_norm) == (0, 0.0, 0.0)
+
+    @pytest.mark.parametrize("model", ["sasrec", "gru4rec", "mind", "comirec-sa", "comirec-dr"])
+    def test_the_initial_scale_is_that_of_everything_that_is_drawn_to_be_learnt(self, model):
+        spec = specs.make(model, {})
+        plain, scaled = (dataclasses.replace(spec, initial_scale=scale).parameters(SIZES) for scale in (1.0, 0.25))
+        assert plain == spec.parameters(SIZES)
+        for before, after in zip(plain, scaled, strict=True):
+            share = 1.0 if after.name in spec.unlearnt else 0.25
+            assert after == dataclasses.replace(before, bound=share * before.bound)
 
     def test_a_specs_optimizer_has_its_settings(self):
         for spec in TRAINED.values():
@@ -230,10 +262,10 @@ class TestSGD:
     @given(rate=st.floats(1e-4, 10), done=st.integers(0, 1000), n_steps=st.integers(1, 70))
     @checked
     def test_its_steps_stay_the_same_and_it_has_no_epsilon(self, rate, done, n_steps):
-        step_size, epsilon = SGD(rate, 5.0).schedule(done, n_steps)
-        assert (step_size.dtype, epsilon.dtype) == (np.float32, np.float32)
+        step_size, epsilon, decay = SGD(rate, 5.0).schedule(done, n_steps)
+        assert (step_size.dtype, epsilon.dtype, decay.dtype) == (np.float32,) * 3
         assert step_size.tolist() == [np.float32(rate)] * n_steps
-        assert epsilon.tolist() == [0.0] * n_steps
+        assert epsilon.tolist() == decay.tolist() == [0.0] * n_steps
 
     def test_optimizers_have_names_by_which_adapters_tell_them_apart(self):
         assert (Adam.name, SGD.name) == ("adam", "sgd")

@@ -386,16 +386,28 @@ class TestForDatasets:
 
     @pytest.mark.parametrize("dataset", ["file:shop.csv", "shop.csv", "/data/shop.parquet", "unheard-of"])
     def test_other_data_have_the_suite_made_for_them(self, dataset):
-        (made,) = suites.for_datasets((dataset,), None)
-        (own,) = suites.load(suites.OWN_DATA).blocks
-        assert made.dataset == dataset
-        assert (made.models, made.protocol) == (own.models, own.protocol)
+        blocks = suites.for_datasets((dataset,), None)
+        assert {made.dataset for made in blocks} == {dataset}
+        assert [made.protocol["name"] for made in blocks] == ["time-split", "leave-k-out"]
+        of_suite = suites.load(suites.OWN_DATA).blocks
+        assert [(made.models, made.protocol) for made in blocks] == [(own.models, own.protocol) for own in of_suite]
+
+    @pytest.mark.parametrize("header", ["user_id,item_id", "session_id,item_id", "user_id,item_id,rating"])
+    def test_a_file_without_times_is_not_split_by_time(self, tmp_path, header):
+        path = tmp_path / "untimed.csv"
+        path.write_text(header + "\n1,2,3\n")
+        made = suites.chosen((f"file:{path}",), None, suites.Asked())
+        assert [block.protocol["name"] for block in made.blocks] == ["leave-k-out"]
+        assert made.said == (
+            f"file:{path}: no column timestamp, so the order of the file is taken for that of time, and there is no "
+            "split by time",
+        )
 
     @pytest.mark.parametrize(
         ("header", "suite"),
         [
             ("SessionId\tItemId\tTime", suites.OWN_SESSIONS),
-            ("session_id,item_id", suites.OWN_SESSIONS),
+            ("session_id,item_id", suites.OWN_DATA),
             ("user_id,item_id,timestamp", suites.OWN_DATA),
             ("user_id,session_id,item_id,timestamp", suites.OWN_DATA),
             ("nothing,that,is,known", suites.OWN_DATA),
@@ -417,9 +429,8 @@ class TestForDatasets:
     @pytest.mark.parametrize("name", ["quick", "doctor", "own-data"])
     def test_a_suites_name_is_no_data_set(self, name):
         """It stays what was asked for, so that reading it fails, instead of becoming the suite's own data."""
-        (made,) = suites.for_datasets((name,), None)
-        assert made.dataset == name
+        assert {made.dataset for made in suites.for_datasets((name,), None)} == {name}
 
     def test_several_data_sets_each_bring_their_own(self):
         chosen = suites.for_datasets(("shop.csv", "online-retail"), None)
-        assert [made.dataset for made in chosen] == ["shop.csv", "online-retail"]
+        assert [made.dataset for made in chosen] == ["shop.csv", "shop.csv", "online-retail"]

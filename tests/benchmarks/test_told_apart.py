@@ -86,7 +86,7 @@ class TestCells:
 
     def test_what_stands_in_several_blocks_is_planned_once(self, monkeypatch):
         prepared = Prepared("shop", CUT, run.Path("unused"), {"dataset": "d", "split": "s"}, ())
-        monkeypatch.setattr(run, "prepare", lambda *_, **__: prepared)
+        monkeypatch.setattr(run, "prepare_all", lambda blocks, *_, **__: [(block, prepared) for block in blocks])
         once, again = run.plan([of_model({}), of_model({})], Options(), run.Path("results"), None)
         assert once[1] == cells(of_model({}), prepared, Options())
         assert again[1] == []

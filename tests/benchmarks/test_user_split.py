@@ -21,6 +21,7 @@ from protocol_checks import (
 )
 
 from benchmarks import protocols, sampling
+from benchmarks.protocols import sequences
 from benchmarks.protocols.user_split import UserSplit
 from datasets.errors import InputError
 
@@ -138,10 +139,15 @@ class TestRefusals:
         with pytest.raises(InputError, match=message):
             user_split(**changes)
 
-    def test_no_timestamps(self):
-        data = interactions([(0, 0, 0, "s")] * 9, timestamp=None)
-        with pytest.raises(InputError, match=r"made has no timestamps.*add a column timestamp"):
-            user_split().split(data)
+    def test_without_timestamps_the_order_of_the_file_is_that_of_time(self):
+        rows = [(row % 5, row % 7, row, "s") for row in range(60)]
+        data = interactions(rows, timestamp=None)
+        assert described(user_split(shares=(0.4, 0.3, 0.3)).split(data)) == described(
+            user_split(shares=(0.4, 0.3, 0.3)).split(interactions(rows))
+        )
+        assert sequences.note_of_order(data, user_split(shares=(0.4, 0.3, 0.3))).startswith(
+            "there are no timestamps, so the order of the file"
+        )
 
     def test_nobody_is_left(self):
         message = "made: user-split leaves 0 training rows, 0 validation and 0 test queries, expected some of each"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from reports.pages.blocks import (
     word,
 )
 from reports.pages.order import real_first
-from reports.tables.accuracy import AccuracyRow, AccuracyTable
+from reports.tables.accuracy import AccuracyRow, AccuracyTable, FateRow
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.paired import PairedRow, PairedTable
 
@@ -36,6 +37,14 @@ LEAD = (
     "on a model from the same initial parameters and batches."
 )
 _REFERENCES = {"oracle": " (upper reference)", "popularity": " (reference)"}
+_PERIODS = {"whole": "none, before they are cut", "later": "none, after all of them"}
+_USES = {
+    "trains": "trained on",
+    "asked": "asked for",
+    "history": "told as history, not asked for",
+    "dropped": "left out",
+    "unreachable": "of those asked for: no model can find them",
+}
 PUBLISHED: Column[Any] = figure(  # of any row that has it
     "published", lambda row: f"{row.published.value:g}" if row.published else None
 )
@@ -54,6 +63,7 @@ def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mappin
     sources = sorted({row.published.source for row in table.rows if row.published})
     notes = [f"Published figures: {'; '.join(sources)}."] if sources else []
     notes += known_faults(table)
+    notes += [f"Warning: {table.warning}."] if table.warning else []
     unfinished = [row for row in table.rows if row.primary is None]
     notes += [f"{row.model} {row.variant} {row.backend} {row.mode}: {row.status}. {row.reason}" for row in unfinished]
     columns = _columns(table)
@@ -68,9 +78,32 @@ def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mappin
     about = (("dataset", table.dataset), ("metric", table.metric or ""))
     everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(CONTESTANT), about)
     tables = [folded(without_empty_columns(everything, kept=len(CONTESTANT) + 2))]
+    tables += [_fates(table)] if table.fates else []
     tables += [_paired(p) for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
     title = f"{table.dataset} / {table.protocol}"
     return Block(title, tuple(tables), notes=tuple(notes), dataset=table.dataset, shows=table)
+
+
+def _fates(table: AccuracyTable) -> Table:
+    of_period = Counter[str]()
+    for fate in table.fates:
+        of_period[fate.period] += fate.rows * (fate.use != "unreachable")
+
+    def share(fate: FateRow) -> str:
+        return text.percent(fate.rows / of_period[fate.period])
+
+    columns: Columns[FateRow] = (
+        word("period", lambda fate: _PERIODS.get(fate.period, fate.period)),
+        word("what becomes of them", lambda fate: _USES[fate.use]),
+        word("why", lambda fate: fate.reason or text.MISSING),
+        figure("rows", lambda fate: f"{fate.rows:,}"),
+        figure("of the period", share),
+        figure("users", lambda fate: f"{fate.users:,}"),
+        figure("items", lambda fate: f"{fate.items:,}"),
+    )
+    caption = f"What becomes of the rows of {table.dataset} under {table.protocol}"
+    key, about = (table.dataset, table.protocol, "rows"), (("dataset", table.dataset),)
+    return Table(caption, columns, rows_of(columns, table.fates), key, 3, about, is_detail=True)
 
 
 def known_faults(table: AccuracyTable) -> Iterator[str]:

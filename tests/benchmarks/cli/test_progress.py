@@ -11,9 +11,10 @@ from record_lines import record
 
 from benchmarks.cli import progress
 from benchmarks.cli.console import Console
-from benchmarks.cli.progress import GUESSED_S, Board, Estimate, about
+from benchmarks.cli.progress import Board, about, between, in_all
+from benchmarks.harness.estimates import Span, Total
+from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import Options, Prepared, cells
-from benchmarks.harness.run import groups
 from benchmarks.suites import Block, IndexRow, ModelRow
 
 PROTOCOL = {"name": "leave-k-out", "k": 1, "min_items": 5, "period": "test", "ks": [5], "primary_metric": "ndcg@5"}
@@ -42,7 +43,7 @@ def left_by(cell, seconds, group=None, status="ok"):
 
 
 def options(**given):
-    return argparse.Namespace(**{"quiet": False, "force": False, **given})
+    return argparse.Namespace(**{"quiet": False, "force": False, "jobs": 1, **given})
 
 
 @pytest.fixture
@@ -78,48 +79,24 @@ def run(made, records=(), board_options=None):
     return board
 
 
-class TestEstimate:
-    def test_nothing_known_is_guessed_by_kind(self):
-        assert [Estimate([]).seconds(cell) for cell in planned()] == [GUESSED_S[cell.kind] for cell in planned()]
+class TestInWords:
+    def test_a_range_is_one_duration_where_both_ends_are_the_same(self):
+        assert between(Span(20.0, 90.0)) == "20 s to 2 min"
+        assert between(Span(20.1, 20.2)) == "about 20 s"
+        assert between(Span(0.2, 1.6)) == "up to 2 s"
 
-    def test_what_was_measured_is_known_and_of_others_the_most_like_it(self):
-        popular, torch, jax, *_ = planned()
-        known = Estimate([left_by(popular, 1.0), left_by(torch, 30.0), left_by(jax, 50.0)])
-        assert [known.seconds(cell) for cell in (popular, torch, jax)] == [1.0, 30.0, 50.0]
-        _, again, _, *_ = planned(seeds=(5,))
-        assert known.seconds(again) == 30.0
-        elsewhere = planned("other")
-        assert [known.seconds(cell) for cell in elsewhere[:3]] == [1.0, 30.0, 50.0]
-        assert known.seconds(elsewhere[3]) == GUESSED_S["throughput"]
-
-    def test_the_same_data_set_counts_before_the_same_backend(self):
-        _, torch, jax, *_ = planned()
-        _, other, _, *_ = planned("other")
-        assert Estimate([left_by(other, 500.0), left_by(jax, 50.0)]).seconds(torch) == 50.0
-
-    def test_cells_that_ran_by_turns_share_the_time_of_the_longest(self):
-        searched = [cell for cell in planned() if cell.kind == "index"]
-        together = [left_by(cell, 10.0 + n, "g") for n, cell in enumerate(searched)]
-        assert Estimate(together).seconds(searched[0]) == pytest.approx(12.0 / 3)
-
-    def test_what_is_published_counts_on_the_same_data_set_where_nothing_of_ones_own_is_as_near(self):
-        _, torch, jax, *_ = planned()
-        published = [left_by(jax, 70.0)]
-        assert Estimate([], published).seconds(jax) == 70.0
-        assert Estimate([left_by(jax, 50.0)], published).seconds(jax) == 50.0
-        assert Estimate([left_by(torch, 50.0)], published).seconds(jax) == 70.0
-        _, _, elsewhere, *_ = planned("elsewhere")
-        assert Estimate([], published).seconds(elsewhere) == GUESSED_S["train"]
-
-    def test_failures_say_nothing(self):
-        popular, *_ = planned()
-        assert Estimate([left_by(popular, 1.0, status="failed")]).seconds(popular) == GUESSED_S["train"]
+    def test_what_nobody_knows_is_said(self):
+        span = Span(20.0, 90.0)
+        assert in_all(Total(span, 3, 0)) == "20 s to 2 min"
+        assert in_all(Total(span, 3, 2)) == "20 s to 2 min without 2 that are like nothing recorded yet"
+        none = Span(0.0, 0.0)
+        assert in_all(Total(none, 0, 4)) == "for how long is not known, since nothing like it has been recorded"
 
     @pytest.mark.parametrize(
         ("seconds", "words"),
         [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (150, "2 min"), (3_599, "1 h 0 min"), (11_400, "3 h 10 min")],
     )
-    def test_in_words(self, seconds, words):
+    def test_one_duration(self, seconds, words):
         assert about(seconds) == words
 
 
@@ -127,13 +104,24 @@ class TestPlainLines:
     def test_each_says_how_many_are_done_and_how_long_is_left(self, stderr):
         run(planned())
         first, second, *lines, last = stderr.getvalue().splitlines()
-        assert first == "[0 of 8, about 1 min left] 8 cells, about 1 min · shop · leave-k-out · seed 0"
+        unknown = "8 cells, for how long is not known, since nothing like it has been recorded"
+        assert first == f"[0 of 8, time left unknown] {unknown} · shop · leave-k-out · seed 0"
         popular = "train · popularity (seen-kept) · classic · eager  ndcg@5 0.2500, 10.0 s"
-        assert second == f"[1 of 8, about 46 s left] ok       {popular}"
+        assert second == f"[1 of 8, time left unknown] ok       {popular}"
         assert last.startswith("[8 of 8, done] ok       index · gru4rec (a variant")
-        # Of trainings 10 s are known after the first; of two that are timed by turns each has half of their 20 s.
-        left = [re.findall(r"of 8, about (\d+) s left", line) for line in lines]
-        assert left == [["36"], ["26"], ["16"], ["6"], ["4"], ["2"]]
+        # After the first training of this model the second is known; what is timed by turns, once all have been.
+        left = [line.partition("]")[0].partition(", ")[2] for line in lines]
+        assert left == ["over 10 s left", *["time left unknown"] * 5]
+
+    def test_of_what_is_known_the_sum_is_left(self, stderr):
+        others = planned(seeds=(1,))
+        timed = [cell for cell in others if cell.kind != "train"]
+        run(planned(), [left_by(cell, 10.0) for cell in others if cell.kind == "train"])
+        left = [line.partition("]")[0].partition(", ")[2] for line in stderr.getvalue().splitlines()]
+        assert left[:4] == ["over 30 s left", "over 20 s left", "over 10 s left", "time left unknown"]
+        stderr.truncate(0)
+        run([cell for cell in planned() if cell.kind != "train"], [left_by(cell, 10.0) for cell in timed])
+        assert "about" in stderr.getvalue().splitlines()[0]
 
     def test_what_cells_do_not_share_stands_in_each(self, stderr):
         run(planned(seeds=(0, 1)))
@@ -169,7 +157,7 @@ class TestTerminal:
             board._progress.refresh()
         said = ESCAPES.sub("", terminal.getvalue())
         assert "0/8" in said
-        assert "about 1 min left" in said
+        assert "time left unknown" in said
 
     def test_colours_where_the_terminal_has_them_and_nobody_forbids_them(self, terminal, monkeypatch):
         run(planned())
@@ -186,10 +174,22 @@ def test_time_that_a_group_has_run_is_not_left(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     made = planned()
-    with Board(options(), made, []) as board:
-        whole = board.left_s
+    first = made[0]
+    with Board(options(force=True), made, [left_by(first, 20.0)]) as board:
+        assert board.left_s == pytest.approx(20.0)
         board.doing(groups(made)[0])
         now[0] = 5.0
-        assert board.left_s == pytest.approx(whole - 5)
+        assert board.left_s == pytest.approx(15.0)
+        assert board.left == "over 15 s left"
         now[0] = 5_000.0
-        assert board.left_s == pytest.approx(whole - GUESSED_S["train"])
+        assert board.left_s == pytest.approx(0.0)
+
+
+@pytest.mark.usefixtures("stderr")
+def test_of_what_runs_side_by_side_each_has_its_share(monkeypatch):
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
+    made = planned()
+    known = [left_by(cell, 20.0) for cell in made if cell.kind == "train"]
+    alone, together = (Board(options(force=True, jobs=jobs), made, known) for jobs in (1, 2))
+    assert alone.left_s == pytest.approx(60.0)
+    assert together.left_s == pytest.approx(30.0)

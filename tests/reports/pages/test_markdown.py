@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_records import hostile_suite, shuffle, suite, suite_verdicts, trained
+from made_records import changed, hostile_suite, shuffle, suite, suite_verdicts, trained
 
 import benchmarks.agreement
 import benchmarks.harness
@@ -68,6 +68,35 @@ def test_every_section_and_what_it_promises_is_shown(rendered):
         "plain sum of the item biases",
     ):
         assert expected in rendered, expected
+
+
+def test_what_becomes_of_the_rows_and_a_warning_stand_with_the_table_that_they_are_about(rendered):
+    fates = [
+        {"period": "test", "use": "asked", "reason": "", "rows": 11, "users": 6, "items": 9},
+        {
+            "period": "test",
+            "use": "dropped",
+            "reason": "user without training rows",
+            "rows": 33,
+            "users": 9,
+            "items": 7,
+        },
+        {
+            "period": "test",
+            "use": "unreachable",
+            "reason": "item without training rows",
+            "rows": 2,
+            "users": 1,
+            "items": 1,
+        },
+    ]
+    warning = "only 11 of 44 test rows are asked for (25%)"
+    page = page_of([changed(trained("mf-bpr", 0.1), rows=fates, warning=warning)])
+    assert f"Warning: {warning}." in page
+    assert "| test | left out | user without training rows | 33 | 75.0 % | 9 | 7 |" in page
+    assert "| test | of those asked for: no model can find them | item without training rows | 2 |" in page
+    assert "What becomes of the rows" not in rendered
+    assert "Warning" not in rendered
 
 
 def test_markdown_escapes_everything_and_keeps_its_tables():

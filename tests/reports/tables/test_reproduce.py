@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,13 +119,28 @@ def test_a_setting_that_a_suite_has_changed_since_is_one():
 
 
 def test_ones_own_file_is_named_by_its_data_set():
-    (block,) = suites.for_datasets(("file:my rows.csv",), None)
+    block, *_ = suites.for_datasets(("file:my rows.csv",), None)
     (cell, *_) = (cell for cell in cells(block, prepared_for(block), Options()) if cell.model == "als")
     (command,) = commands([left_by(cell)]).of_cell.values()
     assert command == "python -m benchmarks run --datasets 'file:my rows.csv' --models als"
 
 
+@pytest.mark.parametrize("decided", [True, False])
+@pytest.mark.parametrize("options", ["", "--protocol leave-one-out ", "--set als.filter_seen=true "])
+def test_what_the_data_decide_is_asked_for_only_where_it_was_set(decided, options):
+    given = parser().parse_args(shlex.split(f"run --datasets file:my.csv --models als {options}"))
+    block = suites.chosen(("file:my.csv",), None, overrides(given)).blocks[0]
+    prepared = replace(prepared_for(block), filter_seen=decided)
+    (cell, *_) = cells(block, prepared, Options(models=("als",)))
+    (command,) = commands([left_by(cell)]).of_cell.values()
+    assert command.split(" --models")[0].startswith("python -m benchmarks run --datasets file:my.csv")
+    assert ("filter_seen" in command) == ("filter_seen" in options)
+    assert cell.settings["filter_seen"] == (decided or "filter_seen" in options)
+    assert ("--protocol leave-one-out" in command) or "--protocol" not in options or "leave" in block.protocol["name"]
+
+
 OPTIONS = [
+    "--datasets file:my.csv --models als --set als.filter_seen=false",
     "--datasets file:my.csv --protocol leave-one-out --models sasrec popularity --backends torch",
     "--datasets file:my.csv --k 10 --metric ndcg@10 --set gru4rec.epochs=2 gru4rec.pooling=mean gru4rec.trains_on=cuts",
     "--datasets ml-1m --protocol user-split:shares=[0.6,0.2,0.2] --models item-cf --indexes hnswlib",

@@ -21,18 +21,26 @@ def moments(optimizer: Adam | SGD, values: Values) -> Moments:
 
 
 def update(
-    optimizer: Adam | SGD, values: Values, moments: Moments, gradient: Values, scheduled: tuple[np.float32, np.float32]
+    optimizer: Adam | SGD, values: Values, moments: Moments, gradient: Values, scheduled: tuple[np.float32, ...]
 ) -> None:
-    """Moves parameters and moments by one step; its step size and epsilon are as `optimizer.schedule` has them."""
-    step_size, epsilon = scheduled
+    """Moves parameters and moments by one step; its size, epsilon and decay are as `optimizer.schedule` has them."""
+    step_size, epsilon, decay = scheduled
+    gradient = _clipped(gradient, optimizer.clip_norm)
     if optimizer.name == "adam":
         first, second = moments
         for name, g in gradient.items():
             m, v = first[name], second[name]
             m += (1 - optimizer.beta1) * (g - m)
             v += (1 - optimizer.beta2) * (g * g - v)
-            values[name] -= step_size * m / (np.sqrt(v) + epsilon)
+            values[name] -= decay * values[name] + step_size * m / (np.sqrt(v) + epsilon)
     else:
-        norm = np.sqrt(sum(np.square(g).sum() for g in gradient.values()))
         for name, g in gradient.items():
-            values[name] -= step_size * np.minimum(1, np.float32(optimizer.clip_norm) / norm) * g
+            values[name] -= step_size * g
+
+
+def _clipped(gradient: Values, clip_norm: float) -> Values:
+    """The gradients, all together of that norm at most; 0 clips nothing."""
+    norm = np.sqrt(sum(np.square(g).sum() for g in gradient.values()))
+    if not norm > clip_norm > 0:
+        return gradient
+    return {name: np.float32(clip_norm) / norm * g for name, g in gradient.items()}
