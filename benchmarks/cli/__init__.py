@@ -34,6 +34,7 @@ from benchmarks.cli import (
     report,
     run,
     show,
+    tune,
 )
 from benchmarks.cli.options import Parser
 from benchmarks.harness import environment
@@ -42,6 +43,7 @@ COMMANDS = (
     listing,
     prepare,
     run,
+    tune,
     agree,
     mutate,
     audit,

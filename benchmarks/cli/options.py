@@ -93,14 +93,7 @@ def add_data_dir(command: Parser) -> None:
 def add_matrix(command: Parser) -> None:
     """Which part of a suite."""
     add_data(command)
-    command.add_argument(
-        "--models",
-        nargs="+",
-        default=(),
-        metavar="MODEL",
-        choices=FAMILIES,
-        help=f"only these of {', '.join(FAMILIES)}",
-    )
+    add_models(command)
     command.add_argument(
         "--backends",
         nargs="+",
@@ -108,6 +101,17 @@ def add_matrix(command: Parser) -> None:
         metavar="BACKEND",
         choices=BACKENDS,
         help=f"only these of {', '.join(BACKENDS)}",
+    )
+
+
+def add_models(command: Parser) -> None:
+    command.add_argument(
+        "--models",
+        nargs="+",
+        default=(),
+        metavar="MODEL",
+        choices=FAMILIES,
+        help=f"only these of {', '.join(FAMILIES)}",
     )
 
 

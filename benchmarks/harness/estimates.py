@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.harness.plan import Cell
-from benchmarks.records import Index, Record, Throughput, Train
+from benchmarks.records import Index, Record, Throughput, Train, Trial
 
-UNTIMED = frozenset({"train", "map"})
+UNTIMED = frozenset({"train", "map", "trial"})
 """Kinds of cells that may run side by side; of the others speed is what is measured."""
 KINDS = (*UNTIMED, "throughput", "index")
+TRAINED = ("train", "trial")
 NOISE = 1.3
 """By what factor the same cell takes longer or shorter at another time, on the machine that it was measured on."""
 OTHER_MACHINE = 2.0
@@ -146,7 +147,7 @@ class Estimate:
 
     def _factors(self, taken: _Taken, like: tuple[str, ...], cell: Cell, n_rows: int) -> tuple[float, ...]:
         """How much more a cell may have to do than a recorded one that is like it; none where nobody can tell."""
-        if cell.kind != "train" or len(like) == 1:
+        if cell.kind not in TRAINED or len(like) == 1:
             return (1.0,)
         rows = 1.0
         if _ON not in like:
@@ -172,7 +173,7 @@ def _likenesses(key: str, of: Cell | Record, settings: Mapping[str, Any]) -> Ite
     yield (kind, of.model, variant, of.backend)
     yield (kind, of.model, of.backend)
     yield (kind, of.model)
-    if kind != "train":  # whose windows and queries are as many whatever the model
+    if kind not in TRAINED:  # whose windows and queries are as many whatever the model
         yield (kind, "of any model")
 
 
@@ -183,7 +184,7 @@ def _whole_s(record: Record) -> float:
 def _taken(record: Record, seconds: float, *, is_own: bool) -> _Taken:
     parts = ("train_s", "batches_s", "hash_s", "evaluate_s")
     work_s = min(seconds, sum(record.single(name) or 0.0 for name in parts))
-    trained = record.curve[-1].epoch if isinstance(record, Train) and record.curve else 1
+    trained = record.curve[-1].epoch if isinstance(record, Train | Trial) and record.curve else 1
     found = next((match for note in record.notes if (match := ROWS.search(note))), None)
     return _Taken(
         fixed_s=seconds - work_s,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import errno
 import getpass
@@ -16,7 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +78,7 @@ class Task:
     needs_bytes: int = 0
 
 
-def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
+def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
     """Runs tasks and yields each with its result, `status` and `wall_s` always among them.
 
     Without turns the tasks run in their order, so many at a time, and each is yielded as it ends. With turns all of
@@ -88,7 +87,8 @@ def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> It
     inside the group mean something.
 
     Args:
-        tasks: at least one.
+        tasks: at least one with turns. Without turns each is taken when there is room for it, and after all that have
+            ended were yielded.
         turns: how many turns each task gets.
         timeout_s: seconds that a task may take to end, to get ready, or for one turn.
         at_once: how many tasks run at a time, where there are no turns.
@@ -98,6 +98,7 @@ def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> It
         return
     with contextlib.ExitStack() as stack:
         workers = []
+        tasks = list(tasks)
         for task in tasks:
             workers.append(stack.enter_context(_started(task)))
             workers[-1].hear("ready", timeout_s)
@@ -111,19 +112,24 @@ def run(tasks: list[Task], turns: int, timeout_s: float, at_once: int = 1) -> It
         yield task, worker.result()
 
 
-def _side_by_side(tasks: list[Task], timeout_s: float, at_once: int) -> Iterator[tuple[Task, Result]]:
-    waiting = collections.deque(tasks)
+def _side_by_side(tasks: Iterable[Task], timeout_s: float, at_once: int) -> Iterator[tuple[Task, Result]]:
+    coming = iter(tasks)
+    waiting: Task | None = None
     running: dict[Future[None], tuple[Task, _Worker, contextlib.ExitStack]] = {}
     free_bytes = psutil.virtual_memory().available
     # An interrupt kills the workers first, and with them ends what the threads wait for.
     with ThreadPoolExecutor(at_once) as pool, contextlib.ExitStack() as everything:
-        while waiting or running:
+        while True:
+            if waiting is None and len(running) < at_once:
+                waiting = next(coming, None)
+            if waiting is None and not running:
+                return
             taken_bytes = sum(task.needs_bytes for task, *_ in running.values())
-            if waiting and _has_room(waiting[0], len(running), at_once, free_bytes - taken_bytes):
-                task = waiting.popleft()
+            if waiting is not None and _has_room(waiting, len(running), at_once, free_bytes - taken_bytes):
                 own = everything.enter_context(contextlib.ExitStack())
-                worker = own.enter_context(_started(task))
-                running[pool.submit(worker.wait, timeout_s)] = (task, worker, own)
+                worker = own.enter_context(_started(waiting))
+                running[pool.submit(worker.wait, timeout_s)] = (waiting, worker, own)
+                waiting = None
                 continue
             for ended in wait(running, return_when=FIRST_COMPLETED).done:
                 task, worker, own = running.pop(ended)

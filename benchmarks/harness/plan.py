@@ -77,12 +77,13 @@ class Cell:
     inputs: Mapping[str, Any]  # hashes of the data, versions, the key of the cell whose vectors are taken
     index: Mapping[str, Any] | None = None
     refusal: str | None = field(default=None, compare=False)  # why it cannot be run, if that is known beforehand
+    trial: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of which search, and what was drawn
 
     @property
     def key(self) -> str:
         """16 hex digits; cells of equal inputs have equal keys, wherever the file lies that they come from."""
         described = {**dataclasses.asdict(self), "dataset": privacy.dataset(self.dataset)}
-        del described["refusal"]
+        del described["refusal"], described["trial"]
         return digest(described)
 
     @property
@@ -107,7 +108,7 @@ class Cell:
         index = {"index": self.index} if self.kind == "index" else {}
         place = {"cell": self.key, "protocol": self.protocol["name"]} | {name: getattr(self, name) for name in same}
         climb = {"climb": self.protocol["climb"]} if self.kind == "agreement" else {}
-        return {"schema_version": SCHEMA_VERSION, **place, **index, **climb}
+        return {"schema_version": SCHEMA_VERSION, **place, **index, **climb, **self.trial}
 
     def describe(self, *, briefly: bool = False) -> str:
         """A line that no other cell of a run has, see `refuse_alike`; briefly with the protocol's name alone."""
@@ -120,6 +121,8 @@ class Cell:
         if self.index is not None:
             options = {**self.index["build"], **self.index["query"]}
             words.append(" ".join([self.index["name"], *(f"{name}={value}" for name, value in options.items())]))
+        if self.trial:
+            words.append(f"trial {self.trial['number']}")
         return " · ".join(words)
 
     def where(self, *, briefly: bool = False) -> str:
@@ -201,22 +204,28 @@ def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, 
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):
             if not _is_asked(kind, mode, backend, modes, options.backends or block.backends):
                 continue
-            adapter = FAMILIES[row.model].adapters[backend]
-            device = options.device if options.device in BACKENDS[backend].devices else "cpu"
-            yield Cell(
-                kind=kind,
-                model=row.model,
-                settings=settings(spec),
-                backend=backend,
-                mode=mode,
-                device=device,
-                threads=options.threads,
-                seed=seed,
-                dataset=prepared.dataset,
-                protocol=prepared.protocol,
-                inputs=_inputs(backend, prepared),
-                refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
-            )
+            yield model_cell(kind, spec, prepared, options, backend=backend, mode=mode, seed=seed)
+
+
+def model_cell(
+    kind: str, spec: Any, prepared: Prepared, options: Options, *, backend: str, mode: str, seed: int
+) -> Cell:
+    """What a model does on prepared data, refused where the backend cannot do it."""
+    adapter = FAMILIES[spec.model].adapters[backend]
+    return Cell(
+        kind=kind,
+        model=spec.model,
+        settings=settings(spec),
+        backend=backend,
+        mode=mode,
+        device=options.device if options.device in BACKENDS[backend].devices else "cpu",
+        threads=options.threads,
+        seed=seed,
+        dataset=prepared.dataset,
+        protocol=prepared.protocol,
+        inputs=_inputs(backend, prepared),
+        refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
+    )
 
 
 def _is_asked(kind: str, mode: str, backend: str, modes: Sequence[str], backends: Sequence[str]) -> bool:

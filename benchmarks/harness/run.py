@@ -5,23 +5,29 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from benchmarks import records, specs
 from benchmarks.harness import environment, executors, files, privacy, sources, store
-from benchmarks.harness.estimates import UNTIMED, Estimate
+from benchmarks.harness.estimates import TRAINED, UNTIMED, Estimate
 from benchmarks.harness.groups import TURNS, Group
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
 from benchmarks.harness.prepare import prepare_all
-from benchmarks.records import Index, Map, Record, Throughput, Train
+from benchmarks.records import Index, Map, Record, Throughput, Train, Trial
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import durable
 from datasets.errors import InputError
+
+Listener: TypeAlias = Callable[[Path, str], None]
+"""Is told each line that a process prints, and the folder of its job."""
+Wanted: TypeAlias = tuple[tuple[Cell, ...], Prepared, Listener | None]
+"""A process to be: its cells, what they read, and who hears what it prints."""
 
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 OF_NO_DATA = frozenset({"agreement", "mutation"})
@@ -126,31 +132,51 @@ class Run:
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
-        refusals = {cell.key: self._refusal(cell, prepared) for process in group.processes for cell in process[:1]}
-        able = [process for process in group.processes if refusals[process[0].key] is None]
-        for process in group.processes:
-            if process not in able:
-                refused = refusals[process[0].key]
-                self._record([(cell, {**(refused or {}), "wall_s": 0.0}) for cell in process], prepared, None)
+        if not group.turns:
+            self.follow(((process, prepared, None) for process in group.processes), group.at_once)
+            return
+        able = [process for process in group.processes if self._is_able(process, prepared)]
         if not able:
             return
-        able_keys = {cell.key for process in able for cell in process}
-        name = digest([self.run_id, *sorted(able_keys)]) if group.turns else None
-        needed = self._memory(able) if group.at_once > 1 else {}
-        tasks = [self._task(process, prepared, needed.get(process[0].key, 0)) for process in able]
+        name = digest([self.run_id, *sorted(cell.key for process in able for cell in process)])
+        tasks = [self._task(process, prepared) for process in able]
         processes = {task.folder: process for task, process in zip(tasks, able, strict=True)}
-        finished = executors.run(tasks, group.turns, self.timeout_s, group.at_once)
-        beside = [BESIDE.format(group.at_once)] if group.at_once > 1 and group.cells[0].kind in UNTIMED else []
+        finished = list(executors.run(tasks, group.turns, self.timeout_s))
         # What is compared inside a group is recorded as a whole or not at all.
-        for results in [list(finished)] if group.turns else ([one] for one in finished):
-            outcomes = [
-                outcome
-                for task, result in results
-                for outcome in self._outcomes(processes[task.folder], task, _noted(result, beside), prepared)
-            ]
-            self._record(outcomes, prepared, name)
+        outcomes = (self._outcomes(processes[task.folder], task, result, prepared) for task, result in finished)
+        self._record([outcome for of_process in outcomes for outcome in of_process], prepared, name)
         for task in tasks:
             files.remove(task.folder)
+
+    def follow(self, wanted: Iterable[Wanted], at_once: int = 1) -> None:
+        """Runs processes and records the cells of each when it ends; those that cannot run with the reason.
+
+        Args:
+            wanted: each is asked for when there is room for it, with all recorded that have ended by then.
+            at_once: how many processes run at a time, as far as memory allows.
+        """
+        running: dict[Path, tuple[tuple[Cell, ...], Prepared]] = {}
+
+        def tasks() -> Iterator[executors.Task]:
+            for process, prepared, listener in wanted:
+                if self._is_able(process, prepared):
+                    needs_bytes = self._memory(process[0]) if at_once > 1 else 0
+                    task = self._task(process, prepared, needs_bytes, listener)
+                    running[task.folder] = (process, prepared)
+                    yield task
+
+        for task, result in executors.run(tasks(), 0, self.timeout_s, at_once):
+            process, prepared = running.pop(task.folder)
+            beside = [BESIDE.format(at_once)] if at_once > 1 and process[0].kind in UNTIMED else []
+            self._record(list(self._outcomes(process, task, _noted(result, beside), prepared)), prepared, None)
+            files.remove(task.folder)
+
+    def _is_able(self, process: tuple[Cell, ...], prepared: Prepared) -> bool:
+        """Whether a process can run; of one that cannot the reason is recorded."""
+        refused = self._refusal(process[0], prepared)
+        if refused is not None:
+            self._record([(cell, {**refused, "wall_s": 0.0}) for cell in process], prepared, None)
+        return refused is None
 
     def _refusal(self, cell: Cell, prepared: Prepared) -> executors.Result | None:
         """Why a cell is not run, as its result."""
@@ -177,18 +203,20 @@ class Run:
                 return {"status": "failed", "reason": reason}
         return None
 
-    def _memory(self, processes: Sequence[tuple[Cell, ...]]) -> dict[str, int]:
-        """Bytes that processes whose cells run side by side are likely to take, by what cells like them took."""
-        estimate = Estimate(self.records.values())
-        cells = [process[0] for process in processes if process[0].kind in UNTIMED]
-        return {cell.key: estimate.peak_bytes(cell) or UNKNOWN_BYTES for cell in cells}
+    def _memory(self, cell: Cell) -> int:
+        """Bytes that a process is likely to take, by what cells like its own took."""
+        return Estimate(self.records.values()).peak_bytes(cell) or UNKNOWN_BYTES if cell.kind in UNTIMED else 0
 
-    def _task(self, process: tuple[Cell, ...], prepared: Prepared, needs_bytes: int) -> executors.Task:
+    def _task(
+        self, process: tuple[Cell, ...], prepared: Prepared, needs_bytes: int = 0, listener: Listener | None = None
+    ) -> executors.Task:
         cell = process[0]
         folder = self.results / "work" / cell.key
         files.remove(folder)
         folder.mkdir(parents=True)
         job = cell.asked()
+        if cell.kind == "trial":
+            job |= {"cap_s": cell.inputs["search"]["cap_s"]}
         if cell.kind == "mutation":
             job |= {"inputs": cell.inputs, "kept": str((self.results / "mutants").resolve())}
         elif cell.model != MADE_UP:
@@ -210,7 +238,8 @@ class Run:
                 "queries": [other.index["query"] for other in process if other.index is not None],
             }
         kept = environment.KEEPS_MEMORY if cell.kind == "agreement" else {}
-        return executors.Task(job, folder.resolve(), environment=kept, needs_bytes=needs_bytes)
+        heard = None if listener is None else partial(listener, folder)
+        return executors.Task(job, folder.resolve(), listener=heard, environment=kept, needs_bytes=needs_bytes)
 
     def _outcomes(
         self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result, prepared: Prepared
@@ -347,7 +376,7 @@ def _refuse_partial(record: Record) -> None:
     """Raises ValueError where a worker says that all went well, and what it was asked for is not there."""
     missing = ""
     match record:
-        case Train() | Index() if record.primary_metric not in record.metrics:
+        case Train() | Index() | Trial() if record.primary_metric not in record.metrics:
             missing = f"metrics.{record.primary_metric}"
         case Throughput() if "window_samples_per_s" not in record.timings:
             missing = "timings.window_samples_per_s"
@@ -363,7 +392,7 @@ def _serves_vectors(cell: Cell) -> bool:
 
 def _with_overhead(kind: str, timings: dict[str, Any], wall_s: float) -> dict[str, Any]:
     """Adds a training's whole time, and what of it was neither the framework's import nor its own work."""
-    if kind != "train":
+    if kind not in TRAINED:
         return timings
     own = timings.get("import_s", 0.0) + timings.get("init_s", 0.0) + timings.get("train_s", 0.0)
     return {**timings, "wall_s": wall_s, "overhead_s": wall_s - own}

@@ -16,23 +16,19 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backends.contract import UnavailableError
-from benchmarks import checkpoints, protocols, sampling, specs
-from benchmarks.harness import orphans, sources
-from benchmarks.harness.evaluation import DivergedError, Judge, answers
-from benchmarks.hashing import ArraysHash, hash_arrays
+from benchmarks import protocols, sampling, specs
+from benchmarks.harness import orphans, sources, training
+from benchmarks.harness.evaluation import DivergedError, Judge
+from benchmarks.hashing import hash_arrays
 from benchmarks.protocols.base import Split
-from benchmarks.specs.base import Sizes, Training, digest
+from benchmarks.specs.base import Sizes, digest
 from datasets.errors import InputError, TooFewError
-
-MOST_SCORES = 20_000
-"""Queries whose scores a record holds; of more, even an interval without pairing is narrow."""
 
 
 class Job:
@@ -97,139 +93,6 @@ class Job:
         partial.replace(self.folder / "result.json")
 
 
-def train(job: Job) -> None:
-    """Trains until the end or until it stops getting better, and leaves vectors and parameters behind."""
-    judge = job.judge()
-    watched = _watched(job.spec, judge)
-    adapter, state, has_parameters = job.start_model(judge.split)
-    primary = judge.protocol.primary_metric
-    batches_hash = ArraysHash()
-    n_steps = n_samples = 0
-
-    def point(epoch: int, losses: list[Any]) -> dict[str, Any]:
-        with job.clock("evaluate_s"):
-            value = judge.judge(judge.lists(adapter, state, job.spec, watched), watched).metrics[primary]
-        loss = float(np.mean(np.concatenate(losses))) if sum(map(len, losses)) else None
-        return {"epoch": epoch, "steps": n_steps, "loss": loss, "metrics": {primary: value}}
-
-    curve = [point(0, [])] if has_parameters else []
-    best = _Best(job.spec.patience, primary)
-    for epoch in range(1, job.spec.epochs + 1):
-        epoch_losses = []
-        for chunk in _clocked(job, "batches_s", job.spec.batches(judge.split, job.key, epoch)):
-            with job.clock("hash_s"):
-                batches_hash.update(chunk)
-            state, losses = _train_chunk(job, adapter, state, chunk, n_steps)
-            n_steps += len(losses)
-            n_samples += job.spec.n_samples(chunk)
-            epoch_losses.append(losses)
-        curve.append(point(epoch, epoch_losses))
-        if best.stops(curve, adapter, state):
-            break
-    if best.parameters is not None:
-        state = adapter.init(job.spec, best.parameters, job.asked["device"], job.asked["mode"])
-    job.hashes["batches"] = batches_hash.hexdigest()
-    job.timings["n_samples"] = n_samples
-    with job.clock("evaluate_s"):
-        metrics, reported = judge.all_periods(adapter, state, job.spec)
-        intervals = reported.intervals(seed=job.asked["seed"])
-        scores = reported.scores(primary) if len(reported.queries) <= MOST_SCORES else None
-    with job.clock("write_s"):
-        _leave(job, judge, adapter, state)
-    notes = _left_out(job.spec, judge.split)
-    job.finish(
-        status="ok", metrics=metrics | best.metrics, intervals=intervals, scores=scores, curve=curve, notes=notes
-    )
-
-
-def _left_out(spec: Any, training: Training) -> list[str]:
-    """A sentence on the training sequences that are too short for the model to learn from, if there are any."""
-    shortest = getattr(spec, "shortest_sequence", 1)  # most models learn from rows
-    n_items = np.diff(training.sequence_indptr)
-    short = n_items < shortest
-    if not short.any():
-        return []
-    return [
-        f"{spec.model} ({spec.variant}): left out of training, with fewer than {shortest} items: {short.sum():,} of "
-        f"{len(short):,} sequences, with {n_items[short].sum():,} of {n_items.sum():,} rows"
-    ]
-
-
-def _watched(spec: Any, judge: Judge) -> str:
-    """The period of the learning curve: validation, or what is reported where nobody can be asked in it."""
-    watched = "validation" if len(judge.split.period("validation")) else judge.protocol.period
-    if spec.patience and watched == judge.protocol.period:
-        raise InputError(
-            f"patience is {spec.patience}, but training would be stopped by the {watched} period, whose metrics are "
-            "reported; set patience = 0 in the suite, or report the test period and leave validation queries."
-        )
-    return watched
-
-
-class _Best:
-    """Early stopping: remembers the parameters of the best epoch, and says when `patience` epochs were no better.
-
-    Attributes:
-        parameters: those to go back to; None if the last epoch was the best, or nothing is watched.
-        metrics: the epoch that was the best, {} if nothing is watched.
-    """
-
-    def __init__(self, patience: int, primary: str) -> None:
-        self.patience, self.primary = patience, primary
-        self.parameters: Any = None
-        self.metrics: dict[str, float] = {}
-        self._kept: Any = None
-
-    def stops(self, curve: list[dict[str, Any]], adapter: Any, state: Any) -> bool:
-        if not self.patience:
-            return False
-        last = curve[-1]
-        trained = curve[1:]  # going back to untrained parameters is no way out
-        best = max(trained, key=lambda point: point["metrics"][self.primary])
-        self.metrics = {"best_epoch": best["epoch"]}
-        if best is last:
-            self._kept = adapter.export(state)
-        self.parameters = None if best is last else self._kept
-        return bool(last["epoch"] - best["epoch"] >= self.patience)
-
-
-def _train_chunk(job: Job, adapter: Any, state: Any, chunk: Any, n_steps: int) -> tuple[Any, Any]:
-    start = time.perf_counter()
-    state, losses = adapter.train(state, chunk)
-    adapter.sync(state)
-    seconds = time.perf_counter() - start
-    job.timings["train_s"] = job.timings.get("train_s", 0.0) + seconds
-    job.timings.setdefault("first_step_s", seconds)
-    _check_finite(losses, n_steps + len(losses))
-    return state, losses
-
-
-def _leave(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
-    """The vectors of the reported period's questions and of all items, and the parameters as a checkpoint."""
-    if job.spec.serves == "vectors":
-        asked = judge.asked(job.spec, judge.protocol.period)
-        np.save(job.folder / "users.npy", answers(job.spec, partial(adapter.embed_users, state), asked))
-        np.save(job.folder / "items.npy", adapter.embed_items(state))
-    if hasattr(adapter, "export"):
-        checkpoints.save(job.folder / "parameters.npz", adapter.export(state))
-
-
-def _clocked(job: Job, name: str, chunks: Iterator[Any]) -> Iterator[Any]:
-    while True:
-        with job.clock(name):
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield chunk
-
-
-def _check_finite(losses: Any, n_steps: int) -> None:
-    bad = np.flatnonzero(~np.isfinite(losses))
-    if len(bad):
-        step = n_steps - len(losses) + int(bad[0]) + 1
-        raise DivergedError(f"the loss of step {step} is {losses[bad[0]]}")
-
-
 N_TIMED_STEPS = 20
 WINDOW_S = 0.3
 
@@ -247,7 +110,7 @@ def throughput(job: Job) -> None:
         start = time.perf_counter()
         state, losses = adapter.train(state, batches)
         adapter.sync(state)
-        _check_finite(losses, len(losses))
+        training.check_finite(losses, len(losses))
         return time.perf_counter() - start
 
     job.timings["first_step_s"] = call()
@@ -342,7 +205,8 @@ def recommend(job: Job) -> None:
 
 
 KINDS = {
-    "train": train,
+    "train": training.train,
+    "trial": training.trial,
     "throughput": throughput,
     "index": index,
     "map": show,

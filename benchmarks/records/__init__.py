@@ -9,6 +9,7 @@ from benchmarks.records.kinds import (
     SCHEMA_VERSION,
     Agreement,
     AnyRecord,
+    Axis,
     Bug,
     Index,
     IndexSettings,
@@ -24,6 +25,7 @@ from benchmarks.records.kinds import (
     Scores,
     Throughput,
     Train,
+    Trial,
 )
 from benchmarks.records.reading import FOUND, check, converted, fields, of, recordable
 
@@ -33,6 +35,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Agreement",
     "AnyRecord",
+    "Axis",
     "Bug",
     "Index",
     "IndexSettings",
@@ -48,6 +51,7 @@ __all__ = [
     "Scores",
     "Throughput",
     "Train",
+    "Trial",
     "check",
     "converted",
     "fields",

@@ -13,7 +13,7 @@ SCHEMA_VERSION: Final = 2
 LARGEST = 1e18
 """No metric, no number of seconds and no rate is beyond it."""
 
-Kind: TypeAlias = Literal["train", "throughput", "index", "map", "agreement", "mutation"]
+Kind: TypeAlias = Literal["train", "throughput", "index", "map", "agreement", "mutation", "trial"]
 Mode: TypeAlias = Literal["eager", "compiled"]
 Device: TypeAlias = Literal["cpu", "gpu"]
 Status: TypeAlias = Literal["ok", "failed", "timeout", "oom", "diverged", "unsupported", "skipped"]
@@ -21,6 +21,7 @@ Method: TypeAlias = Literal["t-SNE", "PCA"]
 Use: TypeAlias = Literal["trains", "asked", "history", "dropped", "unreachable"]
 Fate: TypeAlias = Literal["caught", "equivalent", "survived"]
 How: TypeAlias = Literal["difference", "error", "timeout", "crash"]
+Ended: TypeAlias = Literal["complete", "pruned", "capped"]
 
 Whole: TypeAlias = Annotated[int, Meta(ge=-WIDEST, le=WIDEST)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=WIDEST)]
@@ -30,6 +31,7 @@ Finite: TypeAlias = Annotated[float, Meta(ge=-1.7976931348623157e308, le=1.79769
 """What is only shown, and may be as large as a training that goes wrong makes it."""
 Share: TypeAlias = Annotated[float, Meta(ge=-1, le=1)]
 Option: TypeAlias = Number | str
+Drawn: TypeAlias = bool | Number | str
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -161,6 +163,21 @@ class Mutant(_Part, frozen=True, kw_only=True):
             raise ValueError(f"a mutant is {self.fate}, and the reason why it is equivalent is {self.reason!r}")
 
 
+class Axis(_Part, frozen=True, kw_only=True):
+    """What the values of one setting are drawn from: a list, or a range."""
+
+    values: Annotated[list[Drawn] | None, Meta(description="the values that there are; null where it is a range")] = (
+        None
+    )
+    low: Annotated[Number | None, Meta(description="the smallest value of a range, itself among them")] = None
+    high: Annotated[Number | None, Meta(description="the largest value of a range, itself among them")] = None
+    log: Annotated[bool, Meta(description="whether the logarithm is drawn evenly, and not the value")] = False
+
+    def __post_init__(self) -> None:
+        if (self.values is None) == (self.low is None or self.high is None):
+            raise ValueError("it is neither a list of values nor a range")
+
+
 class _Known(msgspec.Struct):
     """What is read of settings, whose other names are each model's own."""
 
@@ -248,7 +265,7 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
 
     @property
     def kind(self) -> str:
-        """What was measured: "train", "throughput", "index", "map", "agreement" or "mutation"."""
+        """What was measured: "train", "throughput", "index", "map", "agreement", "mutation" or "trial"."""
         return str(self.__struct_config__.tag)
 
     @property
@@ -320,7 +337,25 @@ class Mutation(Record, tag="mutation", frozen=True, kw_only=True):
     mutants: Annotated[list[Mutant], Meta(description="in the order of the file")] = []
 
 
+class Trial(Record, tag="trial", frozen=True, kw_only=True):
+    """A training with settings that a search has drawn, judged on the validation period; it has seen no test period."""
+
+    search: Annotated[
+        str, Meta(pattern="^[0-9a-f]{16}$", description="hash of what is searched: the trials of one search share it")
+    ]
+    number: Annotated[int, Meta(ge=1, le=WIDEST, description="its place in the order in which settings were drawn")]
+    drawn: Annotated[dict[str, Drawn], Meta(description="the settings that were drawn")]
+    space: Annotated[dict[str, Axis], Meta(description="what they were drawn from")]
+    ended: Annotated[
+        Ended | None,
+        Meta(description="whether it ran to its end, or was ended: `pruned` for its learning curve lay below those of "
+             "most others, `capped` for its time was up; null where it failed"),
+    ] = None  # fmt: skip
+    curve: Annotated[list[Point], Meta(description="one point an evaluation during training")] = []
+
+
 KINDS: dict[str, type[Record]] = {
     "train": Train, "throughput": Throughput, "index": Index, "map": Map, "agreement": Agreement, "mutation": Mutation,
+    "trial": Trial,
 }  # fmt: skip
-AnyRecord: TypeAlias = Train | Throughput | Index | Map | Agreement | Mutation
+AnyRecord: TypeAlias = Train | Throughput | Index | Map | Agreement | Mutation | Trial

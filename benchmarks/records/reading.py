@@ -14,10 +14,12 @@ from benchmarks.records.kinds import KINDS, SCHEMA_VERSION, AnyRecord, Record
 from benchmarks.records.values import WIDEST, odd, plain, shortened
 
 _CHOICES = {"kind": kinds.Kind, "mode": kinds.Mode, "device": kinds.Device, "status": kinds.Status,
-            "method": kinds.Method, "use": kinds.Use, "fate": kinds.Fate, "how": kinds.How}  # fmt: skip
+            "method": kinds.Method, "use": kinds.Use, "fate": kinds.Fate, "how": kinds.How,
+            "ended": kinds.Ended}  # fmt: skip
 _NOTHING: Mapping[str, Any] = {
     "index": None, "intervals": {}, "scores": None, "curve": [], "rungs": [], "divergence": None, "bugs": [],
-    "map": None, "group": None, "climb": "", "mutants": [],
+    "map": None, "group": None, "climb": "", "mutants": [], "search": "", "number": 0, "drawn": {}, "space": {},
+    "ended": None,
 }  # fmt: skip
 """What stands for the fields that not every kind has; all lines of version 1 have most of them."""
 _WORDS = {
@@ -44,6 +46,7 @@ FOUND = (
     "bugs",
     "map",
     "mutants",
+    "ended",
 )
 """What a cell has found out; a failed one has none of it."""
 

@@ -3,7 +3,9 @@
 A suite is a list of blocks; a block is one data set under one protocol, with the models, modes, seeds and indexes that
 are run on it. To add a model to a suite, add a `[[block.models]]` row. Settings that rows have in common stand once, in
 a table `[settings.NAME]` that the rows name as their `base`; indexes that blocks have in common stand once, as
-`[sweeps] NAME = [...]`, and a block names them, `indexes = "NAME"`.
+`[sweeps] NAME = [...]`, and a block names them, `indexes = "NAME"`. What `tune` may draw a row's settings from stands
+in its `search`, a list of values or a table `{ low = …, high = …, log = … }` for each setting, or in a table
+`[searches.NAME]` that it names, `search = "NAME"`.
 
 A block with `vectors = { n_items = 100_000, dim = 64 }` (datasets/vectors.py) in place of a data set, a protocol and
 models trains nothing: its indexes search made-up vectors, for 50 items or `protocol = { name = "search", k = 10 }`.

@@ -22,14 +22,15 @@ PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 DEEP_KEY = re.compile(rf"(?<![\w.-]){PART}(?:[ \t]*+\.[ \t]*+{PART}){{32}}")
 """Such as a.b.c, of 33 parts or more: the time that `tomllib` takes for one grows with their square."""
 
-TOP = ("title", "settings", "sweeps", "block")
+TOP = ("title", "settings", "sweeps", "searches", "block")
 OF_VECTORS = ("vectors", "protocol", "seeds", "indexes")
 
 
 class Shared(NamedTuple):
-    """What a suite writes once and names where it is wanted: settings of models, and rows of indexes."""
+    """What a suite writes once and names where it is wanted: settings of models, what they are drawn from, indexes."""
 
     settings: Mapping[str, Mapping[str, Any]]
+    searches: Mapping[str, Mapping[str, Any]]
     sweeps: Mapping[str, tuple[IndexRow, ...]]
 
 
@@ -83,7 +84,7 @@ def _text(path: Path) -> str:
 
 def _suite(name: str, content: Mapping[str, Any]) -> Suite:
     known_only(content, TOP, "a suite")
-    shared = Shared(_bases(content.get("settings", {})), _sweeps(content.get("sweeps", {})))
+    shared = Shared(_tables(content, "settings"), _tables(content, "searches"), _sweeps(content.get("sweeps", {})))
     blocks = _list(content.get("block"), "block", "one or more tables [[block]]")
     if not blocks:
         raise SettingError("the suite is empty, expected one or more tables [[block]]; compare it with quick.toml.")
@@ -102,12 +103,14 @@ def _list(given: Any, name: str, expected: str) -> Sequence[Any]:
     return given
 
 
-def _bases(given: Any) -> Mapping[str, Mapping[str, Any]]:
-    with at("settings"):
-        for name, base in _table(given, "settings").items():
-            with at(name):
-                _table(base, f"settings.{name}")
-    return given
+def _tables(content: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
+    """The tables in a table of a suite, such as `[settings.NAME]`."""
+    tables = content.get(name, {})
+    with at(name):
+        for own, table in _table(tables, name).items():
+            with at(own):
+                _table(table, f"{name}.{own}")
+    return tables
 
 
 def _table(given: Any, name: str) -> Mapping[str, Any]:
@@ -178,14 +181,17 @@ def _of_models(rest: dict[str, Any], indexes: tuple[IndexRow, ...], shared: Shar
     rows = []
     for i, content in enumerate(_list(rest.pop("models", None), "models", "a list of tables")):
         with at("models", i):
-            rows.append(_model_row(content, shared.settings))
+            rows.append(_model_row(content, shared))
     return make(Block, {**rest, "models": tuple(rows), "indexes": indexes}, "a block")
 
 
-def _model_row(content: Any, bases: Mapping[str, Mapping[str, Any]]) -> ModelRow:
-    """The row, with the settings of its base beneath its own."""
+def _model_row(content: Any, shared: Shared) -> ModelRow:
+    """The row, with the settings of its base beneath its own, and its search where it names one."""
     rest = dict(_table(content, "a row of models"))
-    base = _base(rest.pop("base", None), bases)
+    bases = shared.settings
+    base = _named("base", rest.pop("base", None), bases, "settings")
+    if isinstance(rest.get("search"), str):
+        rest["search"] = shared.searches[_named("search", rest["search"], shared.searches, "searches") or ""]
     with at("settings"):
         own = _table(rest.get("settings", {}), "settings")
     beneath = {} if base is None else bases[base]
@@ -198,8 +204,9 @@ def _model_row(content: Any, bases: Mapping[str, Mapping[str, Any]]) -> ModelRow
         raise
 
 
-def _base(name: Any, bases: Mapping[str, Any]) -> str | None:
-    if name is None or (isinstance(name, str) and name in bases):
+def _named(what: str, name: Any, tables: Mapping[str, Any], of: str) -> str | None:
+    """The name that a row gives to one of the suite's tables, if it gives one."""
+    if name is None or (isinstance(name, str) and name in tables):
         return name
-    known = f"one of {', '.join(bases)}{meant(name, bases)}" if bases else "none, since there is no table [settings.…]"
-    raise SettingError(f"unknown base {shown(name)}, expected {known}; correct it in the suite.", ("base",))
+    known = f"one of {', '.join(tables)}{meant(name, tables)}" if tables else f"none, since there is no table [{of}.…]"
+    raise SettingError(f"unknown {what} {shown(name)}, expected {known}; correct it in the suite.", (what,))

@@ -14,6 +14,7 @@ from backends import ann
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import protocols, specs
 from benchmarks.settings import DataSet, Name, Seed, SettingError, check, line, meant, require_distinct, shown, whole
+from benchmarks.suites import spaces
 from datasets import vectors as made_up
 from datasets.errors import InputError
 
@@ -48,18 +49,22 @@ class ModelRow:
         settings: fields of its spec in place of the defaults.
         modes: modes that are trained, for this row alone; empty leaves the block's.
         timed: whether its throughput is measured, in a block that measures it.
+        search: what `tune` draws settings from (benchmarks/suites/spaces.py); empty for a row that is left as it is.
     """
 
     model: Name
     settings: Settings = field(default_factory=dict)
     modes: tuple[Mode, ...] = ()
     timed: bool = True
+    search: Settings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self, "a row of models")
         require_distinct("a row of models", self, "modes")
         with at("model" if self.model not in FAMILIES else "settings"):
             specs.make(self.model, self.settings)
+        with at("search"):
+            spaces.axes(self.model, self.settings, self.search)
 
     @property
     def variant(self) -> str:

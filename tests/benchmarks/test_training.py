@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import checkpoints, specs
-from benchmarks.harness import worker
+from benchmarks.harness import training, worker
 from benchmarks.protocols.base import Queries, Split
 from benchmarks.specs.base import Parameter
 from datasets.errors import InputError
@@ -133,7 +133,7 @@ def train(tmp_path, monkeypatch):
         job = {"model": "scripted", "settings": {}, "adapter": "scripted", "device": "cpu", "mode": "eager", "seed": 0}
         job |= {"protocol": protocol, "split": str(tmp_path / "split"), "split_hash": "s", "spawned": 0.0}
         (tmp_path / "job.json").write_text(json.dumps(job))
-        worker.train(worker.Job(tmp_path))
+        training.train(worker.Job(tmp_path))
         return Trained(tmp_path, adapter)
 
     return run
@@ -161,7 +161,7 @@ class TestScores:
         assert scores == {"values": [1.0] * 4 + [0.0] * 6, "weights": [1.0] * 10}
 
     def test_of_a_great_many_queries_none_are_kept(self, train, monkeypatch):
-        monkeypatch.setattr(worker, "MOST_SCORES", N_TESTED - 1)
+        monkeypatch.setattr(training, "MOST_SCORES", N_TESTED - 1)
         assert train([0, 4]).result["scores"] is None
 
 
@@ -244,6 +244,6 @@ class TestLeftOut:
         ],
     )
     def test_what_is_too_short_is_counted(self, model, given, said):
-        found = worker._left_out(specs.make(model, given), self.training)
+        found = training.left_out(specs.make(model, given), self.training)
         assert len(found) == (said is not None)
         assert said is None or said in found[0]

@@ -1,0 +1,156 @@
+"""`tune`: searches the settings of a suite's models, each with the same budget, by the validation period alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.registry import FRAMEWORKS
+from benchmarks import suites
+from benchmarks.cli import report
+from benchmarks.cli.options import (
+    Subcommands,
+    add_always,
+    add_data,
+    add_models,
+    add_results,
+    count,
+    jobs,
+    natural,
+    time_limit,
+)
+from benchmarks.exit_codes import FAILED, FINE
+from benchmarks.harness import mixture, store
+from benchmarks.harness.plan import Options
+from benchmarks.harness.run import Run
+
+if TYPE_CHECKING:
+    from benchmarks.records import Trial
+    from benchmarks.tuning.search import Searched
+
+
+def add(subcommands: Subcommands) -> None:
+    command = subcommands.add_parser("tune", help="search for the best settings of a suite's models")
+    add_data(command)
+    add_models(command)
+    command.add_argument(
+        "--trials", type=count, default=20, metavar="N", help="settings that are tried for every model (default 20)"
+    )
+    command.add_argument(
+        "--cap", type=time_limit, default=900.0, metavar="S",
+        help="seconds after which a trial begins no further epoch (default 900)",
+    )  # fmt: skip
+    command.add_argument(
+        "--backend", default="torch", metavar="BACKEND", choices=FRAMEWORKS,
+        help=f"the framework that searches: {', '.join(FRAMEWORKS)} (default torch)",
+    )  # fmt: skip
+    command.add_argument("--seed", type=natural, default=0, metavar="SEED", help="what is drawn (default 0)")
+    command.add_argument("--mode", choices=("eager", "compiled"), help="instead of what the suite says")
+    command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every trial (default 1)")
+    command.add_argument(
+        "--jobs", type=jobs, default=1, metavar="N", help="trials side by side, `auto` for one a core (default 1)"
+    )
+    command.add_argument(
+        "--timeout", type=time_limit, default=7200.0, metavar="S", help="seconds that a trial may take (default 7200)"
+    )
+    add_results(command)
+    add_always(command, call)
+
+
+def call(options: argparse.Namespace) -> int:
+    """Runs what is left of the search, writes the suite that it has chosen and the pages, and says what it took."""
+    from benchmarks.tuning import chosen, search  # here, because they bring Optuna with them
+
+    blocks = suites.for_datasets(tuple(options.datasets), options.suite)
+    wanted = Options(
+        models=tuple(options.models), modes=(options.mode,) if options.mode else (), threads=options.threads
+    )
+    budget = search.Budget(options.trials, options.cap, options.backend, options.seed, wanted)
+    with store.locked(options.results):
+        mixture.refuse_other_machine(options.results)
+        session = Run(options.results, options.timeout)
+        path = _path(options)
+        chosen.refuse_edited(path)
+        searches = search.planned(blocks, budget, session, options.data_dir)
+        if not options.quiet:
+            sys.stdout.writelines(f"{_begun(one)}\n" for one in searches)
+        search.run(searches, session, options.jobs, lambda one, trial: _print(options, one, trial))
+        chosen.write(path, chosen.suite(f"{path.stem}", blocks, searches, _remarks(options, path, searches)))
+    _conclude(searches, path)
+    report.write_pages(options, [options.results])
+    return FINE if all(one.study.best for one in searches) else FAILED
+
+
+def _begun(one: Searched) -> str:
+    study = one.study
+    tried = f", {len(study.trials)} of them tried before" if study.trials else ""
+    queries = next((row.rows for row in one.prepared.counts if (row.period, row.use) == ("validation", "asked")), 0)
+    return f"{study.name}: {study.n_trials} trials{tried}, judged by {queries:,} rows of the validation period"
+
+
+def _print(options: argparse.Namespace, one: Searched, trial: Trial) -> None:
+    """A line for a trial that has ended."""
+    if options.quiet:
+        return
+    from benchmarks.tuning.studies import best, value_of
+
+    drawn = ", ".join(f"{name}={_figure(value)}" for name, value in trial.drawn.items())
+    if trial.status == "ok":
+        epoch = trial.curve[-1].epoch if trial.curve else 0
+        how = "" if trial.ended == "complete" else f", {trial.ended} after epoch {epoch}"
+        so_far = best(one.study.trials)
+        is_best = ", the best so far" if so_far is trial else ""
+        said = f"{trial.primary_metric} {value_of(trial):.4f}{how}{is_best}"
+    else:
+        said = f"{trial.status}, {trial.reason}"
+    sys.stdout.write(f"{one.study.name}, trial {trial.number}: {drawn}: {said}\n")
+    sys.stdout.flush()
+
+
+def _figure(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _path(options: argparse.Namespace) -> Path:
+    """The suite file that is written, beside the records."""
+    from benchmarks.tuning import chosen
+
+    name = options.suite or (suites.suite_of(options.datasets[0]) if options.datasets else suites.DEFAULT)
+    return Path(options.results) / f"{chosen.TUNED}-{Path(name).stem}.toml"
+
+
+def _remarks(options: argparse.Namespace, path: Path, searches: Sequence[Searched]) -> list[str]:
+    spent = {trial.cell: trial for one in searches for trial in one.study.trials}
+    return [
+        f"{options.trials} trials a model with {options.backend}, seed {options.seed}, judged by the validation period",
+        f"alone; {_hours(spent.values())}. Train with it: python -m benchmarks run --suite {path}",
+    ]
+
+
+def _hours(trials: Iterable[Trial]) -> str:
+    """What trials took in all."""
+    from benchmarks.tuning.studies import cpu_s
+
+    seconds = sum(map(cpu_s, trials))
+    return f"{seconds / 3600:.2f} CPU hours in all" if seconds >= 36 else f"{seconds:.0f} CPU seconds in all"
+
+
+def _conclude(searches: Sequence[Searched], path: Path) -> None:
+    """What was chosen for each, and what it took."""
+    from benchmarks.tuning.studies import value_of
+
+    for one in searches:
+        found = one.study.best
+        if found is None:
+            sys.stdout.write(f"{one.study.name}: no trial has ended well, so that its settings stay as they are\n")
+            continue
+        drawn = ", ".join(f"{name}={_figure(value)}" for name, value in found.drawn.items())
+        n = len(one.study.trials)
+        sys.stdout.write(
+            f"{one.study.name}: trial {found.number} of {n}, validation {found.primary_metric} {value_of(found):.4f}: "
+            f"{drawn}; {_hours(one.study.trials)}\n"
+        )
+    sys.stdout.write(f"written: {path}\n")

@@ -1,0 +1,110 @@
+"""What a search has chosen, as a suite that `run` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from benchmarks.records import Trial
+from benchmarks.suites import Block, ModelRow
+from benchmarks.tuning.search import Searched
+from datasets import durable
+from datasets.errors import InputError
+
+TUNED = "tuned"
+_SEAL = "# Written by `tune`; the hash of all that follows is "
+
+
+def suite(title: str, blocks: Sequence[Block], searches: Iterable[Searched], remarks: Sequence[str]) -> str:
+    """The blocks as TOML, each searched row with the settings of its best trial; others stay as they are.
+
+    Args:
+        title: of the suite.
+        blocks: as they were before the search.
+        searches: those of their rows.
+        remarks: lines above it, on what made it.
+
+    Returns:
+        The text, whose first line has the hash of all others.
+    """
+    best = {_place(one.block, one.row): found for one in searches if (found := one.study.best) is not None}
+    content = {"title": title, "block": [_block(block, best) for block in blocks if block.vectors is None]}
+    above = "".join(f"# {remark}\n" for remark in remarks)
+    text = f"{above}\n{tomli_w.dumps(content)}"
+    return f"{_SEAL}{_hash(text)}\n{text}"
+
+
+def write(path: Path, text: str) -> None:
+    """Writes it whole or not at all.
+
+    Raises:
+        InputError: as `refuse_edited`.
+        OSError: it cannot be written.
+    """
+    refuse_edited(path)
+    with durable.replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def refuse_edited(path: Path) -> None:
+    """Refuses to write over a file that no search has written, or that was changed since.
+
+    Raises:
+        InputError: it is one.
+    """
+    if not os.path.lexists(path):
+        return
+    seal, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("\n") if path.is_file() else ("",) * 3
+    if seal != f"{_SEAL}{_hash(rest)}":
+        raise InputError(f"{path} was not written by `tune`, or changed since; move it away, and run the same again.")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _place(block: Block, row: ModelRow) -> tuple[str, str, str, str]:
+    return (block.dataset, repr(sorted(block.protocol.items())), row.model, row.variant)
+
+
+def _block(block: Block, best: Mapping[tuple[str, str, str, str], Trial]) -> dict[str, Any]:
+    n_tuned = Counter(row.model for row in block.models if _place(block, row) in best)
+    rows = [_row(row, best.get(_place(block, row)), is_only=n_tuned[row.model] == 1) for row in block.models]
+    others = {name: getattr(block, name) for name in ("seeds", "backends", "modes", "throughput", "filter_seen")}
+    defaults = {field.name: field.default for field in dataclasses.fields(Block)}
+    return {
+        "dataset": block.dataset,
+        **{name: value for name, value in others.items() if value != defaults[name]},
+        **({"item_maps": True} if block.item_maps else {}),
+        "protocol": dict(block.protocol),
+        "models": rows,
+        **({"indexes": [_without_defaults(index) for index in block.indexes]} if block.indexes else {}),
+    }
+
+
+def _row(row: ModelRow, trial: Trial | None, *, is_only: bool) -> dict[str, Any]:
+    kept = {name: value for name, value in _without_defaults(row).items() if name != "search"}
+    if trial is None:
+        return kept
+    variant = TUNED if is_only else f"{row.variant}, {TUNED}"
+    return {**kept, "settings": {**row.settings, **trial.drawn, "variant": variant}}
+
+
+def _without_defaults(made: Any) -> dict[str, Any]:
+    return dict(_differing(made))
+
+
+def _differing(made: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a row that are not what they are where they are left out."""
+    for field in dataclasses.fields(made):
+        value = getattr(made, field.name)
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        if value != default:
+            yield field.name, value

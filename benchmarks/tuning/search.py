@@ -1,0 +1,124 @@
+"""The search of a suite: its rows' studies, run side by side with one budget."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from backends.registry import FAMILIES, FRAMEWORKS
+from benchmarks import specs
+from benchmarks.harness.plan import Cell, Options, Prepared, model_cell
+from benchmarks.harness.prepare import prepare_all
+from benchmarks.harness.run import Run, Wanted
+from benchmarks.records import Record, Trial
+from benchmarks.suites import Block, ModelRow, spaces
+from benchmarks.suites.rows import SEEN
+from benchmarks.tuning.studies import Study
+from benchmarks.tuning.unseen import without_test
+from datasets.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What every row gets.
+
+    Attributes:
+        trials: different settings that are tried at most.
+        cap_s: seconds after which a trial begins no further epoch; 0 for none.
+        backend: the framework that searches, for all models that one trains.
+        seed: what settings are drawn by, and what each trial is keyed by.
+        options: which models, in which mode and with how many threads.
+    """
+
+    trials: int
+    cap_s: float
+    backend: str
+    seed: int
+    options: Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Searched:
+    """A row of a block, with its study and what its trials read."""
+
+    block: Block
+    row: ModelRow
+    study: Study
+    prepared: Prepared
+
+
+def planned(blocks: Sequence[Block], budget: Budget, session: Run, data_dir: Path | None) -> list[Searched]:
+    """The studies of all rows that have a search.
+
+    Raises:
+        InputError: no row has one, or the data or the protocol leave nothing to choose settings by.
+    """
+    wanted = [
+        dataclasses.replace(block, models=_rows(block, budget.options))
+        for block in blocks
+        if _rows(block, budget.options)
+    ]
+    if not wanted:
+        of = f" of {', '.join(budget.options.models)}" if budget.options.models else ""
+        raise InputError(
+            f"no row{of} says what to search, expected search = {{ learning_rate = {{ low = 0.0001, high = 0.01, "
+            "log = true }, … } in a row of models; add it to the suite."
+        )
+    return [
+        Searched(block, row, _study(block, row, unseen, budget, session), unseen)
+        for block, prepared in prepare_all(wanted, session.results, data_dir, keep_paths=budget.options.keep_paths)
+        for unseen in [without_test(prepared)]
+        for row in block.models
+    ]
+
+
+def _rows(block: Block, options: Options) -> tuple[ModelRow, ...]:
+    return tuple(row for row in block.models if row.search and (not options.models or row.model in options.models))
+
+
+def _study(block: Block, row: ModelRow, prepared: Prepared, budget: Budget, session: Run) -> Study:
+    by_data = {SEEN: prepared.filter_seen} if block.is_by_data(row) and prepared.filter_seen is not None else {}
+    given = {**row.settings, **by_data}
+    adapters = FAMILIES[row.model].adapters
+    backend = budget.backend if budget.backend in adapters else next(iter(adapters))
+    modes = budget.options.modes or row.modes or block.modes
+    mode = "compiled" if "compiled" in modes and backend in FRAMEWORKS else "eager"
+    cell = model_cell(
+        "trial", specs.make(row.model, given), prepared, budget.options, backend=backend, mode=mode, seed=budget.seed
+    )
+    origin = dataclasses.replace(cell, inputs={**cell.inputs, "search": {"cap_s": budget.cap_s}})
+    return Study(origin, spaces.axes(row.model, given, row.search), budget.trials, session.records.values())
+
+
+def run(searches: Sequence[Searched], session: Run, jobs: int, said: Callable[[Searched, Trial], None]) -> None:
+    """Runs what is left of each budget: every row's first trial, then every second, and so on.
+
+    Args:
+        searches: of rows that have a study each.
+        session: records the trials; its `report` is taken.
+        jobs: how many trials run side by side, as far as memory allows.
+        said: is told each trial that has ended.
+    """
+    of: dict[str, Searched] = {}
+
+    def report(cell: Cell, record: Record) -> None:
+        assert isinstance(record, Trial)  # noqa: S101 - nothing else is run here
+        of[cell.key].study.tell(record)
+        said(of[cell.key], record)
+
+    def drawn() -> Iterator[Wanted]:
+        left = list(searches)
+        while left:
+            # Whose turn it is follows from what was drawn, so that a search that was killed goes on in the same order.
+            searched = max(left, key=lambda one: one.study.n_left)
+            cell = searched.study.draw()
+            if cell is None:
+                left.remove(searched)
+                continue
+            of[cell.key] = searched
+            yield (cell,), searched.prepared, partial(searched.study.hear, cell)
+
+    session.report = report
+    session.follow(drawn(), jobs)
