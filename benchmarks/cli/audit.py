@@ -17,6 +17,7 @@ from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.audit.report import Report
+    from benchmarks.protocols.base import Protocol
 
 
 def add(subcommands: Subcommands) -> None:
@@ -55,15 +56,22 @@ def call(options: argparse.Namespace) -> int:
 
 
 def _audited(options: argparse.Namespace) -> Iterator[Report]:
-    from benchmarks.audit import files, splits  # here, because they bring a compiler with them
+    from benchmarks.audit import files, searches, splits  # here, because they bring a compiler with them
 
     given = {name: getattr(options, name) for name in ("train", "validation", "test")}
     written = " ".join(f"--{name} {path}" for name, path in given.items() if path)
     if not written:
         blocks = suites.for_datasets(tuple(options.datasets), options.suite)
         cut = [block for block in blocks if block.vectors is None]
-        for dataset, protocol in dict.fromkeys((block.dataset, protocols.make(block.protocol)) for block in cut):
-            yield splits.of_protocol(datasets.load(dataset, options.data_dir), protocol)
+        searched: dict[tuple[str, Protocol], bool] = {}
+        for block in cut:
+            place = (block.dataset, protocols.make(block.protocol))
+            searched[place] = searched.get(place, False) or any(row.search for row in block.models)
+        for (dataset, protocol), has_search in searched.items():
+            data = datasets.load(dataset, options.data_dir)
+            yield splits.of_protocol(data, protocol)
+            if has_search:
+                yield searches.of_search(data, protocol)
     elif options.suite or options.datasets:
         raise InputError(
             f"{written} is a split of its own, expected no --suite and no --datasets with it; leave them out."

@@ -112,11 +112,12 @@ class Study:
 
     def hear(self, cell: Cell, folder: Path, line: str) -> None:
         """Takes in a point of a trial's learning curve, and has the trial ended where it is below most others."""
-        word, *said = line.split()
-        if word != POINT:
-            return
-        trial = self._running[cell.key]
-        trial.report(float(said[1]), int(said[0]))
+        match line.split():
+            case [word, epoch, value] if word == POINT:
+                trial = self._running[cell.key]
+                trial.report(float(value), int(epoch))
+            case _:  # a library may print what it likes
+                return
         if trial.should_prune():
             (folder / STOP).touch()
 

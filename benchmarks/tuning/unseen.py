@@ -27,18 +27,12 @@ def without_test(prepared: Prepared) -> Prepared:
             f"{prepared.place}: the {prepared.protocol['period']} period is reported, so that a search would look at "
             f'what it is judged by; set period = "{UNSEEN}" in the protocol.'
         )
-    whole = Split.load(prepared.folder)
-    if not len(whole.period("validation")):
+    split = untested(Split.load(prepared.folder))
+    if not len(split.period("validation")):
         raise InputError(
             f"{prepared.place}: there are no validation queries, by which settings could be chosen; take a protocol, "
             "or cuts, that leave some."
         )
-    split = dataclasses.replace(
-        whole,
-        periods={name: _own(queries, is_asked=name != UNSEEN) for name, queries in whole.periods.items()},
-        n_rows=(*whole.n_rows[:2], 0),
-        counts=tuple(counted for counted in whole.counts if counted.period != UNSEEN),
-    )
     folder = prepared.folder.parent / digest(["without test", prepared.folder.name])
     if files.fault(folder) is not None:
         files.fill(folder, split.save)
@@ -49,6 +43,16 @@ def without_test(prepared: Prepared) -> Prepared:
         hashes={**prepared.hashes, "split": split.content_hash()},
         counts=split.counts,
         warning="",
+    )
+
+
+def untested(whole: Split) -> Split:
+    """A split without its test period; histories of the others hold what their queries tell, and nothing beside it."""
+    return dataclasses.replace(
+        whole,
+        periods={name: _own(queries, is_asked=name != UNSEEN) for name, queries in whole.periods.items()},
+        n_rows=(*whole.n_rows[:2], 0),
+        counts=tuple(counted for counted in whole.counts if counted.period != UNSEEN),
     )
 
 
@@ -66,9 +70,3 @@ def _own(queries: Queries, *, is_asked: bool) -> Queries:
         stop=indptr[1:],
         best=queries.best[asked],
     )
-
-
-def is_unseen(split: Split) -> bool:
-    """Whether nothing of the test period is left in a split but its catalogue."""
-    queries = split.period(UNSEEN)
-    return not (len(queries) or len(queries.items) or len(queries.history) or split.n_rows[2])

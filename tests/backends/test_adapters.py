@@ -1,4 +1,4 @@
-"""One behavioural suite over every adapter of the registry that trains, each framework in a process of its own."""
+"""One behavioural suite over every adapter that trains, each framework and mode in a process of its own."""
 
 import json
 import subprocess
@@ -17,10 +17,10 @@ PROMISES = [(backend, *names) for backend in FRAMEWORKS for names in adapter_che
 AT_ONCE = 2  # processes: each works on one core, and most of what it does is compiling
 
 
-def checked(backend, path=str(ROOT)):
-    """What every check of a backend came to; a backend that is not installed or that crashes fails them all."""
+def checked(backend, mode, path=str(ROOT)):
+    """What every check in a mode came to; a backend that is not installed or that crashes fails them all."""
     done = subprocess.run(
-        [interpreter(backend), adapter_checks.__file__, backend],
+        [interpreter(backend), adapter_checks.__file__, backend, mode],
         cwd=ROOT,
         env={**worker_environment(1, "cpu"), "PYTHONPATH": path},
         capture_output=True,
@@ -35,18 +35,18 @@ def checked(backend, path=str(ROOT)):
 
 @pytest.fixture(scope="module")
 def outcomes(request):
-    """backend -> what its checks come to, for those that the chosen tests ask about."""
+    """(backend, mode) -> what its checks come to, for those that the chosen tests ask about."""
     asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    backends = dict.fromkeys(params["backend"] for params in asked if {"backend", "check"} <= set(params))
+    places = dict.fromkeys((params["backend"], params["mode"]) for params in asked if {"mode", "check"} <= set(params))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {backend: pool.submit(checked, backend) for backend in backends}
+        yield {place: pool.submit(checked, *place) for place in places}
 
 
 @pytest.mark.parametrize(("backend", "family", "mode", "check"), PROMISES)
 def test_adapter_keeps_the_contract(outcomes, backend, family, mode, check):
-    found = outcomes[backend].result()
+    found = outcomes[backend, mode].result()
     assert isinstance(found, dict), found
-    outcome = found[f"{family} {mode} {check}"]
+    outcome = found[f"{family} {check}"]
     assert outcome is None, outcome
 
 
@@ -58,4 +58,4 @@ def test_every_trainable_family_is_checked_in_every_framework():
 
 def test_a_backend_that_is_not_installed_fails_its_checks(tmp_path):
     (tmp_path / "paddle.py").write_text("raise ImportError('No module named paddle')\n")
-    assert "No module named paddle" in checked("paddle", f"{tmp_path}:{ROOT}")
+    assert "No module named paddle" in checked("paddle", "eager", f"{tmp_path}:{ROOT}")

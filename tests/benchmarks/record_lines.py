@@ -3,7 +3,7 @@
 from benchmarks import records
 
 
-def line(number=0, **changes):
+def line(number=0, /, **changes):
     """What JSON gives of a valid record of the cell of that number, of a training unless `changes` name another."""
     of_training = {
         "intervals": {"recall@5": [0.4, 0.6]},
@@ -34,6 +34,8 @@ def line(number=0, **changes):
         "versions": {"numpy": "2"},
         "machine": {"id": "m", "cpu": "c", "cores": 2, "memory_bytes": 1, "system": "s", "gpu": None},
         "notes": ["größer"],
+        "rows": [],
+        "warning": None,
         "commit": None,
         "dirty": None,
         **(of_training if changes.get("kind", "train") == "train" else {}),
@@ -41,5 +43,5 @@ def line(number=0, **changes):
     }
 
 
-def record(number=0, **changes):
+def record(number=0, /, **changes):
     return records.of(line(number, **changes))

@@ -4,6 +4,7 @@ The model is scripted: it says beforehand which share of users it will serve wel
 """
 
 import json
+import shutil
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
@@ -123,17 +124,18 @@ class Trained:
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
-    def run(script, *, patience=0, epochs=None, period="test", n_validation=N_USERS):
-        adapter = scripted_adapter()
+    def run(script, *, patience=0, epochs=None, period="test", n_validation=N_USERS, adapter=None, call=None, **asked):
+        adapter = adapter or scripted_adapter()
         spec = Scripted(script, patience, len(script) - 1 if epochs is None else epochs)
         monkeypatch.setitem(sys.modules, "scripted", adapter)
         monkeypatch.setattr(worker.specs, "make", lambda *_: spec)
+        shutil.rmtree(tmp_path / "split", ignore_errors=True)
         split(n_validation).save(tmp_path / "split")
         protocol = {"name": "leave-k-out", "k": 1, "period": period, "ks": [1, 2], "primary_metric": "recall@1"}
         job = {"model": "scripted", "settings": {}, "adapter": "scripted", "device": "cpu", "mode": "eager", "seed": 0}
         job |= {"protocol": protocol, "split": str(tmp_path / "split"), "split_hash": "s", "spawned": 0.0}
-        (tmp_path / "job.json").write_text(json.dumps(job))
-        training.train(worker.Job(tmp_path))
+        (tmp_path / "job.json").write_text(json.dumps(job | asked))
+        (call or training.train)(worker.Job(tmp_path))
         return Trained(tmp_path, adapter)
 
     return run
@@ -163,6 +165,40 @@ class TestScores:
     def test_of_a_great_many_queries_none_are_kept(self, train, monkeypatch):
         monkeypatch.setattr(training, "MOST_SCORES", N_TESTED - 1)
         assert train([0, 4]).result["scores"] is None
+
+
+class TestTrial:
+    """A trial of a search: it is judged by the period of its protocol alone, and says each point as it comes."""
+
+    def run(self, train, script, **given):
+        return train(script, period="validation", call=training.trial, **{"cap_s": 0.0, **given})
+
+    def test_it_prints_its_curve_and_leaves_nothing_but_a_result(self, train, capsys):
+        done = self.run(train, [0, 4, 8])
+        assert capsys.readouterr().out.splitlines() == ["point 1 0.4", "point 2 0.8"]
+        assert (done.values, done.result["ended"], done.metrics) == ([0, 4, 8], "complete", {"recall@1": 0.8})
+        assert {path.name for path in done.folder.iterdir()} == {"job.json", "result.json", "split"}
+
+    def test_its_value_is_of_the_epoch_that_a_training_would_go_back_to(self, train):
+        assert self.run(train, [0, 8, 4]).metrics == {"recall@1": 0.4}
+        assert self.run(train, [0, 8, 4, 3, 2], patience=2).metrics == {"recall@1": 0.8, "best_epoch": 1}
+
+    def test_a_file_ends_it_in_the_middle_of_an_epoch(self, train, tmp_path):
+        adapter = scripted_adapter()
+        learn = adapter.train
+
+        def train_then_stop(state, batches):
+            if batches["epoch"][0, 0] == 3:
+                (tmp_path / training.STOP).touch()
+            return learn(state, batches)
+
+        adapter.train = train_then_stop
+        done = self.run(train, [0, 4, 8, 9, 9, 9], adapter=adapter)
+        assert (done.values, done.result["ended"], done.metrics) == ([0, 4, 8], "pruned", {"recall@1": 0.8})
+
+    def test_its_time_is_up_after_an_epoch(self, train):
+        done = self.run(train, [0, 4, 8], cap_s=1e-9)
+        assert (done.values, done.result["ended"]) == ([0, 4], "capped")
 
 
 class TestEarlyStopping:

@@ -179,6 +179,42 @@ def mutated(path: str, *mutants: dict[str, Any] | str, **changes: Any) -> AnyRec
     return record(**{"kind": "mutation", "mutants": made, **place, **common, **changes})
 
 
+SPACE = {
+    "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "dim": {"values": [8, 16, 32]},
+    "dropout": {"low": 0.0, "high": 0.5},
+}
+"""What trials draw from, unless they say otherwise."""
+
+
+def tried(number: int, figure: float | None, drawn: dict[str, Any] | None = None, **changes: Any) -> AnyRecord:
+    """A trial of sasrec that came to that figure after three epochs; without one it has failed.
+
+    Trials of one model and variant are of one search, unless `changes` name another.
+    """
+    place = {"model": "sasrec", "variant": "sampled softmax"} | changes
+    key = "/".join(str(place.get(name)) for name in ("model", "variant", "dataset", "backend", "seed"))
+    points = [(0, 0.01), (1, (figure or 0) / 2), (2, (figure or 0) / 1.2), (3, figure or 0)]
+    curve = [{"epoch": e, "steps": 9 * e, "loss": e and 0.5, "metrics": {"precision@5": m}} for e, m in points]
+    found = {"metrics": {"precision@5": figure}, "ended": "complete", "curve": curve, "timings": {"cpu_s": 36.0}}
+    lost = {"status": "failed", "reason": "out of luck", "timings": {"wall_s": 18.0}}
+    made = {
+        "kind": "trial",
+        "search": hashlib.sha256(key.encode()).hexdigest()[:16],
+        "number": number,
+        "drawn": {"learning_rate": 0.001 * number, "dim": (8, 16, 32)[number % 3], "dropout": 0.25},
+        "space": SPACE,
+        **({"drawn": drawn, "space": {name: SPACE[name] for name in drawn if name in SPACE}} if drawn else {}),
+        **(found if figure is not None else lost),
+    }
+    return record(**{**made, **place})
+
+
+def search_of(figures: list[float | None], **changes: Any) -> list[AnyRecord]:
+    """The trials of one search, which came to these figures."""
+    return [tried(number, figure, **changes) for number, figure in enumerate(figures, 1)]
+
+
 def mapped(n_items: int = 30, n_categories: int = 3, **changes: Any) -> AnyRecord:
     """A map record of mf-bpr: items on a spiral, category by category, as many times as fit."""
     turns = [6.28 * item / n_items for item in range(n_items)]

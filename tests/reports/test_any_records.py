@@ -8,7 +8,21 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from made_records import FATES, MACHINE, PROTOCOL, indexed, mutant, mutated, record, searched, suite, timed, trained
+from made_records import (
+    FATES,
+    MACHINE,
+    PROTOCOL,
+    indexed,
+    mutant,
+    mutated,
+    record,
+    search_of,
+    searched,
+    suite,
+    timed,
+    trained,
+    tried,
+)
 
 from benchmarks.agreement import INJECTED
 from benchmarks.agreement.verdict import verdicts
@@ -58,6 +72,8 @@ places = st.fixed_dictionaries(
     {"method": st.just("PCA"), "x": unit, "y": unit, "category": st.none() | st.lists(st.integers(0, 2), max_size=3),
      "categories": st.none() | st.lists(names, max_size=3)}
 )  # fmt: skip
+axes = st.builds(lambda low, high, log: {"low": low, "high": high, "log": log}, numbers, numbers, st.booleans())
+axes |= st.builds(lambda values: {"values": values}, st.lists(numbers | names | st.booleans(), max_size=4))
 mutants = st.builds(
     lambda end, line, old, operator: mutant(end, line=line, old=old, new="", operator=operator, mode="compiled"),
     st.sampled_from(sorted(FATES)), whole, names, names,
@@ -86,6 +102,9 @@ FIELDS = {
     "versions": st.dictionaries(names, names, max_size=2), "notes": st.lists(names, max_size=2),
     "machine": st.builds(lambda n, cores: MACHINE | {"memory_bytes": n, "cores": cores}, whole, whole),
     "commit": st.none() | names, "dirty": st.none() | st.booleans(),
+    "number": st.sampled_from([1, 3, 2**62]), "ended": st.none() | st.sampled_from(["complete", "pruned", "capped"]),
+    "drawn": st.dictionaries(names | st.sampled_from(["dim", "learning_rate"]), numbers | names | st.booleans()),
+    "space": st.dictionaries(names | st.sampled_from(["dim", "learning_rate"]), axes),
 }  # fmt: skip
 BUGS = [{"bug": "double sigmoid", "mode": "eager", "due": "loss", "broke": None, "caught": False}]
 BASE = [
@@ -96,6 +115,8 @@ BASE = [
     record(kind="agreement", variant=INJECTED, settings={"primary_metric": "recall@10", "bugs": BUGS}),
     mutated("backends/torch/gru4rec.py", *FATES),
     mutated("benchmarks/metrics.py", *FATES),
+    *search_of([0.1, 0.2, None, 0.4, 0.3, 0.2, 0.1, 0.2, 0.5]),
+    tried(10, 0.1, ended="pruned"),
 ]
 
 
@@ -103,6 +124,8 @@ OF_VERSION_1 = {
     "index": None, "intervals": {}, "scores": None, "curve": [], "rungs": [], "divergence": None, "map": None,
     "group": None, "climb": "", "mutants": [], "schema_version": 1,
 }  # fmt: skip
+
+OF_TRIALS = {"search", "number", "drawn", "space", "ended"}
 
 
 @st.composite
@@ -118,7 +141,8 @@ def records(draw):
         made["cell"] = f"{draw(st.integers(0, 2**64 - 1)):016x}"
     empty = {name: held for name, held in OF_VERSION_1.items() if name not in KINDS[made["kind"]].__struct_fields__}
     assume(made["kind"] != "index" or made["index"])  # an index cell always named its index
-    return of(made | empty | {"schema_version": 1})
+    others = set() if made["kind"] == "trial" else OF_TRIALS
+    return of({name: held for name, held in (made | empty).items() if name not in others} | {"schema_version": 1})
 
 
 def pages_of(found):
