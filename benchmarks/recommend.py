@@ -166,7 +166,7 @@ def _left_out(users: pd.Index[str], n: int, why: str) -> list[str]:
 
 
 def _data(of: Trained, given: str | None, data_dir: Path | None) -> tuple[Interactions, Prepared]:
-    """The data set and its split, both those of the record."""
+    """The rows of the data set that its protocol takes, and its split, both those of the record."""
     name = given or of.record.dataset
     try:
         data = datasets.load(name, data_dir)
@@ -185,7 +185,7 @@ def _data(of: Trained, given: str | None, data_dir: Path | None) -> tuple[Intera
         prepared = prepare_split(name, of.protocol, of.results, data_dir)
     if prepared.hashes["split"] != of.record.hashes["split"]:
         raise InputError(f"{name} is split otherwise than when {of.checkpoint} was trained; run it again.")
-    return data, prepared
+    return of.protocol.liked(data)[0], prepared
 
 
 def questions(

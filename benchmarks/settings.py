@@ -106,6 +106,7 @@ Batch: TypeAlias = Annotated[int, whole(1, 2**24)]
 Seed: TypeAlias = Annotated[int, whole(0, 2**63 - 1)]
 Positive: TypeAlias = Annotated[float, number(1e-30)]  # what is smaller is zero in single precision
 NonNegative: TypeAlias = Annotated[float, number(0)]
+Rating: TypeAlias = Annotated[float, number(-1e9)]
 Share: TypeAlias = Annotated[float, Meta(gt=0, lt=1, description="a number between 0 and 1")]
 Dropout: TypeAlias = Annotated[float, Meta(ge=0, le=0.9, description="a number from 0 to 0.9")]
 DataSet: TypeAlias = Annotated[  # a name, or a file's, whose bytes need be no text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -78,3 +79,12 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> Interactions:
+        """Some of the rows, bool[n], in their order; users, items and sessions keep their numbers, the data their name.
+
+        The content hash stays that of all rows.
+        """
+        columns = ("user", "item", "timestamp", "session", "rating")
+        held = {name: column[chosen] for name in columns if (column := getattr(self, name)) is not None}
+        return dataclasses.replace(self, **held)

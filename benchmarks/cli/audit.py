@@ -68,7 +68,7 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
             place = (block.dataset, protocols.make(block.protocol))
             searched[place] = searched.get(place, False) or any(row.search for row in block.models)
         for (dataset, protocol), has_search in searched.items():
-            data = datasets.load(dataset, options.data_dir)
+            data, _ = protocol.liked(datasets.load(dataset, options.data_dir))
             yield splits.of_protocol(data, protocol)
             if has_search:
                 yield searches.of_search(data, protocol)

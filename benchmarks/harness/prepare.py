@@ -138,7 +138,8 @@ def prepare_split(
 ) -> Prepared:
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
     start = time.perf_counter()
-    data = load(dataset, data_dir, accept_download=accept_download)
+    whole = load(dataset, data_dir, accept_download=accept_download)
+    data, disliked = protocol.liked(whole)
     described = protocols.described(protocol)
     folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
 
@@ -149,7 +150,7 @@ def prepare_split(
                 f"{data.name}: no user of the {protocol.period} period has training rows, so there is nothing to ask; "
                 "move the cuts of the protocol."
             )
-        split.save(partial)
+        dataclasses.replace(split, counts=(*disliked, *split.counts)).save(partial)
         item_map.save_categories(data, partial)
         (partial / "hash").write_text(split.content_hash(), encoding="ascii")
         preparation = f"loaded, cut and written {_cost(time.perf_counter() - start)}"
@@ -165,7 +166,7 @@ def prepare_split(
     notes = (f"{cut_by}: {(folder / name).read_text(encoding='utf-8')}" for name in ("order", "preparation"))
     told = counts.decoded((folder / counts.FILE).read_bytes())
     warning = (folder / "warning").read_text(encoding="utf-8")
-    return Prepared(data.name, described, folder, hashes, (*_notes(data), *notes, *healed), told, warning)
+    return Prepared(data.name, described, folder, hashes, (*_notes(whole), *notes, *healed), told, warning)
 
 
 def _kept_or_made(folder: Path, write: Callable[[Path], None], what: str, again: str) -> tuple[str, ...]:

@@ -175,6 +175,7 @@ class Protocol(ABC):
         period: the period whose metrics are reported, "validation" or "test"; the others' carry their name.
         ks: the lengths K of the recommendation lists that are judged.
         primary_metric: the metric by which rows are ranked.
+        min_rating: rows with a lower rating, or without one, are as if they were not there; None takes all rows.
     """
 
     name: ClassVar[str]
@@ -183,6 +184,7 @@ class Protocol(ABC):
     period: Literal["validation", "test"]
     ks: Annotated[tuple[Length, ...], Meta(min_length=1, description=RISING)]
     primary_metric: str
+    min_rating: settings.Rating | None = None
 
     def __post_init__(self) -> None:
         settings.check(self, self.name)
@@ -200,6 +202,34 @@ class Protocol(ABC):
         Raises:
             InputError: if the data lack what the protocol needs, or nothing is left to learn from or to ask.
         """
+
+    def liked(self, data: Interactions) -> tuple[Interactions, counting.Counts]:
+        """The rows whose rating is high enough, which is what all else takes for the data; and what that leaves out.
+
+        Users and items keep their indices.
+
+        Raises:
+            InputError: if ratings are asked for and there are none, or none that is high enough.
+        """
+        least = self.min_rating
+        if least is None:
+            return data, ()
+        if data.rating is None:
+            raise InputError(
+                f"{data.name} has no ratings, which min_rating = {least:g} needs; leave it out, or add a column rating."
+            )
+        unrated, kept = np.isnan(data.rating), data.rating >= least
+        if not kept.any():
+            raise InputError(
+                f"{data.name} has no rating of {least:g} or more, its highest is {np.nanmax(data.rating):g}; lower "
+                "min_rating."
+            )
+        low = ~(kept | unrated)
+        dropped = (
+            counting.rows(data, "whole", "dropped", chosen, reason)
+            for chosen, reason in ((unrated, counting.NO_RATING), (low, f"rating below {least:g}"))
+        )
+        return data.rows(kept), counting.found(dropped)
 
     @abstractmethod
     def users(self, data: Interactions) -> npt.NDArray[np.int32]:

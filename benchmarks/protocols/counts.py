@@ -13,6 +13,7 @@ from datasets.interactions import Interactions
 
 FILE = "counts.json"
 NO_USER = "no user"
+NO_RATING = "no rating"
 NEWCOMER = "user without training rows"
 LATER = "after test_until"
 FIRST = "first of its sequence"
