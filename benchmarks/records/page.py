@@ -11,6 +11,7 @@ import msgspec
 from benchmarks.records.kinds import (
     KINDS,
     LARGEST,
+    Axis,
     Bug,
     IndexSettings,
     ItemMap,
@@ -23,7 +24,7 @@ from benchmarks.records.kinds import (
     Scores,
 )
 
-PARTS = (Machine, Rows, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant)
+PARTS = (Machine, Rows, Scores, Point, IndexSettings, ItemMap, Rung, Bug, Mutant, Axis)
 _BEGINNING = """# Records
 
 <!-- Made by `python -m benchmarks.records`; the definition is benchmarks/records/kinds.py. -->

@@ -233,7 +233,8 @@ def _row(row: ModelRow, asked: Asked, said: dict[str, None], undecided: Collecti
     if "variant" not in changed:
         given["variant"] = _telling(before["variant"], after, changed)
     with option_named(" ".join(named[field].option for field in changed)):
-        return dataclasses.replace(row, settings={**row.settings, **given})
+        # What a search draws from was written for the settings as they were.
+        return dataclasses.replace(row, settings={**row.settings, **given}, search={})
 
 
 def _telling(variant: str, settings: Mapping[str, Any], fields: Iterable[str]) -> str:

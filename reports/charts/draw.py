@@ -10,7 +10,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 
 from benchmarks.agreement.verdict import said
-from reports.charts import ladder, maps, pareto, text
+from reports.charts import ladder, maps, pareto, text, tuning
 from reports.charts.drawing import COLOURS, GREY, MARKERS, STYLE, Chart, Place, chart_of, figure_of, legend, title
 from reports.charts.svg import INK
 from reports.tables.accuracy import AccuracyRow, AccuracyTable
@@ -18,7 +18,7 @@ from reports.tables.leaderboard import Leaderboards
 from reports.tables.spread import Spread
 from reports.tables.throughput import ThroughputRow, ThroughputTable
 
-SECTIONS = ("curve", "ladder", "throughput", "retrieval", "items")  # the first word of a picture's name
+SECTIONS = ("curve", "ladder", "throughput", "retrieval", "items", "tuning")  # the first word of a picture's name
 
 
 def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
@@ -31,6 +31,7 @@ def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
         for table in leaderboards.retrieval:
             charts += pareto.draw(table, lambda name: _numbered(name, taken))
         charts += [maps.draw(t, row) for t in leaderboards.item_maps for row in t.rows if row.x]
+        charts += [chart for table in leaderboards.searches for chart in tuning.draw(table)]
     return tuple(charts)
 
 

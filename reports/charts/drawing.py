@@ -39,6 +39,10 @@ _LOOKS = {
 COLOURS = {name: colour for name, (colour, _) in _LOOKS.items()}
 MARKERS = {name: marker for name, (_, marker) in _LOOKS.items()}
 GREY = "#8a8f98"
+PALETTE = (
+    "#2f81c7", "#d9541e", "#0a9a72", "#8a63d2", "#b88400", "#d6408f", "#1592a5", "#a5693f", "#6b8e1e", "#c93a3a",
+)  # fmt: skip
+"""Of what has no colour of its own: categories, and models."""
 STYLE: dict[str, Any] = {
     "axes.edgecolor": INK,
     "axes.facecolor": "none",

@@ -11,12 +11,8 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from reports.charts import text
-from reports.charts.drawing import GREY, Chart, Place, chart_of, figure_of, legend, title
+from reports.charts.drawing import GREY, PALETTE, Chart, Place, chart_of, figure_of, legend, title
 from reports.tables.maps import ItemMap, ItemMapTable
-
-_CATEGORY_COLOURS = (
-    "#2f81c7", "#d9541e", "#0a9a72", "#8a63d2", "#b88400", "#d6408f", "#1592a5", "#a5693f", "#6b8e1e", "#c93a3a",
-)  # fmt: skip
 
 
 def draw(table: ItemMapTable, row: ItemMap) -> Chart:
@@ -57,14 +53,14 @@ def _places(row: ItemMap) -> dict[str, list[tuple[float, float]]]:
 def _groups(row: ItemMap) -> list[tuple[str, str, list[int]]]:
     """Name, colour and items of the most frequent categories, and of all others together."""
     if not row.categories:
-        return [("", _CATEGORY_COLOURS[0], list(range(len(row.x))))]
+        return [("", PALETTE[0], list(range(len(row.x))))]
     items_of: dict[int, list[int]] = {}
     for item, code in enumerate(row.category):
         items_of.setdefault(code, []).append(item)
     frequent = sorted(items_of.items(), key=lambda group: (-len(group[1]), group[0]))
-    named = zip(frequent, _CATEGORY_COLOURS, strict=False)
+    named = zip(frequent, PALETTE, strict=False)
     groups = [(row.categories[code], colour, items) for (code, items), colour in named]
-    others = [item for _, items in frequent[len(_CATEGORY_COLOURS) :] for item in items]
+    others = [item for _, items in frequent[len(PALETTE) :] for item in items]
     return [*groups, ("other", GREY, others)] if others else groups
 
 

@@ -41,7 +41,7 @@ FIGURES = ("metrics/", "low/", "high/")
 """What the columns behind them begin with, one for each metric that any of the cells has."""
 _TYPES = COLUMNS | {
     "save_s": "float64", "import_s": "float64", "init_s": "float64", "overhead_s": "float64", "evaluate_s": "float64",
-    "batches_s": "float64", "dirty": "boolean",
+    "batches_s": "float64", "dirty": "boolean", "search": "str", "number": "Int64", "ended": "str",
 }  # fmt: skip
 _NESTED = [
     "curve",
@@ -49,6 +49,8 @@ _NESTED = [
     "bugs",
     "mutants",
     "divergence",
+    "drawn",
+    "space",
     "map",
     "scores",
     "notes",
@@ -89,7 +91,7 @@ def frame(*results: str | Path) -> pd.DataFrame:
     Columns:
         run: str, the name of the results folder, its whole path where two have the same name.
         kind, model, variant, backend, mode, device, dataset, protocol: str; kind is train, throughput, index, map,
-            agreement or mutation, mode is eager or compiled. The model of a mutation is the path of a file.
+            agreement, mutation or trial, mode is eager or compiled. The model of a mutation is the path of a file.
         threads, seed: int64.
         index, build, query: str, the index's name and its settings, as "M=16, efConstruction=200".
         status, reason: str; "ok", or what became of the cell and why.
@@ -108,6 +110,9 @@ def frame(*results: str | Path) -> pd.DataFrame:
         rungs_held, rungs, bugs_caught, bugs_injected: Int64, counts of the agreement ladder.
         mutants_caught, mutants_equivalent, mutants_survived, mutants_tried: Int64, counts of generated mutants; the
             last is the sum of the others.
+        search, number, ended: str, Int64 and str, of a trial the search that it is part of, its place in the order in
+            which settings were drawn, and whether it is complete, pruned or capped. Its primary metric is that of the
+            validation period.
         group, command, machine, commit, run_id, cell: str; only cells of one group were timed by turns, command
             measures the cell anew.
         dirty: boolean, whether there were changes beside the commit.
@@ -117,10 +122,11 @@ def frame(*results: str | Path) -> pd.DataFrame:
         settings/NAME: object, as recorded, as `settings/learning_rate`.
         windows/NAME: object, tuples of all samples of samples_per_s, batch_qps, batch_qps_all, p95_s, load_s and
             call_overhead in the order in which they were taken, () where none was.
-        curve, steps, bugs, mutants, divergence, map, scores, notes, rows, warning, machine_facts: object, what is
-            nested, as recorded: the learning curve, the rungs of the ladder, the bugs injected, the mutants generated,
-            the differences of the loss trajectory, the map of the items, each query's score, remarks, what became of
-            the data's rows, the warning that few of them are asked for, and the machine; None where there is none.
+        curve, steps, bugs, mutants, divergence, drawn, space, map, scores, notes, rows, warning, machine_facts: object,
+            what is nested, as recorded: the learning curve, the rungs of the ladder, the bugs injected, the mutants
+            generated, the differences of the loss trajectory, the settings that a trial has drawn and what from, the
+            map of the items, each query's score, remarks, what became of the data's rows, the warning that few of them
+            are asked for, and the machine; None where there is none.
 
     Raises:
         InputError: no folder is named, or one has no records, or invalid ones.
@@ -160,6 +166,8 @@ def frame_of(records: Sequence[AnyRecord], commands: Mapping[str, str]) -> pd.Da
         query=index["query"].map(_in_words, na_action="ignore"),
         steps=raw["rungs"],
         climb=raw["climb"].where(raw["kind"] == "agreement"),
+        search=raw["search"].where(raw["kind"] == "trial"),
+        number=raw["number"].where(raw["kind"] == "trial", pd.NA),
         rungs=raw["rungs"].map(len).replace(0, pd.NA),
         rungs_held=raw["rungs"].map(lambda rungs: sum(rung["holds"] for rung in rungs) if rungs else pd.NA),
         bugs_injected=raw["bugs"].map(len).replace(0, pd.NA),
@@ -176,7 +184,9 @@ def frame_of(records: Sequence[AnyRecord], commands: Mapping[str, str]) -> pd.Da
     table = table.assign(**_primary(figures, table["primary_metric"], table["index_recall_metric"]))
     wide = (_wide(raw[name], kind, names).add_prefix(f"{name}/") for name, (kind, names) in _WIDE.items())
     table = pd.concat([table, figures, *wide], axis=1)
-    return table.sort_values([*NAMES, "index", "build", "query", "climb", "cell"], ignore_index=True).copy()
+    return table.sort_values(
+        [*NAMES, "index", "build", "query", "climb", "search", "number", "cell"], ignore_index=True
+    ).copy()
 
 
 def to_csv(cells: pd.DataFrame) -> bytes:

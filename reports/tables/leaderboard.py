@@ -24,6 +24,7 @@ from reports.tables.records import prepare
 from reports.tables.reproduce import Commands, commands
 from reports.tables.retrieval import IndexTable, index_tables, source_of
 from reports.tables.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
+from reports.tables.tuning import SearchTable, search_tables
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
@@ -88,6 +89,7 @@ class Leaderboards:
     answers: tuple[TableAnswers, ...]
     wins: tuple[WinsRow, ...]
     item_maps: tuple[ItemMapTable, ...]
+    searches: tuple[SearchTable, ...]
     overhead: tuple[OverheadRow, ...]
     failures: tuple[FailureRow, ...]
     environment: Environment
@@ -138,6 +140,7 @@ def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: t
         answers=answers,
         wins=wins_rows(answers),
         item_maps=item_map_tables(cells),
+        searches=search_tables(prepared),
         overhead=overhead_rows(cells),
         failures=_failures(cells),
         environment=_environment(cells),

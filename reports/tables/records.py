@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from benchmarks.harness import mixture
-from benchmarks.records import Agreement, AnyRecord, Index, Mutation, Throughput
+from benchmarks.records import Agreement, AnyRecord, Index, Mutation, Throughput, Trial
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
 
@@ -64,7 +64,9 @@ def _identity(record: AnyRecord) -> tuple[object, ...]:
     index = msgspec.json.encode(record.index, order="sorted") if isinstance(record, Index) else b""
     threads = record.threads if isinstance(record, Throughput | Index | Agreement) else 0
     place = (record.kind, record.model, record.variant, record.backend, record.mode, record.device, record.dataset)
-    return (*place, record.protocol, record.seed, index, threads, climb_of(record), record.hashes.get("repeat", ""))
+    trial = record.cell if isinstance(record, Trial) else ""
+    repeat = record.hashes.get("repeat", "")
+    return (*place, record.protocol, record.seed, index, threads, climb_of(record), trial, repeat)
 
 
 def climb_of(record: AnyRecord) -> str:
@@ -75,9 +77,10 @@ def climb_of(record: AnyRecord) -> str:
 def _told_apart(records: Sequence[AnyRecord]) -> list[AnyRecord]:
     """Records whose protocol and variant each mean one thing within a dataset.
 
-    A climb has settings of its own and says by its name which; a file of mutants has none.
+    A climb has settings of its own and says by its name which; a file of mutants has none. The trials of a search
+    differ in settings because they are to.
     """
-    named = [record for record in records if isinstance(record, Agreement | Mutation)]
+    named = [record for record in records if isinstance(record, Agreement | Mutation | Trial)]
     settled = {record.cell for record in named}
     others = [record for record in records if record.cell not in settled]
     labelled: list[AnyRecord] = []

@@ -8,15 +8,17 @@ import functools
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import protocols, specs, suites
-from benchmarks.records import Agreement, AnyRecord, Index, Mutation
+from benchmarks.records import Agreement, AnyRecord, Axis, Index, Mutation, Trial
 from benchmarks.specs.base import settings
-from benchmarks.suites import Asked, Block, ModelRow
+from benchmarks.suites import Asked, Block, ModelRow, spaces
 from benchmarks.suites.overriding import difference
 from benchmarks.suites.rows import SEEN
 from datasets import vectors
@@ -24,6 +26,7 @@ from datasets.errors import InputError
 from reports.tables.records import spec_settings
 
 PROGRAM = "python -m benchmarks"
+_TRIALS = 20  # settings that `tune` tries where it is not told how many
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class _Fit:
 
 def commands(records: Sequence[AnyRecord]) -> Commands:
     """The commands of one results folder; of several suites that fit, the one that fits most of its records counts."""
-    fits = {record.cell: _fits(record) for record in records if not isinstance(record, Agreement | Mutation)}
+    fits = {record.cell: _fits(record) for record in records if not isinstance(record, Agreement | Mutation | Trial)}
+    n_trials = _n_trials(records)
     votes = Counter(asking for found in fits.values() for asking in {fit.asking for fit in found})
     of_cell, whole = {}, Counter[str]()
     for record in records:
@@ -62,6 +66,9 @@ def commands(records: Sequence[AnyRecord]) -> Commands:
         elif isinstance(record, Mutation):
             of_cell[record.cell] = _sample(record) or mutate(record.model)
             whole[_sample(record) or f"{PROGRAM} mutate"] += 1
+        elif isinstance(record, Trial):
+            of_cell[record.cell] = tune(record, n_trials[record.search])
+            whole[of_cell[record.cell]] += 1
         else:
             of_cell[record.cell] = _run(record, best) if best else ""
             whole[f"{PROGRAM} run {best.asking}" if best else ""] += 1
@@ -83,6 +90,59 @@ def bugs(model: str, backend: str = "") -> str:
     """The command that injects the known bugs into the adapters of a model."""
     of_backend = f" --backends {shlex.quote(backend)}" if backend else ""
     return f"{PROGRAM} agree --bugs --models {shlex.quote(model)}{of_backend}"
+
+
+def tune(record: Trial, n_trials: int) -> str:
+    """The command that makes a trial's search anew, as many trials long; "" where no published suite has it."""
+    found = next(((words, block) for words, block in _asked(record.dataset) if _tunes(block, record)), None)
+    if found is None:
+        return ""
+    asked, block = found
+    words = [f"{PROGRAM} tune {asked} --models {shlex.quote(record.model)}"]
+    words += [f"--trials {n_trials}"] if n_trials > _TRIALS else []
+    words += [f"--backend {record.backend}"] if record.backend in set(FRAMEWORKS) - {"torch"} else []
+    words += [f"--seed {record.seed}"] if record.seed else []
+    return " ".join([*words, *_searched_mode(block, record), *_machine(record)])
+
+
+def _asked(dataset: str) -> Iterator[tuple[str, Block]]:
+    """The blocks of published suites that train on a data set, each with the words that ask for it."""
+    for name in suites.names():
+        blocks = _blocks(name)
+        several = len({block.dataset for block in blocks}) > 1
+        words = f"--suite {name}" + (f" --datasets {shlex.quote(dataset)}" if several else "")
+        yield from ((words, block) for block in blocks if block.dataset == dataset and block.vectors is None)
+    yield from ((f"--datasets {shlex.quote(dataset)}", block) for block in _of_data_set(dataset, None))
+
+
+def _n_trials(records: Sequence[AnyRecord]) -> dict[str, int]:
+    """How many settings each search has drawn."""
+    found: dict[str, int] = {}
+    for trial in (record for record in records if isinstance(record, Trial)):
+        found[trial.search] = max(trial.number, found.get(trial.search, 0))
+    return found
+
+
+def _tunes(block: Block, record: Trial) -> bool:
+    """Whether a block has the search that a trial is of, under the protocol that the trial has no test period of."""
+    recorded = record.settings.get("protocol")
+    rows = [row for row in block.models if (row.model, row.variant) == (record.model, record.variant) and row.search]
+    if not isinstance(recorded, dict) or not any(_space(row) == record.space for row in rows):
+        return False
+    described, own = _protocol(json.dumps(dict(block.protocol))), _protocol(json.dumps(recorded))
+    return described is not None and own is not None and {**described, "period": own["period"]} == own
+
+
+def _space(row: ModelRow) -> dict[str, Axis]:
+    """What a row is searched in, as records have it."""
+    return msgspec.convert(spaces.described(spaces.axes(row.model, row.settings, row.search)), dict[str, Axis])
+
+
+def _searched_mode(block: Block, record: Trial) -> list[str]:
+    rows = (row for row in block.models if (row.model, row.variant) == (record.model, record.variant))
+    modes = next((row.modes for row in rows if row.modes), block.modes)
+    by_itself = "compiled" if "compiled" in modes and record.backend in FRAMEWORKS else "eager"
+    return [f"--mode {record.mode}"] if record.mode != by_itself else []
 
 
 def _run(record: AnyRecord, fit: _Fit) -> str:

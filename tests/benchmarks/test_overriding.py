@@ -17,6 +17,7 @@ from benchmarks.specs.base import settings as settings_of
 from benchmarks.suites import Asked, Block, IndexRow, ModelRow, asked
 from benchmarks.suites.asked import Setting
 from benchmarks.suites.overriding import complete, difference, override
+from benchmarks.suites.rows import SEEN
 from datasets import vectors
 from datasets.errors import InputError
 
@@ -77,7 +78,9 @@ class TestNothingChanges:
         described = protocols.described(protocols.make(block.protocol))
         ks, metric = described.pop("ks"), described.pop("primary_metric")
         spec = settings_of(specs.make(row.model, row.settings))
-        names = data.draw(st.lists(st.sampled_from(specs.settable(row.model)), unique=True))
+        undecided = {SEEN} if block.is_by_data(row) else set()  # to set it is to decide it
+        settable = [name for name in specs.settable(row.model) if name not in undecided]
+        names = data.draw(st.lists(st.sampled_from(settable), unique=True))
         alone = dataclasses.replace(block, models=(row,))
         made = override(
             [alone],
@@ -159,7 +162,7 @@ class TestProtocol:
             ("leave-on-out", "unknown protocol, expected one of time-split, user-split"),
             ("leave-on-out", "(did you mean 'leave-one-out'?)"),
             ("", "unknown protocol"),
-            ("leave-k-out:min_item=3", "no setting 'min_item', expected one of k, ks, min_items, period"),
+            ("leave-k-out:min_item=3", "no setting 'min_item', expected one of k, ks, min_items, min_rating, period"),
             ("leave-k-out:min_item=3", "(did you mean 'min_items'?); correct it."),
             ("leave-k-out:k=0", "k is 0, expected a whole number from 1 to 2,147,483,647; correct it."),
             ("leave-k-out:k=two", "k is 'two', expected a whole number"),
@@ -446,7 +449,9 @@ class TestChosen:
         )
         assert {block.protocol["name"] for block in made.blocks} == {"leave-k-out"}
         assert all(variants([block])[-1] == ("mind", "softmax") for block in made.blocks)
-        assert made.said[0].startswith("mind: not in the suite own-data (ann and sequences have it), so it runs")
+        assert made.said[0].startswith(
+            "mind: not in the suite own-data (ann, leave-one-out and sequences have it), so it runs"
+        )
 
     @pytest.mark.parametrize("suite", suites.names())
     def test_without_options_it_is_the_suite(self, suite):

@@ -23,6 +23,8 @@ BUG = {"bug": "gate order", "mode": "eager", "due": "loss", "broke": None, "caug
 MUTANT = {"line": 3, "old": "a - b", "new": "b - a", "operator": "swapped operands", "mode": "compiled"}
 CAUGHT = {**MUTANT, "fate": "caught", "how": "difference", "by": "whole: loss", "reason": None}
 UNSEEN = {**MUTANT, "fate": "equivalent", "how": None, "by": "", "reason": "both are 0"}
+SPACE = {"n_blocks": {"values": None, "low": 1, "high": 3, "log": False}, "filter_seen": {"values": [True, False]}}
+DRAWN_SETTINGS = {"search": "0" * 16, "number": 2, "drawn": {"n_blocks": 2, "filter_seen": True}, "space": SPACE}
 OWN = {
     "train": {"scores": {"values": [0.5, 1.0], "weights": [1.0, 1.0]}},
     "throughput": {"group": "g"},
@@ -30,10 +32,11 @@ OWN = {
     "map": {"map": DRAWN},
     "agreement": {"climb": "pairs 1", "rungs": [RUNG], "divergence": [1e-8, None], "bugs": [BUG]},
     "mutation": {"mutants": [CAUGHT, UNSEEN]},
+    "trial": {**DRAWN_SETTINGS, "ended": "pruned"},
 }
 EMPTY = {"index": None, "intervals": {}, "curve": [], "rungs": [], "group": None}
 """The fields that every line of version 1 has; `scores`, `divergence` and `map` came later."""
-LATER = {"agreement": {"climb": "whole"}, "mutation": {"mutants": []}}
+LATER = {"agreement": {"climb": "whole"}, "mutation": {"mutants": []}, "trial": {"ended": None}}
 """What lines of version 1 say nothing of, as it is read from them."""
 V1 = {
     "train": {**OWN["train"], "index": None, "rungs": [], "group": None, "divergence": None, "map": None},
@@ -42,6 +45,7 @@ V1 = {
     "map": {**EMPTY, "map": DRAWN},
     "agreement": {**EMPTY, "rungs": [RUNG], "divergence": [1e-8, None], "settings": {"bugs": [BUG]}},
     "mutation": EMPTY,
+    "trial": {**EMPTY, **DRAWN_SETTINGS},
 }
 
 

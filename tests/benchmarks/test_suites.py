@@ -293,7 +293,7 @@ class TestLoad:
             (
                 "titel = 5\n" + block(),
                 1,
-                "a suite has no setting 'titel', expected one of block, settings, sweeps, title",
+                "a suite has no setting 'titel', expected one of block, searches, settings, sweeps, title",
             ),
             ("settings = 5\n" + block(), 1, "settings is 5, expected a table"),
             ("settings.a = 5\n" + block(), 1, "settings.a is 5, expected a table"),

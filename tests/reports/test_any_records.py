@@ -72,8 +72,9 @@ places = st.fixed_dictionaries(
     {"method": st.just("PCA"), "x": unit, "y": unit, "category": st.none() | st.lists(st.integers(0, 2), max_size=3),
      "categories": st.none() | st.lists(names, max_size=3)}
 )  # fmt: skip
-axes = st.builds(lambda low, high, log: {"low": low, "high": high, "log": log}, numbers, numbers, st.booleans())
-axes |= st.builds(lambda values: {"values": values}, st.lists(numbers | names | st.booleans(), max_size=4))
+recordable = numbers.filter(lambda number: abs(number) <= 1e18)
+axes = st.builds(lambda low, high, log: {"low": low, "high": high, "log": log}, recordable, recordable, st.booleans())
+axes |= st.builds(lambda values: {"values": values}, st.lists(recordable | names | st.booleans(), max_size=4))
 mutants = st.builds(
     lambda end, line, old, operator: mutant(end, line=line, old=old, new="", operator=operator, mode="compiled"),
     st.sampled_from(sorted(FATES)), whole, names, names,
@@ -103,7 +104,7 @@ FIELDS = {
     "machine": st.builds(lambda n, cores: MACHINE | {"memory_bytes": n, "cores": cores}, whole, whole),
     "commit": st.none() | names, "dirty": st.none() | st.booleans(),
     "number": st.sampled_from([1, 3, 2**62]), "ended": st.none() | st.sampled_from(["complete", "pruned", "capped"]),
-    "drawn": st.dictionaries(names | st.sampled_from(["dim", "learning_rate"]), numbers | names | st.booleans()),
+    "drawn": st.dictionaries(names | st.sampled_from(["dim", "learning_rate"]), recordable | names | st.booleans()),
     "space": st.dictionaries(names | st.sampled_from(["dim", "learning_rate"]), axes),
 }  # fmt: skip
 BUGS = [{"bug": "double sigmoid", "mode": "eager", "due": "loss", "broke": None, "caught": False}]

@@ -17,6 +17,7 @@ from reports.pages.sections import (
     published,
     retrieval,
     throughput,
+    tuning,
 )
 from reports.tables.leaderboard import Leaderboards
 
@@ -27,6 +28,7 @@ _IN_ORDER = (
     retrieval,
     agreement,
     curves,
+    tuning,
     items,
     published,
     failures,

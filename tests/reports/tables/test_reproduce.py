@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_records import changed, mutated, record
+from made_records import changed, mutated, record, tried
 
 from benchmarks import protocols, suites
 from benchmarks.cli import parser
 from benchmarks.cli.options import overrides
 from benchmarks.harness.plan import Options, Prepared, cells
+from benchmarks.suites import Block, ModelRow
+from reports.tables import reproduce
 from reports.tables.reproduce import commands
 
 
@@ -189,3 +191,85 @@ def test_mutants_have_the_command_of_their_file_or_of_their_sample():
     sample = "python -m benchmarks mutate --sample 200 --seed 'abc; ls'"
     assert found.of_cell[drawn.cell] == sample
     assert dict(found.whole) == {"python -m benchmarks mutate": 1, sample: 1}
+
+
+SEARCH = {"learning_rate": {"low": 0.0003, "high": 0.03, "log": True}, "n_blocks": {"low": 1, "high": 3}}
+LEAVE_ONE_OUT = {"name": "leave-k-out", "k": 1, "period": "test", "ks": [5, 10], "primary_metric": "ndcg@10"}
+
+
+@pytest.fixture
+def searched_suite(monkeypatch):
+    """The one published suite, in which one row of sasrec has a search."""
+    row = ModelRow("sasrec", {"variant": "mine"}, search=SEARCH)
+    others = (ModelRow("sasrec", {"variant": "theirs"}), ModelRow("gru4rec", {"variant": "mine"}))
+    block = Block("synthetic-tiny", LEAVE_ONE_OUT, (row, *others), modes=("eager",))
+    monkeypatch.setattr(suites, "names", lambda: ["some-searches"])
+    monkeypatch.setattr(reproduce, "_blocks", lambda _: (block,))
+    return block
+
+
+def trial_of(number=1, **changes):
+    space = {name: {"values": None, "log": False, **axis} for name, axis in SEARCH.items()}
+    protocol = protocols.described(protocols.make({**LEAVE_ONE_OUT, **changes.pop("protocol", {})}))
+    made = {"dataset": "synthetic-tiny", "protocol": "leave-k-out", "variant": "mine", "space": space}
+    settings = {"primary_metric": "ndcg@10", "protocol": {**protocol, "period": "validation"}}
+    drawn = {"learning_rate": 0.001 * number, "n_blocks": 2}
+    return tried(number, 0.1, metrics={"ndcg@10": 0.1}, settings=settings, **{**made, "drawn": drawn, **changes})
+
+
+@pytest.mark.usefixtures("searched_suite")
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"backend": "jax"}, " --backend jax"),
+        ({"seed": 3}, " --seed 3"),
+        ({"mode": "compiled", "threads": 2}, " --mode compiled --threads 2"),
+    ],
+)
+def test_a_trial_is_made_anew_by_its_search(changes, words):
+    made = trial_of(**changes)
+    found = commands([made])
+    assert found.of_cell[made.cell] == f"python -m benchmarks tune --suite some-searches --models sasrec{words}"
+    assert found.whole == ((found.of_cell[made.cell], 1),)
+    given = parser().parse_args(shlex.split(found.of_cell[made.cell].removeprefix("python -m benchmarks ")))
+    assert (given.models, given.backend, given.seed) == (["sasrec"], made.backend, made.seed)
+
+
+def test_a_search_on_data_of_ones_own_is_made_anew_without_a_suite(searched_suite, monkeypatch):
+    monkeypatch.setattr(suites, "names", list)
+    monkeypatch.setattr(reproduce, "_general", lambda dataset: (replace(searched_suite, dataset=dataset),))
+    (command,) = commands([trial_of(dataset="file:shop.csv")]).of_cell.values()
+    assert command == "python -m benchmarks tune --datasets file:shop.csv --models sasrec"
+
+
+@pytest.mark.usefixtures("searched_suite")
+def test_a_search_of_more_trials_than_usual_says_how_many():
+    made = [trial_of(1), trial_of(21), trial_of(5, seed=1)]
+    found = commands(made).of_cell
+    given = [parser().parse_args(shlex.split(found[one.cell].removeprefix("python -m benchmarks "))) for one in made]
+    assert [one.trials for one in given] == [21, 21, 20]
+
+
+def test_of_a_suite_of_several_data_sets_only_the_trials_own_is_searched(searched_suite, monkeypatch):
+    other = replace(searched_suite, dataset="synthetic-small")
+    monkeypatch.setattr(reproduce, "_blocks", lambda _: (other, searched_suite))
+    (command,) = commands([trial_of()]).of_cell.values()
+    assert "--suite some-searches --datasets synthetic-tiny --models sasrec" in command
+
+
+@pytest.mark.usefixtures("searched_suite")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "gru4rec"},
+        {"variant": "theirs"},
+        {"variant": "nobody's"},
+        {"dataset": "synthetic-small"},
+        {"protocol": {"k": 2}},
+        {"space": {"n_blocks": {"values": [1, 2]}}},
+    ],
+    ids=str,
+)
+def test_a_search_that_no_published_suite_has_is_not_guessed(changes):
+    assert set(commands([trial_of(**changes)]).of_cell.values()) == {""}
