@@ -120,10 +120,11 @@ def positives(
 
 
 def prefixes(
-    rng: np.random.Generator, training: Training, batch_size: int, length: int
+    rng: np.random.Generator, training: Training, batch_size: int, length: int, most: int = 0
 ) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
     """One shuffled pass over all items of the training sequences but their first, each with what came before it.
 
+    Of a sequence with more than `most` of them, where that is not 0, so many are drawn, each as likely as the others.
     A last, short batch is dropped, unless it is the only one.
 
     Yields:
@@ -137,10 +138,20 @@ def prefixes(
     first_target = np.append(0, np.cumsum(n_targets))
     if not first_target[-1]:
         raise TooFewError(NO_PAST)
-    for samples in _shuffled(rng, int(first_target[-1]), batch_size):
+    chosen = _some_of_each(rng, n_targets, most) if most else np.arange(first_target[-1])
+    for order in _shuffled(rng, len(chosen), batch_size):
+        samples = chosen[order]
         sequence = np.searchsorted(first_target, samples, side="right") - 1
         place = training.sequence_indptr[sequence] + 1 + samples - first_target[sequence]
         yield _items_with_their_past(training, sequence, place, length)
+
+
+def _some_of_each(rng: np.random.Generator, n: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Of groups of n[i] things each, numbered one group after the other, at most so many of each, ascending: int64."""
+    group = np.repeat(np.arange(len(n)), n)
+    by_chance = np.lexsort((rng.random(len(group)), group))  # within its group
+    rank = np.arange(len(group)) - np.repeat(np.cumsum(n) - n, n)
+    return np.sort(by_chance[rank < most])
 
 
 def random_cuts(

@@ -24,6 +24,7 @@ from benchmarks.settings import (
     Width,
     WidthOrNone,
     check,
+    require,
 )
 from benchmarks.specs import questions
 from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Sizes, Training
@@ -52,6 +53,7 @@ class SequenceSpec:
     batch_size: Batch = 256
     trains_on: Literal["cuts", "prefixes"] = "cuts"  # random places of each sequence, or what comes before every item
     cuts_per_sequence: Few = 1  # an epoch
+    prefixes_per_sequence: Natural = 0  # an epoch, drawn anew from longer sequences; 0: all of them
     min_history: Few = 1  # items before a cut, at least; shorter sequences are left out
     epochs: Count = 100
     patience: Natural = 5
@@ -66,6 +68,8 @@ class SequenceSpec:
 
     def __post_init__(self) -> None:
         check(self, self.model)
+        is_used = self.trains_on == "prefixes" or not self.prefixes_per_sequence
+        require(is_used, self.model, self, "prefixes_per_sequence", 'trains_on = "prefixes" with it, or 0')
 
     @property
     def optimizer(self) -> Adam:
@@ -103,7 +107,7 @@ class SequenceSpec:
         """
         rng = sampling.generator(*key, self.trains_on, epoch)
         if self.trains_on == "prefixes":
-            return sampling.prefixes(rng, training, self.batch_size, self.length)
+            return sampling.prefixes(rng, training, self.batch_size, self.length, self.prefixes_per_sequence)
         return sampling.random_cuts(
             rng, training, self.batch_size, self.length, self.cuts_per_sequence, min_history=self.min_history
         )

@@ -73,6 +73,7 @@ class TwoTower:
     embedding_dim: Width = 128
     history_length: WidthOrNone = 0  # items at most; 0 where no feature is the history
     pooling: Pooling = "mean"
+    prefixes_per_sequence: Natural = 0  # histories that an epoch draws from each sequence; 0: all of them
     user_tower: Tower = (64, 64)  # the layers' sizes
     item_tower: Tower = (64, 64)  # none: the features themselves are the vector
     activation: Activation = "leaky-relu"  # after every layer, the last one too
@@ -113,6 +114,9 @@ class TwoTower:
                 f"{', '.join(self.user_features)}; expected a length above 0 where one of them is history, else 0.",
                 ("history_length",),
             )
+
+        is_used = self.history_length or not self.prefixes_per_sequence
+        require(bool(is_used), self.model, self, "prefixes_per_sequence", "0, since no feature is the history")
 
     @property
     def _needs_two(self) -> str | None:
@@ -249,7 +253,8 @@ class TwoTower:
         """
         rng = sampling.generator(*key, self.model, "samples", epoch)
         if self.history_length:
-            samples = sampling.prefixes(rng, training, self.batch_size, self.history_length)
+            most = self.prefixes_per_sequence
+            samples = sampling.prefixes(rng, training, self.batch_size, self.history_length, most)
         else:
             samples = sampling.positives(rng, training, self.batch_size)
         add_items = self._in_batch(training) if self.form == "in-batch" else self._with_negatives(training, rng)

@@ -27,6 +27,7 @@ NO_ADAPTERS = {
     "sampler": "how batches are drawn",
     "exclude_positives": "how batches are drawn",
     "cuts_per_sequence": "how batches are drawn",
+    "prefixes_per_sequence": "how batches are drawn",
     "min_history": "how batches are drawn",
     "steps_per_epoch": "how batches are drawn",
     "initial_scale": "how parameters are drawn",

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import sampling
@@ -432,6 +432,30 @@ class TestPrefixes:
         found = Counter(zip(made["user"], map(tuple, made["history"]), made["length"], made["target"], strict=True))
         assert found <= expected
         assert found.total() == n_drawn(expected.total(), batch_size)
+
+    @checked
+    @given(lengths=some_lengths, most=st.integers(1, 12), seed=st.integers(0, 2**20))
+    def test_at_most_so_many_of_each_sequence(self, lengths, most, seed):
+        assume(max(lengths, default=0) > 1)
+        made_of = training(own_items(lengths))
+        whole, some = (drawn(sampling.prefixes, made_of, 1, 4, of_each, key=(seed,)) for of_each in (0, most))
+
+        def samples(made):
+            return Counter(zip(made["user"], map(tuple, made["history"]), made["length"], made["target"], strict=True))
+
+        assert samples(some) <= samples(whole)
+        sequence = {item: at for at, items in enumerate(own_items(lengths)) for item in items}
+        found = Counter(sequence[target] for target in some["target"])
+        assert found == {at: min(n - 1, most) for at, n in enumerate(lengths) if n > 1}
+
+    def test_each_of_a_sequence_is_as_likely_and_another_epoch_has_others(self):
+        sequences = own_items([11] * 3000)
+        place = {item: at for items in sequences for at, item in enumerate(items)}
+        one, other = (drawn(sampling.prefixes, training(sequences), 1, 2, 3, key=(key,))["target"] for key in (1, 2))
+        n_of = Counter(place[target] for target in one)
+        assert sorted(n_of) == list(range(1, 11))
+        assert scipy.stats.chisquare(list(n_of.values())).pvalue > IMPROBABLE
+        assert set(one) != set(other)
 
     def test_they_are_shuffled(self):
         target = np.array(drawn(sampling.prefixes, training(own_items([100] * 10)), 10, 2)["target"])

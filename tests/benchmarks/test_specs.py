@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import re
 from types import SimpleNamespace
 
 import autograd
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import datasets
 from backends.registry import FAMILIES, TRAINABLE
-from benchmarks import sampling, specs
+from benchmarks import protocols, sampling, specs
 from benchmarks.agreement import climbs, reference
 from benchmarks.agreement.reference import Trajectory
+from benchmarks.settings import SettingError
 from benchmarks.specs.als import ALS
 from benchmarks.specs.base import SGD, Adam, Sizes, digest
 from benchmarks.specs.base import settings as settings_of
@@ -28,6 +31,7 @@ TRAINED = {
 }
 checked = settings(derandomize=True, deadline=None, max_examples=40)
 seeds = st.integers(0, 2**32)
+LEAVE_ONE_OUT = {"name": "leave-k-out", "k": 1, "period": "test", "ks": [5], "primary_metric": "recall@5"}
 
 
 @pytest.fixture(params=TRAINED)
@@ -446,3 +450,29 @@ class TestDigest:
         for name, value in before.items():
             other = {**before, name: not value if isinstance(value, bool) else value * 2 or 1}
             assert digest(settings_of(specs.make(spec.model, other))) != digest(before), name
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "expected"),
+    [
+        ("sasrec", {}, 'trains_on = "prefixes" with it, or 0'),
+        ("mind", {"trains_on": "cuts"}, 'trains_on = "prefixes" with it, or 0'),
+        ("dssm", {}, "0, since no feature is the history"),
+    ],
+)
+def test_a_cap_of_prefixes_where_there_are_none_is_refused(model, given, expected):
+    with pytest.raises(SettingError, match=f"prefixes_per_sequence is 3, expected {re.escape(expected)}"):
+        specs.make(model, {**given, "prefixes_per_sequence": 3})
+
+
+def test_a_cap_of_prefixes_leaves_so_many_of_each_sequence():
+    split = protocols.make(LEAVE_ONE_OUT).split(datasets.load("synthetic-tiny"))
+    longest = np.diff(split.sequence_indptr).max()
+    for model, changes in (("mind", {"trains_on": "prefixes"}), ("youtube-dnn", {"user_features": ["user", "history"]})):
+        n_samples = [
+            sum(spec.n_samples(chunk) for chunk in spec.batches(split, ("key",), 1))
+            for most in (0, 2, int(longest))
+            for spec in [specs.make(model, {**changes, "batch_size": 2, "prefixes_per_sequence": most})]
+        ]
+        assert n_samples[0] == n_samples[2] > n_samples[1]
+        assert n_samples[1] == np.minimum(np.diff(split.sequence_indptr) - 1, 2).sum() // 2 * 2
