@@ -14,6 +14,8 @@ from benchmarks.harness.environment import worker_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMISES = [(backend, *names) for backend in FRAMEWORKS for names in adapter_checks.names(backend)]
+LONGEST_S = 1_500
+"""Of the checks of one framework and mode, which may compile every model: what takes longer hangs."""
 AT_ONCE = 2  # processes: each works on one core, and most of what it does is compiling
 
 
@@ -25,7 +27,7 @@ def checked(backend, mode, path=str(ROOT)):
         env={**worker_environment(1, "cpu"), "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=550,
+        timeout=LONGEST_S,
         check=False,
     )
     if done.returncode != 0:
@@ -42,6 +44,7 @@ def outcomes(request):
         yield {place: pool.submit(checked, *place) for place in places}
 
 
+@pytest.mark.timeout(2 * LONGEST_S)  # the first test waits for all checks of its framework and mode
 @pytest.mark.parametrize(("backend", "family", "mode", "check"), PROMISES)
 def test_adapter_keeps_the_contract(outcomes, backend, family, mode, check):
     found = outcomes[backend, mode].result()

@@ -468,7 +468,10 @@ def test_a_cap_of_prefixes_where_there_are_none_is_refused(model, given, expecte
 def test_a_cap_of_prefixes_leaves_so_many_of_each_sequence():
     split = protocols.make(LEAVE_ONE_OUT).split(datasets.load("synthetic-tiny"))
     longest = np.diff(split.sequence_indptr).max()
-    for model, changes in (("mind", {"trains_on": "prefixes"}), ("youtube-dnn", {"user_features": ["user", "history"]})):
+    for model, changes in (
+        ("mind", {"trains_on": "prefixes"}),
+        ("youtube-dnn", {"user_features": ["user", "history"]}),
+    ):
         n_samples = [
             sum(spec.n_samples(chunk) for chunk in spec.batches(split, ("key",), 1))
             for most in (0, 2, int(longest))

@@ -505,7 +505,7 @@ class TestDryRun:
         for kind, cell in (("train", trained), ("throughput", timed), ("index", searched)):
             assert cell.startswith(f"{kind} · {variant} · torch · compiled · ")
         assert last.startswith("4 cells")
-        first = "mind: not in the suite own-data (ann and sequences have it), so it runs with its defaults: "
+        first = "mind: not in the suite own-data (ann, leave-one-out and sequences have it), so it runs with its "
         assert said[0].startswith(first)
         assert said[1].startswith("protocol: leave-k-out period=test min_items=5 k=1, in place of time-split ")
         assert said[2:4] == [
