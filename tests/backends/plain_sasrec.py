@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 SETTINGS = {
     "embedding_dim": 32,
@@ -90,7 +90,9 @@ def train(model, sequences, of):
             negatives = torch.randint(1, n_items + 1, (of["n_negatives"],))
             of_negatives = (outputs @ table[negatives].T).masked_fill(negatives == wanted[:, None], -1e9)
             of_target = (outputs * table[wanted]).sum(1, keepdim=True)
-            loss = F.cross_entropy(torch.cat([of_target, of_negatives], 1), torch.zeros(len(wanted), dtype=torch.long))
+            loss = functional.cross_entropy(
+                torch.cat([of_target, of_negatives], 1), torch.zeros(len(wanted), dtype=torch.long)
+            )
             adam.zero_grad()
             loss.backward()
             adam.step()
