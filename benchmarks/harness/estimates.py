@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,12 @@ UNTIMED = frozenset({"train", "map", "trial"})
 """Kinds of cells that may run side by side; of the others speed is what is measured."""
 KINDS = (*UNTIMED, "throughput", "index")
 TRAINED = ("train", "trial")
+FREE = frozenset({
+    "variant", "epochs", "patience", "learning_rate", "epsilon", "warmup_steps", "weight_decay", "clip_norm", "l2",
+    "initial_scale", "bound", "embedding_bound", "regularization", "temperature", "margin", "norm_epsilon",
+    "squash_epsilon", "filter_seen",
+})  # fmt: skip
+"""Settings that cost nothing, and epochs, which are reckoned with."""
 NOISE = 1.3
 """By what factor the same cell takes longer or shorter at another time, on the machine that it was measured on."""
 OTHER_MACHINE = 2.0
@@ -57,6 +64,7 @@ class _Taken(NamedTuple):
         n_epochs: that it trained, 1 where it has none.
         peak_bytes: its largest memory, 0 where that is not known.
         is_own: whether it is of this results folder, and not of another machine maybe.
+        settings: of its model, as far as its record has them.
     """
 
     fixed_s: float
@@ -65,6 +73,7 @@ class _Taken(NamedTuple):
     n_epochs: int
     peak_bytes: int
     is_own: bool
+    settings: Mapping[str, Any]
 
 
 class Estimate:
@@ -111,6 +120,7 @@ class Estimate:
             expected = [
                 each.fixed_s + each.work_s * factor
                 for each in taken
+                if cell.kind not in TRAINED or _is_as_much(each.settings, cell.settings)
                 for factor in self._factors(each, like, cell, n_rows or self._rows.get(cell.dataset, 0))
             ]
             if expected:
@@ -193,4 +203,14 @@ def _taken(record: Record, seconds: float, *, is_own: bool) -> _Taken:
         n_epochs=max(trained, 1),
         peak_bytes=record.memory.get("peak_rss_bytes", 0),
         is_own=is_own,
+        settings=record.settings,
+    )
+
+
+def _is_as_much(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an epoch is as much work, by all settings that a record and a cell both have."""
+    return all(
+        json.dumps(recorded[name]) == json.dumps(wanted[name])
+        for name in wanted
+        if name in recorded and name not in FREE
     )

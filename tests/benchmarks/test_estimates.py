@@ -27,7 +27,8 @@ def left_by(cell, seconds, *, work_s=0.0, n_rows=0, epochs=1, peak=0, group=None
     timings = {"wall_s": seconds, "train_s": work_s} if cell.kind == "train" else {"worker_s": seconds}
     if cell.kind == "train":
         of_kind["curve"] = [{"epoch": epochs, "steps": epochs, "loss": 1.0, "metrics": {"ndcg@5": 0.25}}]
-    found = {"metrics": {"ndcg@5": 0.25}, "settings": {"primary_metric": "ndcg@5"}, "timings": timings}
+    settings = {**cell.settings, "primary_metric": "ndcg@5"}
+    found = {"metrics": {"ndcg@5": 0.25}, "settings": settings, "timings": timings}
     notes = [f"{cell.dataset}: {n_rows:,} interactions, 20 users, 30 items"] if n_rows else []
     reason = None if status == "ok" else "it was killed"
     memory = {"peak_rss_bytes": peak} if peak else {}
@@ -66,6 +67,21 @@ def test_more_epochs_take_longer_but_not_the_import():
     assert known.seconds(longer) == around(5.0 + 20.0 * 4)
     stopping = dataclasses.replace(torch, settings={**torch.settings, "epochs": 40, "patience": 3})
     assert known.seconds(stopping) == pytest.approx((25.0 / NOISE, 85.0 * NOISE))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_known"),
+    [
+        ({"learning_rate": 0.5, "variant": "other", "filter_seen": True}, True),
+        ({"length": 200}, False),
+        ({"embedding_dim": 128}, False),
+        ({"trains_on": "prefixes"}, False),
+    ],
+)
+def test_settings_that_change_how_much_there_is_to_do_are_like_nothing_recorded(changes, is_known):
+    _, torch, *_ = planned()
+    other = dataclasses.replace(torch, settings={**torch.settings, **changes})
+    assert (Estimate([left_by(torch, 30.0)]).seconds(other) is not None) == is_known
 
 
 def test_more_rows_take_longer_and_without_their_number_nobody_knows():
