@@ -93,6 +93,11 @@ def add_data_dir(command: Parser) -> None:
 def add_matrix(command: Parser) -> None:
     """Which part of a suite."""
     add_data(command)
+    add_matrix_names(command)
+
+
+def add_matrix_names(command: Parser) -> None:
+    """Which models and which backends."""
     add_models(command)
     command.add_argument(
         "--backends",

@@ -69,6 +69,8 @@ class Task:
         listener: is given every line that the process prints, as it comes.
         environment: variables that the process has beside those of every worker.
         needs_bytes: of memory, as far as one can tell; it is begun beside others only where they leave it so much.
+        root: the folder whose sources run.
+        python: the interpreter; None for that of its backend.
     """
 
     job: Mapping[str, Any]
@@ -76,6 +78,8 @@ class Task:
     listener: Callable[[str], None] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     needs_bytes: int = 0
+    root: Path = ROOT
+    python: str | None = None
 
 
 def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -> Iterator[tuple[Task, Result]]:
@@ -176,12 +180,12 @@ class _Worker:
         self._selector = selectors.PollSelector()
         job = {**task.job, "spawned": self._spawned, "parent": os.getpid()}
         (task.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        python = interpreter(task.job["backend"])
+        python = task.python or interpreter(task.job["backend"])
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(
                 [python, "-m", "benchmarks.harness.worker", str(task.folder)],
-                cwd=ROOT,
+                cwd=task.root,
                 env={
                     **worker_environment(task.job["threads"], task.job["device"]),
                     **task.environment,

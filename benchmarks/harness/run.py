@@ -139,7 +139,7 @@ class Run:
         if not able:
             return
         name = digest([self.run_id, *sorted(cell.key for process in able for cell in process)])
-        tasks = [self._task(process, prepared) for process in able]
+        tasks = [self.task(process, prepared) for process in able]
         processes = {task.folder: process for task, process in zip(tasks, able, strict=True)}
         finished = list(executors.run(tasks, group.turns, self.timeout_s))
         # What is compared inside a group is recorded as a whole or not at all.
@@ -161,7 +161,7 @@ class Run:
             for process, prepared, listener in wanted:
                 if self._is_able(process, prepared):
                     needs_bytes = self._memory(process[0]) if at_once > 1 else 0
-                    task = self._task(process, prepared, needs_bytes, listener)
+                    task = self.task(process, prepared, needs_bytes, listener)
                     running[task.folder] = (process, prepared)
                     yield task
 
@@ -207,7 +207,7 @@ class Run:
         """Bytes that a process is likely to take, by what cells like its own took."""
         return Estimate(self.records.values()).peak_bytes(cell) or UNKNOWN_BYTES if cell.kind in UNTIMED else 0
 
-    def _task(
+    def task(
         self, process: tuple[Cell, ...], prepared: Prepared, needs_bytes: int = 0, listener: Listener | None = None
     ) -> executors.Task:
         cell = process[0]

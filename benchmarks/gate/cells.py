@@ -1,0 +1,60 @@
+"""In the tree of a contestant: the jobs of a suite's timed cells, as that tree's own workers want them.
+
+Run as a program with the tree's own interpreter, so that each revision plans its cells by itself: their settings and
+what workers read may have changed between two revisions, and what a cell is called has not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import suites
+from benchmarks.harness.groups import groups
+from benchmarks.harness.plan import MADE_UP, Options
+from benchmarks.harness.run import Run, plan
+from datasets.errors import InputError
+
+FORM = 1
+"""Raised with every change of what is printed, so that a gate does not read what it does not know."""
+
+
+def timed(suite: str, results: Path, data_dir: Path | None, options: Options) -> Iterator[dict[str, Any]]:
+    """What is timed in a suite: trainings, and searches through made-up vectors, a process each.
+
+    Yields:
+        what: the cells' lines, one an answer of the worker; kind; job: all of the worker's job.json.
+    """
+    session = Run(results, timeout_s=0.0)
+    for prepared, cells in plan(suites.for_datasets((), suite), options, results, data_dir):
+        wanted = [cell for cell in cells if cell.kind == "throughput" or (cell.kind, cell.model) == ("index", MADE_UP)]
+        for group in groups(wanted):
+            for process in group.processes:
+                job = dict(session.task(process, prepared).job)
+                yield {"what": [cell.describe(briefly=True) for cell in process], "kind": process[0].kind, "job": job}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("suite")
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--models", nargs="*", default=[])
+    parser.add_argument("--backends", nargs="*", default=[])
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    options = Options(models=tuple(given.models), backends=tuple(given.backends), threads=given.threads)
+    try:
+        found = list(timed(given.suite, given.results, given.data_dir, options))
+    except InputError as error:
+        sys.stdout.write(json.dumps({"form": FORM, "error": str(error)}) + "\n")
+        return
+    sys.stdout.write(json.dumps({"form": FORM, "cells": found}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

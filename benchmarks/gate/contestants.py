@@ -1,0 +1,140 @@
+"""The two sides of a gate: a tree of sources with the interpreter that runs them, and the jobs that it plans."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gate.cells import FORM
+from benchmarks.harness import sources
+from benchmarks.harness.environment import ROOT
+from benchmarks.specs.base import digest
+from datasets.errors import InputError
+
+PROGRAM = ("-m", "benchmarks.gate.cells")
+NO_GATE = "No module named 'benchmarks.gate"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A side.
+
+    Attributes:
+        name: what it is called: the revision, or "working tree".
+        root: the folder of its sources.
+        python: its interpreter.
+        cells: the lines of a process's cells -> their job.
+    """
+
+    name: str
+    root: Path
+    python: str
+    cells: Mapping[tuple[str, ...], Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """16 hex digits, the same for the same sources under an interpreter of the same place and packages."""
+        listed = subprocess.run(
+            [self.python, "-m", "benchmarks.harness.environment", "every"],
+            cwd=self.root,
+            capture_output=True,
+            check=False,
+        ).stdout.decode(errors="replace")
+        return digest([sources.tree_hash(self.root), self.python, listed])
+
+
+@contextlib.contextmanager
+def tree(revision: str | None) -> Iterator[tuple[str, Path]]:
+    """A revision's name and its sources, in a worktree that is removed again; None is the working tree as it stands.
+
+    Raises:
+        InputError: this is no git repository, or it has no such revision.
+    """
+    if revision is None:
+        yield "working tree", ROOT
+        return
+    commit = _git(
+        f"{revision} is no revision of this repository", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"
+    )
+    folder = Path(_git("this is no git repository", "rev-parse", "--absolute-git-dir")) / "gate" / commit[:16]
+    if not (folder / "benchmarks").is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+        _git(f"{revision} cannot be checked out", "worktree", "prune")
+        _git(f"{revision} cannot be checked out", "worktree", "add", "--detach", "--force", str(folder), commit)
+    try:
+        yield f"{revision} ({commit[:12]})", folder
+    finally:
+        with contextlib.suppress(InputError):
+            _git("", "worktree", "remove", "--force", str(folder))
+
+
+def _git(refusal: str, *words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise InputError(
+            f"git cannot be started ({error.strerror}); install it, or compare interpreters alone."
+        ) from error
+    if done.returncode:
+        said = " ".join(done.stderr.split())[:200]
+        raise InputError(f"{refusal}{f' ({said})' if said else ''}; `git log --oneline` lists the last ones.")
+    return done.stdout.strip()
+
+
+def planned(contestant: Contestant, suite: str, results: Path, more: Sequence[str]) -> Contestant:
+    """The contestant with the jobs that it plans for a suite.
+
+    Args:
+        contestant: with its tree and interpreter.
+        suite: a name or a file, which the tree reads itself.
+        results: a folder for what its cells read.
+        more: options of `benchmarks.gate.cells`.
+
+    Raises:
+        InputError: it has no gate, or cannot be started or read, or the suite is none to it.
+    """
+    command = [contestant.python, *PROGRAM, suite, str(results), *more]
+    try:
+        done = subprocess.run(
+            command, cwd=contestant.root, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        raise InputError(
+            f"{contestant.python} cannot be started ({error.strerror}); name a Python interpreter."
+        ) from error
+    last = done.stdout.strip().splitlines()[-1:] or [""]
+    try:
+        answer = json.loads(last[0])
+        if answer["form"] != FORM:
+            raise ValueError(answer["form"])
+    except (ValueError, KeyError, TypeError) as error:
+        if NO_GATE in done.stderr:
+            raise InputError(f"{contestant.name} has no gate yet; name a later revision as the base.") from error
+        said = " ".join((done.stderr.strip().splitlines() or ["it said nothing"])[-1].split())[:300]
+        raise InputError(
+            f"{contestant.name} cannot plan the suite {suite} with {contestant.python}: {said}."
+        ) from error
+    if "error" in answer:
+        raise InputError(f"{contestant.name}: {answer['error']}")
+    cells = {tuple(one["what"]): one["job"] for one in answer["cells"]}
+    return dataclasses.replace(contestant, cells=cells)
+
+
+def python_of(given: str | None) -> str:
+    """The interpreter that was named, else this one.
+
+    Raises:
+        InputError: there is no such program.
+    """
+    found = shutil.which(given) if given else sys.executable
+    if found is None:
+        raise InputError(f"there is no program {given!r}, expected the path of a Python interpreter; correct it.")
+    return str(Path(found).absolute())

@@ -1,0 +1,107 @@
+"""`gate` with real processes, of indexes over a few vectors, and what it refuses."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SUITE = """
+[[block]]
+vectors = { n_items = 300, dim = 8, n_queries = 50 }
+protocol = { name = "search", k = 5 }
+indexes = [
+    { name = "exact" },
+    { name = "faiss-ivf", build = [{ nlist = 4 }], query = [{ nprobe = 1 }, { nprobe = 2 }] },
+]
+"""
+FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
+IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+
+
+def git(repository, *words):
+    subprocess.run(["git", *IDENTITY, *words], cwd=repository, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A repository whose first commit has no gate, whose second has one, and whose third has a slow index."""
+    copy = tmp_path_factory.mktemp("gate") / "copy"
+    copy.mkdir()
+    for package in ("datasets", "benchmarks", "backends", "reports"):
+        shutil.copytree(
+            ROOT / package, copy / package, ignore=shutil.ignore_patterns("*.pyc", "__pycache__", "published")
+        )
+    gate = copy / "benchmarks" / "gate"
+    git(copy, "init", "-b", "main")
+    gate.rename(copy / "later")
+    git(copy, "add", "datasets", "benchmarks", "backends", "reports")
+    git(copy, "commit", "-m", "without")
+    (copy / "later").rename(gate)
+    git(copy, "add", ".")
+    git(copy, "commit", "-m", "with")
+    searched = copy / "backends" / "ann" / "exact.py"
+    text = searched.read_text(encoding="utf-8")
+    place = text.index("def top_k(")
+    body = text.index('    """', text.index('    """', place) + 7) + len('    """\n')
+    slow = "    import time\n    time.sleep(0.01)\n"
+    searched.write_text(text[:body] + slow + text[body:], encoding="utf-8")
+    git(copy, "commit", "-am", "slow")
+    (copy / "own.toml").write_text(SUITE, encoding="utf-8")
+    return copy
+
+
+def gate(repository, *words, **more):
+    command = [sys.executable, "-m", "benchmarks", "gate", *map(str, words), "--suite", "own.toml"]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, **more)
+
+
+def test_a_planted_slow_down_is_named_and_nothing_else(repository, tmp_path):
+    ended = gate(repository, "HEAD~1", "--pairs", 4, "--results", tmp_path, "--json")
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    regressed = {(line["cell"].split(" · ")[4], line["figure"]) for line in lines if line["verdict"] == "regressed"}
+    assert (ended.returncode, regressed) == (FAILED, {("exact", "speed")}), ended.stderr + ended.stdout
+    assert len(lines) == 5  # the speed of three, and the memory of two processes
+    trees = subprocess.run(["git", "worktree", "list"], cwd=repository, capture_output=True, check=True).stdout
+    assert trees.count(b"\n") == 1
+
+
+def test_the_same_code_twice_has_not_regressed(repository, tmp_path):
+    ended = gate(repository, "HEAD", "HEAD", "--pairs", 2, "--results", tmp_path)
+    assert ended.returncode == FINE, ended.stderr
+    assert "regressed" not in ended.stdout
+    n_before = len((tmp_path / "gate" / "pairs.jsonl").read_bytes().splitlines())
+    again = gate(repository, "HEAD", "HEAD", "--pairs", 2, "--results", tmp_path)
+    assert again.returncode == FINE, again.stderr
+    assert len((tmp_path / "gate" / "pairs.jsonl").read_bytes().splitlines()) == n_before == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "nothing is named to compare with, expected a revision or --base-python; such as: gate HEAD~1"),
+        (["no-such-thing"], "no-such-thing is no revision of this repository"),
+        (["HEAD~2"], "has no gate yet; name a later revision as the base"),
+        (["HEAD", "--base-python", "/no/python"], "there is no program '/no/python'"),
+        (["HEAD", "--pairs", "1"], "--pairs is 1, expected 2 or more"),
+        (["HEAD", "--margin", "0"], "--margin is 0, expected a number between 0 and 1"),
+        (["HEAD", "--models", "sasrek"], "did you mean 'sasrec'"),
+    ],
+)
+def test_what_cannot_be_compared_is_a_sentence(repository, tmp_path, words, message):
+    ended = gate(repository, *words, "--results", tmp_path)
+    assert (ended.returncode, message in ended.stderr) == (WRONG_INPUT, True), ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):
+    ended = gate(repository, "--base-python", "/bin/true", "--results", tmp_path)
+    assert (ended.returncode, "cannot plan the suite" in ended.stderr) == (WRONG_INPUT, True), ended.stderr
+
+
+def test_a_base_without_any_cell_is_nothing_to_compare_with(repository, tmp_path):
+    ended = gate(repository, "HEAD", "--models", "als", "--results", tmp_path)
+    assert ended.returncode == NOTHING_MEASURED, ended.stdout + ended.stderr

@@ -1,0 +1,147 @@
+"""How pairs are run until all is decided, what is kept of them, and what comes out of a side that fails."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from benchmarks.cli import gate as command
+from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
+from benchmarks.gate import holding, pairs
+from benchmarks.gate.contestants import Contestant
+from benchmarks.gate.holding import Gate, Kept
+from benchmarks.gate.pairs import MEMORY, SPEED, Pair
+from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, UNDECIDED, Plan
+from datasets.errors import InputError
+
+FAST, SLOW, NOISY = ("fast",), ("slow",), ("noisy",)
+EFFECTS = {FAST: (0.2, 0.002), SLOW: (math.log(0.8), 0.002), NOISY: (0.0, 0.3)}
+WOBBLE = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25, 0.75, -0.75)
+
+
+@pytest.fixture
+def sides(tmp_path):
+    cells = {what: {"kind": "throughput"} for what in EFFECTS}
+    base = Contestant("base", tmp_path, "python", cells)
+    return base, dataclasses.replace(base, name="head")
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The pairs that were run, in their order."""
+    numbers = []
+
+    def run(base, head, what, number, timeout_s):  # noqa: ARG001
+        numbers.append((what, number))
+        mean, deviation = EFFECTS[what]
+        speed = mean + deviation * WOBBLE[number % len(WOBBLE)]
+        return Pair({(what[0], SPEED): speed, (what[0], MEMORY): 1e-4 * WOBBLE[number % len(WOBBLE)]})
+
+    monkeypatch.setattr(pairs, "run", run)
+    return numbers
+
+
+def held(sides, path, most=12, key="k"):
+    gate = Gate(*sides, Plan(most, 6, 0.1), Kept(path, key), 9.0)
+    return {one.what: one for one in gate.hold(lambda _: None)}
+
+
+def verdicts(found):
+    return {what: one.judgements[what[0], SPEED].verdict for what, one in found.items()}
+
+
+def test_what_is_decided_is_left_alone_and_the_rest_goes_on_to_the_cap(sides, ran, tmp_path):
+    found = held(sides, tmp_path / "pairs")
+    assert verdicts(found) == {FAST: IMPROVED, SLOW: REGRESSED, NOISY: UNDECIDED}
+    assert {what: one.judgements[what[0], MEMORY].verdict for what, one in found.items()} == dict.fromkeys(
+        found, NO_WORSE
+    )
+    assert {what: len(one.pairs) for what, one in found.items()} == {FAST: 4, SLOW: 4, NOISY: 12}
+    assert [number for what, number in ran if what == NOISY] == list(range(12))
+
+
+def test_a_gate_that_was_killed_goes_on_and_says_the_same(sides, ran, tmp_path):
+    path = tmp_path / "pairs"
+    whole = held(sides, path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:9]) + '\n{"key": "k", "what": ["no')
+    ran.clear()
+    again = held(sides, path)
+    assert len(ran) == len(lines) - 9
+    assert verdicts(again) == verdicts(whole)
+    assert again[NOISY].judgements == whole[NOISY].judgements
+
+
+def test_pairs_of_other_contestants_do_not_count(sides, ran, tmp_path):
+    held(sides, tmp_path / "pairs")
+    n = len(ran)
+    held(sides, tmp_path / "pairs", key="other")
+    assert len(ran) == 2 * n
+
+
+@pytest.mark.usefixtures("ran")
+def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
+    found = held(sides, tmp_path / "pairs")
+    assert found[NOISY].judgements["noisy", MEMORY].n == 4
+    assert found[NOISY].judgements["noisy", SPEED].n == 12
+
+
+@pytest.mark.parametrize(
+    ("lacks", "fails", "expected"),
+    [
+        ("head", "", (holding.FAILED, FAILED)),
+        ("base", "", (holding.MISSING, NOTHING_MEASURED)),
+        ("", "head: oom, killed", (holding.FAILED, FAILED)),
+        ("", "base: failed, no such model", (holding.MISSING, NOTHING_MEASURED)),
+    ],
+)
+def test_a_side_without_a_figure_never_passes(sides, tmp_path, monkeypatch, lacks, fails, expected):  # noqa: PLR0917
+    monkeypatch.setattr(pairs, "run", lambda *_: Pair({}, fails))
+    one = {FAST: {"kind": "throughput"}}
+    base, head = (dataclasses.replace(side, cells={} if side.name == lacks else one) for side in sides)
+    (found,) = held((base, head), tmp_path / "pairs").values()
+    assert fails in found.reason if fails else f"{lacks} has no such cell" == found.reason
+    assert (found.fault, command.code_of([found])) == expected
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_nothing_at_all_is_nothing_measured():
+    assert command.code_of([]) == NOTHING_MEASURED
+
+
+@pytest.mark.usefixtures("ran")
+class TestWords:
+    def test_the_worst_come_first_with_ratio_interval_and_pairs(self, sides, tmp_path):
+        found = list(held(sides, tmp_path / "pairs").values())
+        slow, noisy, *_, fast = [line for line in command._lines(found, 0.1) if SPEED in line]
+        assert slow.startswith("regressed: slow · speed, 0.800 of base's (")
+        assert noisy.startswith("undecided (needs ")
+        assert fast.startswith("improved: fast · speed, 1.22")
+        assert sum(line.startswith("no worse than by 10%") for line in command._lines(found, 0.1)) == 3
+        assert command.code_of(found) == FAILED
+        assert command.code_of([one for one in found if one.what != SLOW]) == FINE
+
+    def test_json_has_a_line_for_each_figure(self, sides, tmp_path):
+        found = list(held(sides, tmp_path / "pairs").values())
+        lines = [json.loads(line) for line in holding.as_json(found, {"base": "a", "head": "b"}).splitlines()]
+        assert len(lines) == 6
+        assert {line["base"] for line in lines} == {"a"}
+        worst = lines[0]
+        assert (worst["cell"], worst["figure"], worst["verdict"], worst["pairs"]) == ("slow", SPEED, REGRESSED, 4)
+
+    def test_githubs_summary_is_a_table(self, sides, tmp_path, monkeypatch):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+        command._summarise(list(held(sides, tmp_path / "pairs").values()), 0.1, "b against a")
+        title, _, head, _, worst, *_ = (tmp_path / "summary.md").read_text().splitlines()
+        assert title == "### b against a"
+        assert head.count("|") == worst.count("|") == 7
+        assert worst.startswith("| regressed | slow | speed | 0.800 |")
+
+
+def test_a_second_gate_on_the_machine_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(holding.tempfile, "gettempdir", lambda: str(tmp_path))
+    with holding.alone(), pytest.raises(InputError, match="another gate is measuring on this machine"), holding.alone():
+        pass
+    with holding.alone():
+        pass
