@@ -13,6 +13,7 @@ import datasets
 from benchmarks import protocols, suites
 from benchmarks.cli.options import Subcommands, add_always, add_data, add_results, nonempty
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
+from benchmarks.harness.enough import Enough
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,11 +68,14 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
         for block in cut:
             place = (block.dataset, protocols.make(block.protocol))
             searched[place] = searched.get(place, False) or any(row.search for row in block.models)
+        enough = Enough()
         for (dataset, protocol), has_search in searched.items():
-            data, _ = protocol.liked(datasets.load(dataset, options.data_dir))
-            yield splits.of_protocol(data, protocol)
-            if has_search:
-                yield searches.of_search(data, protocol)
+            with enough.of(dataset):
+                data, _ = protocol.liked(datasets.load(dataset, options.data_dir))
+                yield splits.of_protocol(data, protocol)
+                if has_search:
+                    yield searches.of_search(data, protocol)
+        enough.conclude("audited")
     elif options.suite or options.datasets:
         raise InputError(
             f"{written} is a split of its own, expected no --suite and no --datasets with it; leave them out."

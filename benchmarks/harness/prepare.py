@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import resource
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from benchmarks import protocols
 from benchmarks.harness import few_asked, files, item_map, privacy
+from benchmarks.harness.enough import Enough
 from benchmarks.harness.plan import Prepared
 from benchmarks.hashing import hash_arrays
 from benchmarks.protocols import counts, sequences
@@ -47,23 +47,15 @@ def prepare_all(
     Raises:
         InputError: as `prepare`.
     """
-    too_few: dict[str, list[TooFewError]] = defaultdict(list)
-    able = set[str]()
+    enough = Enough()
     for block in blocks:
-        try:
-            prepared = prepare(block, results, data_dir, keep_paths=keep_paths, accept_download=accept_download)
-        except NotHereError:
-            prepared = unprepared(block)
-        except TooFewError as error:
-            too_few[block.dataset].append(error)
-            continue
-        able.add(block.dataset)
-        yield block, prepared
-    for dataset, errors in too_few.items():
-        if dataset not in able:
-            raise errors[0]
-        for sentence in dict.fromkeys(map(str, errors)):
-            files.say(f"{sentence} Nothing is run for that.")
+        with enough.of(block.dataset):
+            try:
+                made = prepare(block, results, data_dir, keep_paths=keep_paths, accept_download=accept_download)
+            except NotHereError:
+                made = unprepared(block)
+            yield block, made
+    enough.conclude("run")
 
 
 def prepare(

@@ -377,7 +377,9 @@ class TestForDatasets:
         assert (made.dataset, made.vectors.n_items) == (dataset, n_items)
 
     def test_made_up_vectors_that_no_suite_searches(self):
-        with pytest.raises(InputError, match="no suite searches 'vectors-7', only vectors-100k, vectors-1m, vectors-20k; write one"):
+        with pytest.raises(
+            InputError, match="no suite searches 'vectors-7', only vectors-100k, vectors-1m, vectors-20k; write one"
+        ):
             suites.for_datasets(("vectors-7",), None)
 
     def test_a_suites_made_up_vectors_are_chosen_by_their_name(self, write):
