@@ -259,7 +259,7 @@ class TestCommand:
     def test_a_data_set_of_ones_own(self, say, path):
         code, out, err = say("--datasets", f"file:{path}")
         assert (code, err) == (FINE, "")
-        head, clean, note, second, *_ = out.splitlines()
+        head, clean, note, searched, hidden, second, *_ = out.splitlines()
         cuts = "train_until=0.8 validation_until=0.9 per=user unknown_users=drop"
         assert head == (
             f"file:{path}, time-split {cuts} test@5,10,20,50 by recall_micro@20: "
@@ -267,6 +267,8 @@ class TestCommand:
         )
         assert clean.startswith("  clean: nothing that is asked for")
         assert note.startswith("  note: times are numbers and taken for seconds: 120 of 120 lie before 1980")
+        assert searched.endswith("what a search reads: 12 rows of the test period, 8 validation queries")
+        assert hidden == "  clean: none of the 12 rows of the test period is in what a search reads"
         assert second.startswith(f"file:{path}, leave-k-out k=1 test@5,10,20,50 by hit_rate@20: ")
 
     def test_each_block_of_a_suite_once(self, say, suite):
