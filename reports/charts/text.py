@@ -82,6 +82,11 @@ def difference(value: float | None, low: float | None, high: float | None) -> st
     return f"{signed(value)} ({signed(low)} – {signed(high)})"
 
 
+def p_value(value: float) -> str:
+    """With as many digits as ten thousand draws have."""
+    return f"{value:.2g}" if value >= 1e-4 else "0.0001 or less"
+
+
 def percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.1f} %"
 

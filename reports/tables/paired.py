@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from backends.registry import FRAMEWORKS
 from benchmarks.resampling import interval, resampled
 from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows
 
 N_RESAMPLES = 2000
+N_FLIPS, FLIPS_AT_ONCE = 9_999, 500
 _TABLE = ["dataset", "protocol"]
 Floats = npt.NDArray[np.float64]
 
@@ -35,8 +37,32 @@ class PairedRow(Place):
 
 
 @dataclass(frozen=True)
+class Lead:
+    """The best row of a split before the best one of another model.
+
+    Attributes:
+        ahead, behind: (model, variant) of the two.
+        by: the difference in the metric.
+        p: the chance of so large a difference, either way, if it were as likely to be the other way for each query
+            (a sign-flip test), times the number of other models, since the best of them is the one that was picked.
+        n_others: how many other models there are.
+    """
+
+    ahead: tuple[str, str]
+    behind: tuple[str, str]
+    by: float
+    p: float
+    n_others: int
+
+
+@dataclass(frozen=True)
 class PairedTable:
-    """The rows of one split, best first; `baselines` are the (model, variant) of the columns."""
+    """The rows of one split, best first.
+
+    Attributes:
+        baselines: the (model, variant) of the columns.
+        lead: that of the best model; None where there is one alone.
+    """
 
     dataset: str
     protocol: str
@@ -44,6 +70,7 @@ class PairedTable:
     n_queries: int
     baselines: tuple[tuple[str, str], ...]
     rows: tuple[PairedRow, ...]
+    lead: Lead | None
 
 
 def paired_tables(cells: pd.DataFrame) -> tuple[PairedTable, ...]:
@@ -74,7 +101,25 @@ def _table(cells: pd.DataFrame) -> PairedTable | None:
         n_queries=len(weights),
         baselines=tuple(names.loc[is_baseline, ["model", "variant"]].itertuples(index=False, name=None)),
         rows=rows(made, PairedRow),
+        lead=_lead(names, best_first.to_numpy(), weights),
     )
+
+
+def _lead(names: pd.DataFrame, values: Floats, weights: Floats) -> Lead | None:
+    """The best row against the next of another model; those of data that know their own truth are no contestants."""
+    others = names[names["model"] != "oracle"]
+    models = others["model"].unique()
+    if len(models) < 2:
+        return None
+    first, second = (int(np.flatnonzero(names["model"] == model)[0]) for model in models[:2])
+    apart = values[first] - values[second]
+    found = stats.permutation_test(
+        (apart,), np.sum, permutation_type="samples", n_resamples=N_FLIPS, batch=FLIPS_AT_ONCE,
+        rng=np.random.Generator(np.random.Philox(0)),
+    )  # fmt: skip
+    ahead, behind = ((str(names["model"][row]), str(names["variant"][row])) for row in (first, second))
+    n_others = len(models) - 1
+    return Lead(ahead, behind, float(apart.sum() / weights.sum()), min(1.0, float(found.pvalue) * n_others), n_others)
 
 
 def _differences(

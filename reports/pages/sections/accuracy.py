@@ -26,7 +26,7 @@ from reports.pages.blocks import (
 from reports.pages.order import real_first
 from reports.tables.accuracy import AccuracyRow, AccuracyTable, FateRow
 from reports.tables.leaderboard import Leaderboards
-from reports.tables.paired import PairedRow, PairedTable
+from reports.tables.paired import Lead, PairedRow, PairedTable
 
 ANCHOR = "accuracy"
 TITLE = "Accuracy"
@@ -37,6 +37,7 @@ LEAD = (
     "on a model from the same initial parameters and batches."
 )
 _REFERENCES = {"oracle": " (upper reference)", "popularity": " (reference)"}
+_RARE = 0.05  # what is less likely than this is no chance
 _PERIODS = {"whole": "none, before they are cut", "later": "none, after all of them"}
 _USES = {
     "trains": "trained on",
@@ -79,7 +80,9 @@ def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mappin
     everything = Table(caption, columns, rows, (table.dataset, table.protocol), len(CONTESTANT), about)
     tables = [folded(without_empty_columns(everything, kept=len(CONTESTANT) + 2))]
     tables += [_fates(table)] if table.fates else []
-    tables += [_paired(p) for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
+    beside = [p for p in paired if (p.dataset, p.protocol) == (table.dataset, table.protocol)]
+    tables += map(_paired, beside)
+    notes += [_lead(p, p.lead) for p in beside if p.lead is not None]
     title = f"{table.dataset} / {table.protocol}"
     return Block(title, tuple(tables), notes=tuple(notes), dataset=table.dataset, shows=table)
 
@@ -141,6 +144,17 @@ def _seeds(row: AccuracyRow) -> Cell:
     seeds, failed = (", ".join(map(str, of)) for of in (row.seeds, row.failed_seeds))
     parts = (seeds, failed and f"failed: {failed}")
     return Cell("; ".join(filter(None, parts)) or text.MISSING, "", "failed" if failed else "")
+
+
+def _lead(table: PairedTable, lead: Lead) -> str:
+    (best, variant), (next_best, other) = lead.ahead, lead.behind
+    n = lead.n_others
+    said = "is ahead of" if lead.p < _RARE else "cannot be told apart from"
+    against = f", corrected for the {n} models that could have come next" if n > 1 else ""
+    return (
+        f"{best} ({variant}) {said} {next_best} ({other}): {text.signed(lead.by)} {table.metric} on the same "
+        f"{table.n_queries:,} queries, p = {text.p_value(lead.p)} (sign-flip test{against})."
+    )
 
 
 def _paired(table: PairedTable) -> Table:

@@ -79,3 +79,37 @@ def test_a_failed_training_and_older_records_are_left_out():
     records = [scored("mf-bpr", hits(0)), trained("mf-logloss", 0.3), scored("item-cf", hits(1), backend="classic")]
     (table,) = paired(records)
     assert {row.model for row in table.rows} == {"mf-bpr", "item-cf"}
+
+
+class TestLead:
+    def lead(self, *records):
+        (table,) = paired([*records, scored("popularity", hits(99, 0.05), backend="classic")])
+        return table.lead
+
+    def test_it_is_that_of_the_best_before_the_best_of_another_model(self):
+        other_variant = scored("mf-bpr", hits(0, 0.85), variant="other")
+        lead = self.lead(scored("mf-bpr", hits(0, 0.9)), other_variant, scored("als", hits(1, 0.5), backend="classic"))
+        assert (lead.ahead, lead.behind, lead.n_others) == (("mf-bpr", "as_published"), ("als", "as_published"), 2)
+        assert lead.by == pytest.approx((hits(0, 0.9).sum() - hits(1, 0.5).sum()) / WEIGHTS.sum())
+        assert lead.p < 0.01
+
+    def test_the_chance_is_that_of_a_slow_test_times_the_models_that_it_was_picked_from(self):
+        one, other = hits(0, 0.55), hits(1, 0.5)
+        apart = one - other
+        signs = np.random.Generator(np.random.Philox(7)).choice([-1, 1], (20_000, N))
+        slow = (np.abs((signs * apart).sum(1)) >= abs(apart.sum())).mean()
+        lead = self.lead(scored("mf-bpr", one), scored("als", other, backend="classic"))
+        assert lead.p == pytest.approx(min(1.0, 2 * slow), abs=0.03)
+
+    def test_two_that_score_the_same_are_not_told_apart(self):
+        assert self.lead(scored("mf-bpr", hits(0)), scored("als", hits(0), backend="classic")).p == 1.0
+
+    def test_an_oracle_is_no_contestant(self):
+        known = scored("oracle", hits(0, 0.99), backend="classic")
+        lead = self.lead(known, scored("mf-bpr", hits(1, 0.6)), scored("als", hits(2, 0.4), backend="classic"))
+        assert (lead.ahead[0], lead.behind[0]) == ("mf-bpr", "als")
+
+    def test_one_model_alone_leads_nobody(self):
+        (table,) = paired([scored("item-cf", hits(0), backend="classic"), scored("item-cf", hits(1), variant="b",
+                                                                                    backend="classic")])  # fmt: skip
+        assert table.lead is None
