@@ -22,7 +22,7 @@ SETTINGS = {
     "n_negatives": 200,
     "batch_size": 128,
     "learning_rate": 0.003,
-    "epochs": 15,
+    "epochs": 10,
 }
 
 

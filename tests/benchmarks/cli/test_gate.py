@@ -60,7 +60,7 @@ def gate(repository, *words, **more):
 
 
 def test_a_planted_slow_down_is_named_and_nothing_else(repository, tmp_path):
-    ended = gate(repository, "HEAD~1", "--pairs", 4, "--results", tmp_path, "--json")
+    ended = gate(repository, "HEAD~1", "--pairs", 3, "--results", tmp_path, "--json")
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     regressed = {(line["cell"].split(" · ")[4], line["figure"]) for line in lines if line["verdict"] == "regressed"}
     assert (ended.returncode, regressed) == (FAILED, {("exact", "speed")}), ended.stderr + ended.stdout
