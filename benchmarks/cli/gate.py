@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.cli.console import warn
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -22,6 +23,8 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
+from benchmarks.harness import environment
+from benchmarks.protocols import counts
 
 if TYPE_CHECKING:
     from benchmarks.gate.holding import Held
@@ -77,21 +80,23 @@ def call(options: argparse.Namespace) -> int:
             ("base", options.base, options.base_python),
             ("head", options.head, options.head_python),
         ):
-            called, root = stack.enter_context(contestants.tree(revision))
+            called, root = stack.enter_context(contestants.tree(revision, name))
             called = f"{called}, {python}" if python else called
             side = contestants.Contestant(called, root, contestants.python_of(python))
             sides.append(contestants.planned(side, suite, own / name, more))
         base, head = sides
         n_figures = sum(len(what) + 1 for what in base.cells)
         plan = sequential.Plan(options.pairs, max(1, n_figures), options.margin)
-        _say(options, f"{head.name} against {base.name}: {len(base.cells)} processes, {n_figures} figures")
-        kept = holding.Kept(own / "pairs.jsonl", holding.key_of(base, head))
+        _say(options, f"{head.name} against {base.name}: {counts.of(len(base.cells), 'cell')} to time")
+        kept = holding.Kept(own / "pairs.jsonl", environment.machine().id)
         gate = holding.Gate(base, head, plan, kept, options.timeout)
         held = gate.hold(lambda one: _progress(options, one))
     if options.json:
         sys.stdout.write(holding.as_json(held, {"base": base.name, "head": head.name}))
     else:
         sys.stdout.writelines(f"{line}\n" for line in _lines(held, options.margin))
+    if not held:
+        warn(f"nothing of {options.suite} is timed, so that there is nothing to compare")
     _summarise(held, options.margin, f"{head.name} against {base.name}")
     return code_of(held)
 
@@ -124,7 +129,7 @@ def _lines(held: Sequence[Held], margin: float) -> list[str]:
     from benchmarks.gate import holding
 
     return [
-        f"{verdict(one, judged, margin)}: {' · '.join(filter(None, (line, figure)))}{_figures(judged) or one.reason}"
+        f"{verdict(one, judged, margin)}: {' · '.join(filter(None, (line, figure)))}{_figures(one, judged)}"
         for one, line, figure, judged in holding.worst_first(held)
     ]
 
@@ -142,9 +147,10 @@ def verdict(one: Held, judged: Judgement | None, margin: float) -> str:
     return judged.verdict
 
 
-def _figures(judged: Judgement | None) -> str:
+def _figures(one: Held, judged: Judgement | None) -> str:
+    """What a line ends with."""
     if judged is None:
-        return ": "
+        return f": {one.reason}"
     return f", {judged.ratio:.3f} of base's ({judged.low:.3f} – {judged.high:.3f}), {judged.n} pairs"
 
 

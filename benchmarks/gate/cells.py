@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import suites
 from benchmarks.harness.groups import groups
-from benchmarks.harness.plan import MADE_UP, Options
+from benchmarks.harness.plan import MADE_UP, Cell, Options, lines
 from benchmarks.harness.run import Run, plan
 from datasets.errors import InputError
 
@@ -30,12 +30,18 @@ def timed(suite: str, results: Path, data_dir: Path | None, options: Options) ->
         what: the cells' lines, one an answer of the worker; kind; job: all of the worker's job.json.
     """
     session = Run(results, timeout_s=0.0)
-    for prepared, cells in plan(suites.for_datasets((), suite), options, results, data_dir):
-        wanted = [cell for cell in cells if cell.kind == "throughput" or (cell.kind, cell.model) == ("index", MADE_UP)]
-        for group in groups(wanted):
+    planned = plan(suites.for_datasets((), suite), options, results, data_dir)
+    wanted = [(prepared, [cell for cell in cells if _is_timed(cell)]) for prepared, cells in planned]
+    line = lines(cell for _, cells in wanted for cell in cells)
+    for prepared, cells in wanted:
+        for group in groups(cells):
             for process in group.processes:
                 job = dict(session.task(process, prepared).job)
-                yield {"what": [cell.describe(briefly=True) for cell in process], "kind": process[0].kind, "job": job}
+                yield {"what": [line[cell.key] for cell in process], "kind": process[0].kind, "job": job}
+
+
+def _is_timed(cell: Cell) -> bool:
+    return cell.kind == "throughput" or (cell.kind, cell.model) == ("index", MADE_UP)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from benchmarks.specs.base import digest
 from datasets.errors import InputError
 
 PROGRAM = ("-m", "benchmarks.gate.cells")
+PATHS = ("split", "vectors")
+"""What of a job says where files lie; what they hold has a hash of its own in it, or follows from the rest."""
 NO_GATE = "No module named 'benchmarks.gate"
 
 
@@ -39,7 +42,7 @@ class Contestant:
     python: str
     cells: Mapping[tuple[str, ...], Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """16 hex digits, the same for the same sources under an interpreter of the same place and packages."""
         listed = subprocess.run(
@@ -50,10 +53,16 @@ class Contestant:
         ).stdout.decode(errors="replace")
         return digest([sources.tree_hash(self.root), self.python, listed])
 
+    def measures(self, what: tuple[str, ...]) -> dict[str, Any]:
+        """What a process of its cells is told to do, wherever the files lie that it reads."""
+        return {name: value for name, value in self.cells[what].items() if name not in PATHS}
+
 
 @contextlib.contextmanager
-def tree(revision: str | None) -> Iterator[tuple[str, Path]]:
+def tree(revision: str | None, side: str) -> Iterator[tuple[str, Path]]:
     """A revision's name and its sources, in a worktree that is removed again; None is the working tree as it stands.
+
+    What a gate that was killed has left is removed first: it may be half of a tree.
 
     Raises:
         InputError: this is no git repository, or it has no such revision.
@@ -61,19 +70,23 @@ def tree(revision: str | None) -> Iterator[tuple[str, Path]]:
     if revision is None:
         yield "working tree", ROOT
         return
-    commit = _git(
-        f"{revision} is no revision of this repository", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"
-    )
-    folder = Path(_git("this is no git repository", "rev-parse", "--absolute-git-dir")) / "gate" / commit[:16]
-    if not (folder / "benchmarks").is_dir():
-        shutil.rmtree(folder, ignore_errors=True)
-        _git(f"{revision} cannot be checked out", "worktree", "prune")
-        _git(f"{revision} cannot be checked out", "worktree", "add", "--detach", "--force", str(folder), commit)
+    refusal = f"{revision} is no revision of this repository"
+    commit = _git(refusal, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    folder = Path(_git("this is no git repository", "rev-parse", "--absolute-git-dir")) / "gate" / side
+    _remove(folder)
     try:
+        _git(f"{revision} cannot be checked out", "worktree", "add", "--detach", "--force", str(folder), commit)
         yield f"{revision} ({commit[:12]})", folder
     finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """A worktree with whatever is in it, also where git holds it to be locked since it was being made."""
+    for words in (("remove", "--force", "--force", str(folder)), ("prune",)):
         with contextlib.suppress(InputError):
-            _git("", "worktree", "remove", "--force", str(folder))
+            _git("", "worktree", *words)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _git(refusal: str, *words: str) -> str:
@@ -125,6 +138,8 @@ def planned(contestant: Contestant, suite: str, results: Path, more: Sequence[st
     if "error" in answer:
         raise InputError(f"{contestant.name}: {answer['error']}")
     cells = {tuple(one["what"]): one["job"] for one in answer["cells"]}
+    if len(cells) != len(answer["cells"]):
+        raise InputError(f"{contestant.name}: two processes of the suite {suite} are called the same; tell them apart.")
     return dataclasses.replace(contestant, cells=cells)
 
 

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +19,7 @@ from datasets.errors import InputError
 
 FAILED, MISSING = "failed", "missing"
 """What stands for a verdict where head's process fails, and where base has no such cell or its process fails."""
-LOCK = "recallbench-gate.lock"
-FIGURES = 2
-"""Figures of a cell, each of which is judged: its speed and its memory."""
+LOCK = Path("/tmp/recallbench-gate.lock")  # noqa: S108 - one for all users, and never written to
 
 
 @dataclass
@@ -54,34 +51,35 @@ class Kept:
 
     Args:
         path: of the file.
-        key: what tells these two contestants from any others.
+        machine: on which they are measured; those of another are as if they were not there.
     """
 
-    def __init__(self, path: Path, key: str) -> None:
-        self._path, self._key = path, key
+    def __init__(self, path: Path, machine: str) -> None:
+        self._path, self._machine = path, machine
 
-    def of(self, what: Sequence[str]) -> list[Pair]:
+    def key(self, base: Contestant, head: Contestant, what: tuple[str, ...]) -> str:
+        """16 hex digits, the same for the same sources and interpreters that are told the same on this machine."""
+        return digest([self._machine, base.key, head.key, what, base.measures(what), head.measures(what)])
+
+    def of(self, key: str) -> list[Pair]:
         """The pairs of a process's cells, in the order in which they were measured."""
-        if not self._path.exists():
-            return []
         found = []
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):  # the end of a line that was not written to its end
+        for line in (
+            self._path.read_text(encoding="utf-8", errors="replace").splitlines() if self._path.exists() else ()
+        ):
+            with contextlib.suppress(
+                ValueError, KeyError, TypeError
+            ):  # it was not written to its end, or not by a gate
                 kept = json.loads(line)
-                if (kept["key"], kept["what"]) == (self._key, list(what)):
-                    found.append(Pair({(cell, figure): value for cell, figure, value in kept["ratios"]}))
+                if kept["key"] == key:
+                    found.append(Pair({(cell, figure): float(value) for cell, figure, value in kept["ratios"]}))
         return found
 
-    def add(self, what: Sequence[str], pair: Pair) -> None:
+    def add(self, key: str, pair: Pair) -> None:
         ratios = [[cell, figure, value] for (cell, figure), value in pair.ratios.items()]
-        line = json.dumps({"key": self._key, "what": list(what), "ratios": ratios})
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-
-
-def key_of(base: Contestant, head: Contestant) -> str:
-    """16 hex digits, the same for the same two contestants."""
-    return digest([base.key, head.key])
+        with self._path.open("ab+") as file:
+            torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+            file.write(b"\n" * torn + json.dumps({"key": key, "ratios": ratios}).encode() + b"\n")
 
 
 @dataclass(frozen=True)
@@ -118,21 +116,24 @@ class Gate:
         return held
 
     def _begun(self, what: tuple[str, ...]) -> Held:
-        if what not in self.head.cells:
-            return Held(what, fault=FAILED, reason=f"{self.head.name} has no such cell")
-        if what not in self.base.cells:
-            return Held(what, fault=MISSING, reason=f"{self.base.name} has no such cell")
-        return Held(what, self.kept.of(what))
+        for side, fault in ((self.head, FAILED), (self.base, MISSING)):
+            if what not in side.cells:
+                others = {line for of_process in side.cells for line in of_process}
+                if set(what) & others:
+                    return Held(what, fault=MISSING, reason=f"{side.name} has other cells in the same process")
+                return Held(what, fault=fault, reason=f"{side.name} has no such cell")
+        return Held(what, self.kept.of(self.kept.key(self.base, self.head, what)))
 
     def _measure(self, one: Held, n: int) -> None:
+        key = self.kept.key(self.base, self.head, one.what)
         while len(one.pairs) < n:
             pair = pairs.run(self.base, self.head, one.what, len(one.pairs), self.timeout_s)
             if pair.failed:
-                one.fault = MISSING if pair.failed.startswith(f"{self.base.name}: ") else FAILED
+                one.fault = MISSING if pair.side == "base" else FAILED
                 one.reason = pair.failed
                 return
             one.pairs.append(pair)
-            self.kept.add(one.what, pair)
+            self.kept.add(key, pair)
 
 
 def _judge(held: Sequence[Held], n: int, plan: Plan) -> None:
@@ -151,9 +152,8 @@ def alone() -> Iterator[None]:
     Raises:
         InputError: another gate is measuring.
     """
-    path = Path(tempfile.gettempdir()) / LOCK
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
-    with os.fdopen(descriptor, "r+b") as file:
+    descriptor = os.open(LOCK, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(descriptor, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -27,10 +27,12 @@ class Pair:
     Attributes:
         ratios: the line of a cell and a figure -> the logarithm of head's as a part of base's, better being above 0.
         failed: why there are none, "" where there are.
+        side: whose process failed, "base" or "head".
     """
 
     ratios: Mapping[tuple[str, str], float]
     failed: str = ""
+    side: str = ""
 
 
 def run(base: Contestant, head: Contestant, what: tuple[str, ...], number: int, timeout_s: float) -> Pair:
@@ -54,7 +56,7 @@ def run(base: Contestant, head: Contestant, what: tuple[str, ...], number: int, 
             found[task.folder.name] = result
     for name, side in (("base", base), ("head", head)):
         if found[name]["status"] != "ok":
-            return Pair({}, f"{side.name}: {found[name]['status']}, {found[name]['reason']}")
+            return Pair({}, f"{side.name}: {found[name]['status']}, {found[name]['reason']}", name)
     return Pair(dict(_compared(kind, what, found["base"], found["head"])))
 
 

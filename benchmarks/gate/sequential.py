@@ -105,8 +105,3 @@ def _n_more(mean: float, deviation: float, n: int, plan: Plan) -> int:
     sizes = np.arange(n + 1, 1_000)
     enough = stats.t.ppf(1 - plan.level, sizes - 1) * deviation / np.sqrt(sizes) < reach
     return int(sizes[np.argmax(enough)]) - n if enough.any() else 1_000 - n
-
-
-def is_look(n: int, plan: Plan) -> bool:
-    """Whether a cell is judged after so many pairs."""
-    return n in plan.looks

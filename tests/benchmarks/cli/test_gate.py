@@ -18,6 +18,16 @@ indexes = [
     { name = "faiss-ivf", build = [{ nlist = 4 }], query = [{ nprobe = 1 }, { nprobe = 2 }] },
 ]
 """
+BLOCK = """
+[[block]]
+dataset = "synthetic-tiny"
+modes = ["eager"]
+backends = ["torch"]
+throughput = ["eager"]
+protocol = {{ name = "leave-k-out", k = {k}, period = "test", ks = [5], primary_metric = "recall@5" }}
+models = [{{ model = "mf-bpr" }}]
+"""
+TWO = BLOCK.format(k=1) + BLOCK.format(k=2)
 FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.org")
 
@@ -97,6 +107,24 @@ def test_what_cannot_be_compared_is_a_sentence(repository, tmp_path, words, mess
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
+def test_what_a_gate_that_was_killed_has_left_is_made_anew(repository, tmp_path):
+    left = repository / ".git" / "gate" / "base"
+    git(repository, "worktree", "add", "--detach", str(left), "HEAD")
+    git(repository, "worktree", "lock", str(left))
+    shutil.rmtree(left / "benchmarks")
+    ended = gate(repository, "HEAD~2", "--results", tmp_path)
+    assert "has no gate yet; name a later revision as the base" in ended.stderr  # and not that it cannot be made
+    assert not left.exists()
+
+
+def test_cells_that_only_their_protocol_tells_apart_are_all_timed(repository, tmp_path):
+    (repository / "two.toml").write_text(TWO, encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.gate.cells", "two.toml", str(tmp_path)]
+    said = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout
+    cells = json.loads(said.splitlines()[-1])["cells"]
+    assert len({tuple(cell["what"]) for cell in cells}) == len(cells) == 2
+
+
 def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):
     ended = gate(repository, "--base-python", "/bin/true", "--results", tmp_path)
     assert (ended.returncode, "cannot plan the suite" in ended.stderr) == (WRONG_INPUT, True), ended.stderr
@@ -105,3 +133,4 @@ def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):
 def test_a_base_without_any_cell_is_nothing_to_compare_with(repository, tmp_path):
     ended = gate(repository, "HEAD", "--models", "als", "--results", tmp_path)
     assert ended.returncode == NOTHING_MEASURED, ended.stdout + ended.stderr
+    assert "nothing of own.toml is timed" in ended.stderr

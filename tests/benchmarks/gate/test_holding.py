@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import sys
 
 import pytest
 
@@ -23,7 +24,7 @@ WOBBLE = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25, 0.75, -0.75)
 @pytest.fixture
 def sides(tmp_path):
     cells = {what: {"kind": "throughput"} for what in EFFECTS}
-    base = Contestant("base", tmp_path, "python", cells)
+    base = Contestant("base", tmp_path, sys.executable, cells)
     return base, dataclasses.replace(base, name="head")
 
 
@@ -42,8 +43,8 @@ def ran(monkeypatch):
     return numbers
 
 
-def held(sides, path, most=12, key="k"):
-    gate = Gate(*sides, Plan(most, 6, 0.1), Kept(path, key), 9.0)
+def held(sides, path, most=12, machine="m"):
+    gate = Gate(*sides, Plan(most, 6, 0.1), Kept(path, machine), 9.0)
     return {one.what: one for one in gate.hold(lambda _: None)}
 
 
@@ -65,7 +66,7 @@ def test_a_gate_that_was_killed_goes_on_and_says_the_same(sides, ran, tmp_path):
     path = tmp_path / "pairs"
     whole = held(sides, path)
     lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:9]) + '\n{"key": "k", "what": ["no')
+    path.write_text("\n".join([*lines[:9], "[1]", '{"key": 3}', '{"key": "', "no"]))
     ran.clear()
     again = held(sides, path)
     assert len(ran) == len(lines) - 9
@@ -73,11 +74,36 @@ def test_a_gate_that_was_killed_goes_on_and_says_the_same(sides, ran, tmp_path):
     assert again[NOISY].judgements == whole[NOISY].judgements
 
 
-def test_pairs_of_other_contestants_do_not_count(sides, ran, tmp_path):
+def with_cells(side, **changes):
+    return dataclasses.replace(side, cells={what: {**job, **changes} for what, job in side.cells.items()})
+
+
+def test_pairs_that_measured_something_else_do_not_count(sides, ran, tmp_path):
+    base, head = sides
     held(sides, tmp_path / "pairs")
     n = len(ran)
-    held(sides, tmp_path / "pairs", key="other")
-    assert len(ran) == 2 * n
+    held((with_cells(base, split="elsewhere"), with_cells(head, vectors="elsewhere")), tmp_path / "pairs")
+    assert len(ran) == n
+    others = [
+        {"sides": sides, "machine": "another"},
+        {"sides": (with_cells(base, threads=2), with_cells(head, threads=2))},
+        {"sides": (base, with_cells(head, settings={"n_queries": 50}))},
+    ]
+    for done, other in enumerate(others, 1):
+        held(path=tmp_path / "pairs", **other)
+        assert len(ran) == (done + 1) * n
+
+
+def test_processes_with_other_cells_are_not_compared_and_that_is_said(sides, tmp_path):
+    base, head = (
+        dataclasses.replace(side, cells={what: {"kind": "index"}})
+        for side, what in zip(sides, [("one",), ("one", "two")], strict=True)
+    )
+    found = held((base, head), tmp_path / "pairs")
+    assert {one.fault for one in found.values()} == {holding.MISSING}
+    assert {one.reason for one in found.values()} == {"head has other cells in the same process",
+                                                      "base has other cells in the same process"}  # fmt: skip
+    assert command.code_of(list(found.values())) == NOTHING_MEASURED
 
 
 @pytest.mark.usefixtures("ran")
@@ -97,13 +123,15 @@ def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
     ],
 )
 def test_a_side_without_a_figure_never_passes(sides, tmp_path, monkeypatch, lacks, fails, expected):  # noqa: PLR0917
-    monkeypatch.setattr(pairs, "run", lambda *_: Pair({}, fails))
+    monkeypatch.setattr(pairs, "run", lambda *_: Pair({}, fails, fails.partition(":")[0]))
     one = {FAST: {"kind": "throughput"}}
     base, head = (dataclasses.replace(side, cells={} if side.name == lacks else one) for side in sides)
     (found,) = held((base, head), tmp_path / "pairs").values()
     assert fails in found.reason if fails else f"{lacks} has no such cell" == found.reason
     assert (found.fault, command.code_of([found])) == expected
     assert not (tmp_path / "pairs").exists()
+    (line,) = command._lines([found], 0.1)
+    assert line == f"{found.fault}: fast: {found.reason}"
 
 
 def test_nothing_at_all_is_nothing_measured():
@@ -140,8 +168,9 @@ class TestWords:
 
 
 def test_a_second_gate_on_the_machine_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(holding.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(holding, "LOCK", tmp_path / "lock")
     with holding.alone(), pytest.raises(InputError, match="another gate is measuring on this machine"), holding.alone():
         pass
+    (tmp_path / "lock").chmod(0o444)  # as it is for all other users
     with holding.alone():
         pass
