@@ -26,6 +26,8 @@ from benchmarks.exit_codes import FAILED, FINE
 from benchmarks.harness import mixture, store
 from benchmarks.harness.plan import Options
 from benchmarks.harness.run import Run
+from benchmarks.protocols import counts
+from datasets import FILE_PREFIX
 
 if TYPE_CHECKING:
     from benchmarks.records import Trial
@@ -74,11 +76,12 @@ def call(options: argparse.Namespace) -> int:
         session = Run(options.results, options.timeout)
         path = _path(options)
         chosen.refuse_edited(path)
-        searches = search.planned(blocks, budget, session, options.data_dir)
+        everything = search.planned(blocks, budget, session, options.data_dir)
+        searches = [one for one in everything if not options.models or one.row.model in options.models]
         if not options.quiet:
             sys.stdout.writelines(f"{_begun(one)}\n" for one in searches)
         search.run(searches, session, options.jobs, lambda one, trial: _print(options, one, trial))
-        chosen.write(path, chosen.suite(f"{path.stem}", blocks, searches, _remarks(options, path, searches)))
+        chosen.write(path, chosen.suite(path.stem, blocks, everything, _remarks(options, path, everything)))
     _conclude(searches, path)
     report.write_pages(options, [options.results])
     return FINE if all(one.study.best for one in searches) else FAILED
@@ -88,7 +91,9 @@ def _begun(one: Searched) -> str:
     study = one.study
     tried = f", {len(study.trials)} of them tried before" if study.trials else ""
     queries = next((row.rows for row in one.prepared.counts if (row.period, row.use) == ("validation", "asked")), 0)
-    return f"{study.name}: {study.n_trials} trials{tried}, judged by {queries:,} rows of the validation period"
+    own = "" if study.begins_with_own else "; its own settings lie outside of what is searched, and are not tried"
+    n = counts.of(study.n_trials, "trial")
+    return f"{study.name}: {n}{tried}, judged by {queries:,} rows of the validation period{own}"
 
 
 def _print(options: argparse.Namespace, one: Searched, trial: Trial) -> None:
@@ -118,15 +123,19 @@ def _path(options: argparse.Namespace) -> Path:
     """The suite file that is written, beside the records."""
     from benchmarks.tuning import chosen
 
-    name = options.suite or (suites.suite_of(options.datasets[0]) if options.datasets else suites.DEFAULT)
-    return Path(options.results) / f"{chosen.TUNED}-{Path(name).stem}.toml"
+    named = [options.suite] if options.suite else []
+    named += [name.removeprefix(FILE_PREFIX) for name in options.datasets]
+    return (
+        Path(options.results)
+        / f"{'-'.join([chosen.TUNED, *(Path(name).stem for name in named or [suites.DEFAULT])])}.toml"
+    )
 
 
 def _remarks(options: argparse.Namespace, path: Path, searches: Sequence[Searched]) -> list[str]:
     spent = {trial.cell: trial for one in searches for trial in one.study.trials}
     return [
-        f"{options.trials} trials a model with {options.backend}, seed {options.seed}, judged by the validation period",
-        f"alone; {_hours(spent.values())}. Train with it: python -m benchmarks run --suite {path}",
+        f"At most {options.trials} trials a model with {options.backend}, seed {options.seed}, judged by the",
+        f"validation period alone; {_hours(spent.values())}. Train with it: python -m benchmarks run --suite {path}",
     ]
 
 
@@ -135,7 +144,11 @@ def _hours(trials: Iterable[Trial]) -> str:
     from benchmarks.tuning.studies import cpu_s
 
     seconds = sum(map(cpu_s, trials))
-    return f"{seconds / 3600:.2f} CPU hours in all" if seconds >= 36 else f"{seconds:.0f} CPU seconds in all"
+    return (
+        f"{seconds / 3600:.2f} CPU hours in all"
+        if seconds >= 36
+        else f"{counts.of(round(seconds), 'CPU second')} in all"
+    )
 
 
 def _conclude(searches: Sequence[Searched], path: Path) -> None:

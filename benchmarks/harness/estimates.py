@@ -192,9 +192,12 @@ def _whole_s(record: Record) -> float:
 
 
 def _taken(record: Record, seconds: float, *, is_own: bool) -> _Taken:
-    parts = ("train_s", "batches_s", "hash_s", "evaluate_s")
-    work_s = min(seconds, sum(record.single(name) or 0.0 for name in parts))
+    n_points = len(record.curve) if isinstance(record, Train | Trial) else 0
     trained = record.curve[-1].epoch if isinstance(record, Train | Trial) and record.curve else 1
+    # The first step compiles, and what was learnt is evaluated before, after and, with intervals, at the end.
+    grows = {"batches_s": 1.0, "hash_s": 1.0, "evaluate_s": trained / (n_points + 2)}
+    learnt_s = max(0.0, (record.single("train_s") or 0.0) - (record.single("first_step_s") or 0.0))
+    work_s = min(seconds, learnt_s + sum((record.single(name) or 0.0) * share for name, share in grows.items()))
     found = next((match for note in record.notes if (match := ROWS.search(note))), None)
     return _Taken(
         fixed_s=seconds - work_s,

@@ -20,7 +20,7 @@ from benchmarks.protocols import counts, sequences
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import load, vectors
-from datasets.errors import NotHereError, TooFewError
+from datasets.errors import InputError, NotHereError, TooFewError
 from datasets.interactions import Interactions
 
 LAYOUT = 6
@@ -45,15 +45,22 @@ def prepare_all(
     data that are not on this machine, where nothing may be downloaded, only so much is known as lists their cells.
 
     Raises:
-        InputError: as `prepare`.
+        InputError: as `prepare`, or for two files of one name with different data: on a page they would be one.
     """
     enough = Enough()
+    versions: dict[str, str] = {}
     for block in blocks:
         with enough.of(block.dataset):
             try:
                 made = prepare(block, results, data_dir, keep_paths=keep_paths, accept_download=accept_download)
             except NotHereError:
                 made = unprepared(block)
+            version = made.hashes.get("dataset", "")
+            if versions.setdefault(made.dataset, version) != version:
+                raise InputError(
+                    f"two sets of data are called {made.dataset}, with the hashes {versions[made.dataset]} and "
+                    f"{version}, expected one; rename a file, run each with --results of its own, or give --keep-paths."
+                )
             yield block, made
     enough.conclude("run")
 

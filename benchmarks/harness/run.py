@@ -22,7 +22,6 @@ from benchmarks.records import Index, Map, Record, Throughput, Train, Trial
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import durable
-from datasets.errors import InputError
 
 Listener: TypeAlias = Callable[[Path, str], None]
 """Is told each line that a process prints, and the folder of its job."""
@@ -47,18 +46,12 @@ def plan(
     Where nothing may be downloaded, the cells of data that are not on this machine are listed and cannot be run.
 
     Raises:
-        InputError: for bad input, such as two files of one name with different data: on a page they would be one.
+        InputError: for bad input; see `prepare_all`.
     """
-    planned, versions, keys = [], dict[str, str](), set[str]()
+    planned, keys = [], set[str]()
     for block, prepared in prepare_all(
         blocks, results, data_dir, keep_paths=options.keep_paths, accept_download=accept_download
     ):
-        version = prepared.hashes.get("dataset", "")
-        if versions.setdefault(prepared.dataset, version) != version:
-            raise InputError(
-                f"two sets of data are called {prepared.dataset}, with the hashes {versions[prepared.dataset]} and "
-                f"{version}, expected one; rename a file, run each with --results of its own, or give --keep-paths."
-            )
         fresh = [cell for cell in cells(block, prepared, options) if cell.key not in keys]
         keys.update(cell.key for cell in fresh)
         planned.append((prepared, fresh))

@@ -175,7 +175,8 @@ class Protocol(ABC):
         period: the period whose metrics are reported, "validation" or "test"; the others' carry their name.
         ks: the lengths K of the recommendation lists that are judged.
         primary_metric: the metric by which rows are ranked.
-        min_rating: rows with a lower rating, or without one, are as if they were not there; None takes all rows.
+        min_rating: rows with a lower rating, or without one, are left out, and their items stay in the catalogue; None
+            takes all rows.
     """
 
     name: ClassVar[str]

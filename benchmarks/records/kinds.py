@@ -346,6 +346,7 @@ class Trial(Record, tag="trial", frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1, le=WIDEST, description="its place in the order in which settings were drawn")]
     drawn: Annotated[dict[str, Drawn], Meta(description="the settings that were drawn")]
     space: Annotated[dict[str, Axis], Meta(description="what they were drawn from")]
+    cap_s: Annotated[Real, Meta(description="seconds after which it began no further epoch")]
     ended: Annotated[
         Ended | None,
         Meta(description="whether it ran to its end, or was ended: `pruned` for its learning curve lay below those of "

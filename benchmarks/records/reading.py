@@ -19,7 +19,7 @@ _CHOICES = {"kind": kinds.Kind, "mode": kinds.Mode, "device": kinds.Device, "sta
 _NOTHING: Mapping[str, Any] = {
     "index": None, "intervals": {}, "scores": None, "curve": [], "rungs": [], "divergence": None, "bugs": [],
     "map": None, "group": None, "climb": "", "mutants": [], "search": "", "number": 0, "drawn": {}, "space": {},
-    "ended": None,
+    "cap_s": None, "ended": None,
 }  # fmt: skip
 """What stands for the fields that not every kind has; all lines of version 1 have most of them."""
 _WORDS = {

@@ -268,8 +268,18 @@ class TwoTower:
             yield {**chunk, **add_items(chunk["user"], target)}
 
     def _in_batch(self, training: Training) -> Callable[..., Arrays]:
-        log_q = negatives.in_batch_log_q(np.bincount(training.item, minlength=training.n_items))
+        log_q = negatives.in_batch_log_q(self._as_positives(training))
         return lambda _, target: {"item": target, **({"log_q": log_q[target]} if self.log_q else {})}
+
+    def _as_positives(self, training: Training) -> npt.NDArray[Any]:
+        """How often each item is a positive in an epoch, on average of its draws: [n_items]."""
+        if not self.prefixes_per_sequence:
+            return np.bincount(training.item, minlength=training.n_items)
+        indptr, items = training.sequence_indptr, training.sequence_items
+        lengths = np.diff(indptr)
+        share = np.repeat(np.minimum(1, self.prefixes_per_sequence / np.maximum(lengths - 1, 1)), lengths)
+        share[indptr[:-1][lengths > 0]] = 0  # the first item of a sequence has no past
+        return np.bincount(items, share, minlength=training.n_items)
 
     def _with_negatives(self, training: Training, rng: Any) -> Callable[..., Arrays]:
         sampler = negatives.Sampler.of(self.sampler, training, self.exclude_positives)

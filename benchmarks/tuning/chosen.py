@@ -5,25 +5,30 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import tomli_w
 
 from benchmarks.records import Trial
+from benchmarks.settings import LONGEST_NAME
+from benchmarks.specs.base import digest
 from benchmarks.suites import Block, ModelRow
 from benchmarks.tuning.search import Searched
 from datasets import durable
 from datasets.errors import InputError
 
 TUNED = "tuned"
+Place: TypeAlias = tuple[str, str, str, str]
+"""A row: its data set, its protocol as text, its model and its variant."""
 _SEAL = "# Written by `tune`; the hash of all that follows is "
 
 
 def suite(title: str, blocks: Sequence[Block], searches: Iterable[Searched], remarks: Sequence[str]) -> str:
-    """The blocks as TOML, each searched row with the settings of its best trial; others stay as they are.
+    """The blocks as TOML, each searched row with the settings of its best trial; other rows stay as they are.
+
+    Blocks of made-up vectors, in which nothing is trained, are left out.
 
     Args:
         title: of the suite.
@@ -35,7 +40,9 @@ def suite(title: str, blocks: Sequence[Block], searches: Iterable[Searched], rem
         The text, whose first line has the hash of all others.
     """
     best = {_place(one.block, one.row): found for one in searches if (found := one.study.best) is not None}
-    content = {"title": title, "block": [_block(block, best) for block in blocks if block.vectors is None]}
+    kept = [block for block in blocks if block.vectors is None]
+    names = _names(kept, best)
+    content = {"title": title, "block": [_block(block, best, names) for block in kept]}
     above = "".join(f"# {remark}\n" for remark in remarks)
     text = f"{above}\n{tomli_w.dumps(content)}"
     return f"{_SEAL}{_hash(text)}\n{text}"
@@ -70,13 +77,30 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _place(block: Block, row: ModelRow) -> tuple[str, str, str, str]:
+def _place(block: Block, row: ModelRow) -> Place:
     return (block.dataset, repr(sorted(block.protocol.items())), row.model, row.variant)
 
 
-def _block(block: Block, best: Mapping[tuple[str, str, str, str], Trial]) -> dict[str, Any]:
-    n_tuned = Counter(row.model for row in block.models if _place(block, row) in best)
-    rows = [_row(row, best.get(_place(block, row)), is_only=n_tuned[row.model] == 1) for row in block.models]
+def _names(blocks: Sequence[Block], best: Mapping[Place, Trial]) -> dict[Place, str]:
+    """What the searched rows are called: "tuned", or, where others are called so, that after their own variant.
+
+    Blocks of the same data and protocol are one on a page, so that their rows are told apart together.
+    """
+    rows = dict.fromkeys(_place(block, row) for block in blocks for row in block.models)
+    taken = {place for place in rows if place not in best}
+    names: dict[Place, str] = {}
+    for place in (place for place in rows if place in best):
+        *table, variant = place
+        whole = f"{variant}, {TUNED}"
+        cut = f"{whole[: LONGEST_NAME - 20]}… {digest(whole)[:8]}, {TUNED}"
+        wanted = (TUNED, whole if len(whole) <= LONGEST_NAME else cut, f"{TUNED} {digest(place)[:8]}")
+        names[place] = next(name for name in wanted if (*table, name) not in taken)
+        taken.add((table[0], table[1], table[2], names[place]))
+    return names
+
+
+def _block(block: Block, best: Mapping[Place, Trial], names: Mapping[Place, str]) -> dict[str, Any]:
+    rows = [_row(row, best.get(place), names.get(place, "")) for row in block.models for place in [_place(block, row)]]
     others = {name: getattr(block, name) for name in ("seeds", "backends", "modes", "throughput", "filter_seen")}
     defaults = {field.name: field.default for field in dataclasses.fields(Block)}
     return {
@@ -89,12 +113,13 @@ def _block(block: Block, best: Mapping[tuple[str, str, str, str], Trial]) -> dic
     }
 
 
-def _row(row: ModelRow, trial: Trial | None, *, is_only: bool) -> dict[str, Any]:
+def _row(row: ModelRow, trial: Trial | None, name: str) -> dict[str, Any]:
     kept = {name: value for name, value in _without_defaults(row).items() if name != "search"}
     if trial is None:
         return kept
-    variant = TUNED if is_only else f"{row.variant}, {TUNED}"
-    return {**kept, "settings": {**row.settings, **trial.drawn, "variant": variant}}
+    # One that was ended early is worth what it was when it ended: nobody has seen what becomes of it after that.
+    as_long = {"epochs": trial.curve[-1].epoch} if trial.ended != "complete" and trial.curve else {}
+    return {**kept, "settings": {**row.settings, **trial.drawn, **as_long, "variant": name}}
 
 
 def _without_defaults(made: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Budget:
 
     Attributes:
         trials: different settings that are tried at most.
-        cap_s: seconds after which a trial begins no further epoch; 0 for none.
+        cap_s: seconds after which a trial begins no further epoch.
         backend: the framework that searches, for all models that one trains.
         seed: what settings are drawn by, and what each trial is keyed by.
         options: which models, in which mode and with how many threads.
@@ -50,32 +50,33 @@ class Searched:
 
 
 def planned(blocks: Sequence[Block], budget: Budget, session: Run, data_dir: Path | None) -> list[Searched]:
-    """The studies of all rows that have a search.
+    """The studies of all rows that have a search, those of models that are not to be searched now too.
+
+    Rows that have the same searched, in two blocks, share a study.
 
     Raises:
         InputError: no row has one, or the data or the protocol leave nothing to choose settings by.
     """
-    wanted = [
-        dataclasses.replace(block, models=_rows(block, budget.options))
-        for block in blocks
-        if _rows(block, budget.options)
-    ]
-    if not wanted:
-        of = f" of {', '.join(budget.options.models)}" if budget.options.models else ""
+    wanted = [dataclasses.replace(block, models=rows) for block in blocks if (rows := _rows(block))]
+    names = budget.options.models
+    if not any(not names or row.model in names for block in wanted for row in block.models):
+        of = f" of {', '.join(names)}" if names else ""
         raise InputError(
             f"no row{of} says what to search, expected search = {{ learning_rate = {{ low = 0.0001, high = 0.01, "
             "log = true }, … } in a row of models; add it to the suite."
         )
-    return [
-        Searched(block, row, _study(block, row, unseen, budget, session), unseen)
-        for block, prepared in prepare_all(wanted, session.results, data_dir, keep_paths=budget.options.keep_paths)
-        for unseen in [without_test(prepared)]
-        for row in block.models
-    ]
+    studies: dict[str, Study] = {}
+    made = []
+    for block, prepared in prepare_all(wanted, session.results, data_dir, keep_paths=budget.options.keep_paths):
+        unseen = without_test(prepared)
+        for row in block.models:
+            study = _study(block, row, unseen, budget, session)
+            made.append(Searched(block, row, studies.setdefault(study.search, study), unseen))
+    return made
 
 
-def _rows(block: Block, options: Options) -> tuple[ModelRow, ...]:
-    return tuple(row for row in block.models if row.search and (not options.models or row.model in options.models))
+def _rows(block: Block) -> tuple[ModelRow, ...]:
+    return tuple(row for row in block.models if row.search)
 
 
 def _study(block: Block, row: ModelRow, prepared: Prepared, budget: Budget, session: Run) -> Study:
@@ -109,7 +110,7 @@ def run(searches: Sequence[Searched], session: Run, jobs: int, said: Callable[[S
         said(of[cell.key], record)
 
     def drawn() -> Iterator[Wanted]:
-        left = list(searches)
+        left = list({one.study.search: one for one in reversed(searches)}.values())[::-1]
         while left:
             # Whose turn it is follows from what was drawn, so that a search that was killed goes on in the same order.
             searched = max(left, key=lambda one: one.study.n_left)

@@ -7,6 +7,7 @@ killed goes on where it stopped, and what a page shows of it is what its next dr
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -45,7 +46,12 @@ class Study:
         origin: the trial with the row's own settings; every other differs from it in what is drawn.
         space: what is drawn, and from what.
         n_trials: different settings that are tried at most.
-        records: of the results folder; those of this search count.
+        records: of the results folder; those of this search count, as many as the budget has, by their numbers.
+
+    Attributes:
+        search: 16 hex digits, the same for searches of the same.
+        trials: that have ended.
+        begins_with_own: whether the row's own settings are among those that are searched, and so the first.
     """
 
     def __init__(
@@ -54,43 +60,45 @@ class Study:
         described = spaces.described(space)
         self.name = f"{origin.model} ({origin.variant}) on {origin.dataset}, {origin.protocol['name']}"
         self.n_trials = min(n_trials, spaces.n_settings(space.values()) or n_trials)
-        self._search = digest([origin.key, described])
+        self.search = digest([origin.key, described])
         self._origin = dataclasses.replace(origin, inputs={**origin.inputs, "space": described})
         self._space, self._distributions = space, distributions(space)
-        self.trials = [
+        known = (
             record for record in records
-            if isinstance(record, Trial) and record.search == self._search and record.status in COUNTED
-        ]  # fmt: skip
-        self._keys = {record.cell for record in self.trials}
+            if isinstance(record, Trial) and record.search == self.search and record.status in COUNTED
+        )  # fmt: skip
+        self.trials = sorted(known, key=lambda record: record.number)[: self.n_trials]
+        self._numbers = {record.cell: record.number for record in self.trials}
         self._running: dict[str, optuna.Trial] = {}
         self._study = rebuilt(self.trials, self._distributions)
-        if not self.trials:
-            own = {name: origin.settings[name] for name in space}
-            if all(spaces.is_within(space[name], value) for name, value in own.items()):
-                self._study.enqueue_trial(own)
+        own = {name: origin.settings[name] for name in space}
+        self.begins_with_own = all(spaces.is_within(space[name], value) for name, value in own.items())
+        first = self._cell(own, 1)
+        if self.begins_with_own and first is not None and first.key not in self._numbers:
+            self._study.enqueue_trial(own)
 
     @property
     def n_left(self) -> int:
         """How many settings are still to be drawn."""
-        return self.n_trials - len(self._keys)
+        return self.n_trials - len(self._numbers)
 
     def draw(self) -> Cell | None:
         """A trial with settings that were not tried yet; None where none were found, or the budget is spent.
 
         What is drawn follows from the seed and from the trials that have ended before it.
         """
+        number = next(n for n in itertools.count(1) if n not in self._numbers.values())
         for attempt in range(MOST_DRAWS if self.n_left > 0 else 0):
-            number = len(self._keys) + 1
             self._study.sampler = _sampler(int(digest([self._origin.seed, number, attempt]), 16))
             trial = self._study.ask(dict(self._distributions))
             cell = self._cell(trial.params, number)
-            if cell is None or cell.key in self._keys:
+            if cell is None or cell.key in self._numbers:
                 self._study.tell(trial, state=TrialState.FAIL)
                 continue
-            self._keys.add(cell.key)
+            self._numbers[cell.key] = number
             self._running[cell.key] = trial
             return cell
-        self.n_trials = len(self._keys)
+        self.n_trials = len(self._numbers)
         return None
 
     def _cell(self, drawn: Mapping[str, Any], number: int) -> Cell | None:
@@ -103,10 +111,11 @@ class Study:
             self._origin,
             settings=settings(spec),
             trial={
-                "search": self._search,
+                "search": self.search,
                 "number": number,
                 "drawn": dict(drawn),
                 "space": self._origin.inputs["space"],
+                "cap_s": self._origin.inputs["search"]["cap_s"],
             },
         )
 

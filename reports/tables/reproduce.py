@@ -26,6 +26,7 @@ from datasets.errors import InputError
 from reports.tables.records import spec_settings
 
 PROGRAM = "python -m benchmarks"
+_CAP_S = 900.0  # for which a trial begins another epoch, where it is not told otherwise
 _TRIALS = 20  # settings that `tune` tries where it is not told how many
 
 
@@ -100,6 +101,7 @@ def tune(record: Trial, n_trials: int) -> str:
     asked, block = found
     words = [f"{PROGRAM} tune {asked} --models {shlex.quote(record.model)}"]
     words += [f"--trials {n_trials}"] if n_trials > _TRIALS else []
+    words += [f"--cap {record.cap_s:g}"] if record.cap_s != _CAP_S else []
     words += [f"--backend {record.backend}"] if record.backend in set(FRAMEWORKS) - {"torch"} else []
     words += [f"--seed {record.seed}"] if record.seed else []
     return " ".join([*words, *_searched_mode(block, record), *_machine(record)])

@@ -3,11 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 from record_lines import record
 
 from benchmarks.harness.estimates import NOISE, OTHER_MACHINE, Estimate
 from benchmarks.harness.plan import Options, Prepared, cells
+from benchmarks.records import Point
 from benchmarks.suites import Block, IndexRow, ModelRow
 
 PROTOCOL = {"name": "leave-k-out", "k": 1, "min_items": 5, "period": "test", "ks": [5], "primary_metric": "ndcg@5"}
@@ -67,6 +69,17 @@ def test_more_epochs_take_longer_but_not_the_import():
     assert known.seconds(longer) == around(5.0 + 20.0 * 4)
     stopping = dataclasses.replace(torch, settings={**torch.settings, "epochs": 40, "patience": 3})
     assert known.seconds(stopping) == pytest.approx((25.0 / NOISE, 85.0 * NOISE))
+
+
+def test_compiling_and_the_last_evaluation_do_not_grow_with_epochs():
+    _, torch, *_ = planned()
+    timings = {"wall_s": 100.0, "train_s": 70.0, "first_step_s": 50.0, "evaluate_s": 30.0}
+    points = [Point(epoch=n, steps=n, loss=1.0, metrics={"ndcg@5": 0.25}) for n in range(11)]
+    recorded = left_by(torch, 100.0)
+    recorded = msgspec.structs.replace(recorded, timings=timings, curve=points)
+    longer = dataclasses.replace(torch, settings={**torch.settings, "epochs": 40})
+    work_s = 20.0 + 30.0 * 10 / 13
+    assert Estimate([recorded]).seconds(longer) == around(100.0 - work_s + 4 * work_s)
 
 
 @pytest.mark.parametrize(

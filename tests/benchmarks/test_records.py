@@ -24,7 +24,13 @@ MUTANT = {"line": 3, "old": "a - b", "new": "b - a", "operator": "swapped operan
 CAUGHT = {**MUTANT, "fate": "caught", "how": "difference", "by": "whole: loss", "reason": None}
 UNSEEN = {**MUTANT, "fate": "equivalent", "how": None, "by": "", "reason": "both are 0"}
 SPACE = {"n_blocks": {"values": None, "low": 1, "high": 3, "log": False}, "filter_seen": {"values": [True, False]}}
-DRAWN_SETTINGS = {"search": "0" * 16, "number": 2, "drawn": {"n_blocks": 2, "filter_seen": True}, "space": SPACE}
+DRAWN_SETTINGS = {
+    "search": "0" * 16,
+    "number": 2,
+    "drawn": {"n_blocks": 2, "filter_seen": True},
+    "space": SPACE,
+    "cap_s": 9.0,
+}
 OWN = {
     "train": {"scores": {"values": [0.5, 1.0], "weights": [1.0, 1.0]}},
     "throughput": {"group": "g"},

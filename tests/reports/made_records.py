@@ -204,6 +204,7 @@ def tried(number: int, figure: float | None, drawn: dict[str, Any] | None = None
         "number": number,
         "drawn": {"learning_rate": 0.001 * number, "dim": (8, 16, 32)[number % 3], "dropout": 0.25},
         "space": SPACE,
+        "cap_s": 900.0,
         **({"drawn": drawn, "space": {name: SPACE[name] for name in drawn if name in SPACE}} if drawn else {}),
         **(found if figure is not None else lost),
     }

@@ -127,6 +127,36 @@ class TestSearch:
         assert drawn == {(trial.model, trial.number): trial.drawn for trial in trials(folder / "results")}
 
 
+TWICE = (
+    """
+[[block]]
+dataset = "synthetic-tiny"
+modes = ["eager"]
+protocol = {{ name = "{protocol}", k = 1, period = "{period}", ks = [5], primary_metric = "ndcg@5" }}
+models = [{{ model = "item-cf", search = {{ filter_seen = [true, false] }} }}]
+"""
+    * 2
+)
+
+
+class TestOneStudy:
+    def test_rows_that_have_the_same_searched_share_their_trials(self, tmp_path):
+        ended = tune(suite(tmp_path, text=TWICE), tmp_path / "results", "--trials", 3, "--jobs", 2)
+        assert ended.returncode == FINE, ended.stderr
+        assert len((tmp_path / "results" / "records.jsonl").read_bytes().splitlines()) == 2
+        rows = [block.models[0] for block in suites.load(str(tmp_path / "results" / "tuned-own.toml")).blocks]
+        assert rows[0] == rows[1]
+
+    def test_what_was_chosen_before_for_another_model_stays(self, done, tmp_path):
+        folder, _ = done
+        copy = shutil.copytree(folder / "results", tmp_path / "results")
+        before = suites.load(str(copy / "tuned-own.toml")).blocks
+        again = tune(folder / "own.toml", copy, "--trials", 3, "--models", "item-cf")
+        assert again.returncode == FINE
+        assert suites.load(str(copy / "tuned-own.toml")).blocks == before
+        assert "mf-bpr" not in again.stdout
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("given", "more", "message"),

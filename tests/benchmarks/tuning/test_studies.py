@@ -126,6 +126,25 @@ class TestGoingOn:
         run(first)
         assert len(run(study(5, first.trials))) == 2
 
+    @pytest.mark.parametrize("order", [(1, 0), (2, 0, 1), (2, 1), (1,)])
+    def test_killed_with_several_running_it_draws_what_was_lost(self, order):
+        whole, first = run(study(6)), study(6)
+        running = [first.draw() for _ in range(3)]
+        known = [record(running[place]) for place in order]
+        again = study(6, known)
+        drawn = [cell.trial for cell in iter(again.draw, None)]
+        numbers = [trial["number"] for trial in drawn]
+        assert sorted([*numbers, *(each.number for each in known)]) == [1, 2, 3, 4, 5, 6]
+        own = [trial["drawn"] for trial in drawn if trial["number"] == 1] or [known[order.index(0)].drawn]
+        assert own[0] == whole[0]
+
+    def test_a_smaller_budget_counts_no_more_than_it_has(self):
+        large = study(6)
+        run(large)
+        small = study(2, large.trials[::-1])
+        assert [trial.number for trial in small.trials] == [1, 2]
+        assert (small.n_left, small.best.number in {1, 2}) == (0, True)
+
     def test_records_of_another_search_do_not_count(self):
         first = study(3)
         run(first)
@@ -175,7 +194,7 @@ class TestChoice:
     def trial(self, number, metric, ended="complete", **changes):
         cell = dataclasses.replace(
             origin(embedding_dim=number),
-            trial={"search": "0" * 16, "number": number, "drawn": {"embedding_dim": number}, "space": {}},
+            trial={"search": "0" * 16, "number": number, "drawn": {"embedding_dim": number}, "space": {}, "cap_s": 9.0},
         )
         return record(cell, metrics={METRIC: metric}, ended=ended, **changes)
 
