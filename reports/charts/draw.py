@@ -30,8 +30,8 @@ def draw(leaderboards: Leaderboards) -> tuple[Chart, ...]:
         charts += [_throughput(t, taken) for t in leaderboards.throughput if any(r.to_slowest for r in t.rows)]
         for table in leaderboards.retrieval:
             charts += pareto.draw(table, lambda name: _numbered(name, taken))
-        charts += [maps.draw(t, row) for t in leaderboards.item_maps for row in t.rows if row.x]
         charts += [chart for table in leaderboards.searches for chart in tuning.draw(table)]
+        charts += [maps.draw(t, row) for t in leaderboards.item_maps for row in t.rows if row.x]
     return tuple(charts)
 
 
