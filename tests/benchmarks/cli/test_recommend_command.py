@@ -13,6 +13,7 @@ WRONG_INPUT = 2
 def asked(monkeypatch):
     """What reaches the library: users, wish, data set and folder; it answers with a list for the first user."""
     given = []
+    monkeypatch.delenv("RECALLBENCH_DATA", raising=False)  # which is the folder of data where none is named
 
     def answer(_, users, wish, dataset, data_dir):
         given[:] = [list(users), wish, dataset, data_dir]
