@@ -25,6 +25,7 @@ from benchmarks.cli.options import (
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment
 from benchmarks.protocols import counts
+from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.gate.holding import Held
@@ -102,8 +103,6 @@ def call(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from datasets.errors import InputError
-
     if options.base is None and not (options.base_python or options.head_python):
         raise InputError(
             "nothing is named to compare with, expected a revision or --base-python; such as: gate HEAD~1."

@@ -49,8 +49,14 @@ def add(subcommands: Subcommands) -> None:
         "--backend", default="torch", metavar="BACKEND", choices=FRAMEWORKS,
         help=f"the framework that searches: {', '.join(FRAMEWORKS)} (default torch)",
     )  # fmt: skip
-    command.add_argument("--seed", type=natural, default=0, metavar="SEED", help="what is drawn (default 0)")
-    command.add_argument("--mode", choices=("eager", "compiled"), help="instead of what the suite says")
+    command.add_argument(
+        "--seed", type=natural, default=0, metavar="SEED", help="what all draws are keyed by (default 0)"
+    )
+    command.add_argument(
+        "--mode",
+        choices=("eager", "compiled"),
+        help="the mode of every trial (default: compiled where the suite has it)",
+    )
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every trial (default 1)")
     command.add_argument(
         "--jobs", type=jobs, default=1, metavar="N", help="trials side by side, `auto` for one a core (default 1)"
@@ -100,23 +106,23 @@ def _print(options: argparse.Namespace, one: Searched, trial: Trial) -> None:
     """A line for a trial that has ended."""
     if options.quiet:
         return
-    from benchmarks.tuning.studies import best, value_of
+    from benchmarks.tuning.studies import value_of
 
-    drawn = ", ".join(f"{name}={_figure(value)}" for name, value in trial.drawn.items())
     if trial.status == "ok":
         epoch = trial.curve[-1].epoch if trial.curve else 0
         how = "" if trial.ended == "complete" else f", {trial.ended} after epoch {epoch}"
-        so_far = best(one.study.trials)
-        is_best = ", the best so far" if so_far is trial else ""
+        is_best = ", the best so far" if one.study.best is trial else ""
         said = f"{trial.primary_metric} {value_of(trial):.4f}{how}{is_best}"
     else:
         said = f"{trial.status}, {trial.reason}"
-    sys.stdout.write(f"{one.study.name}, trial {trial.number}: {drawn}: {said}\n")
+    sys.stdout.write(f"{one.study.name}, trial {trial.number}: {_drawn(trial)}: {said}\n")
     sys.stdout.flush()
 
 
-def _figure(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _drawn(trial: Trial) -> str:
+    """The settings of a trial in a line."""
+    words = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in trial.drawn.items()}
+    return ", ".join(f"{name}={word}" for name, word in words.items())
 
 
 def _path(options: argparse.Namespace) -> Path:
@@ -160,10 +166,9 @@ def _conclude(searches: Sequence[Searched], path: Path) -> None:
         if found is None:
             sys.stdout.write(f"{one.study.name}: no trial has ended well, so that its settings stay as they are\n")
             continue
-        drawn = ", ".join(f"{name}={_figure(value)}" for name, value in found.drawn.items())
         n = len(one.study.trials)
         sys.stdout.write(
             f"{one.study.name}: trial {found.number} of {n}, validation {found.primary_metric} {value_of(found):.4f}: "
-            f"{drawn}; {_hours(one.study.trials)}\n"
+            f"{_drawn(found)}; {_hours(one.study.trials)}\n"
         )
     sys.stdout.write(f"written: {path}\n")

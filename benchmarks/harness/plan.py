@@ -16,7 +16,7 @@ from benchmarks.protocols import counts as counting
 from benchmarks.protocols.counts import Counts
 from benchmarks.records import SCHEMA_VERSION
 from benchmarks.specs.base import digest, settings
-from benchmarks.suites import Block
+from benchmarks.suites import Block, ModelRow
 from benchmarks.suites.rows import SEEN
 from datasets import vectors
 from datasets.errors import InputError
@@ -197,14 +197,19 @@ def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, 
     for row in block.models:
         if (options.models and row.model not in options.models) or (kind == "throughput" and not row.timed):
             continue
-        by_data = {SEEN: prepared.filter_seen} if block.is_by_data(row) and prepared.filter_seen is not None else {}
-        spec = specs.make(row.model, {**row.settings, **by_data})
+        spec = specs.make(row.model, given(block, row, prepared))
         timed = tuple(mode for mode in block.throughput if mode in options.modes or not options.modes)
         modes = timed if kind == "throughput" else options.modes or row.modes or block.modes
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):
             if not _is_asked(kind, mode, backend, modes, options.backends or block.backends):
                 continue
             yield model_cell(kind, spec, prepared, options, backend=backend, mode=mode, seed=seed)
+
+
+def given(block: Block, row: ModelRow, prepared: Prepared) -> dict[str, Any]:
+    """The settings of a row, with what the data decide where it leaves that to them."""
+    by_data = {SEEN: prepared.filter_seen} if block.is_by_data(row) and prepared.filter_seen is not None else {}
+    return {**row.settings, **by_data}
 
 
 def model_cell(

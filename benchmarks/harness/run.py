@@ -149,11 +149,13 @@ class Run:
             at_once: how many processes run at a time, as far as memory allows.
         """
         running: dict[Path, tuple[tuple[Cell, ...], Prepared]] = {}
+        estimate = Estimate(self.records.values() if at_once > 1 else ())
 
         def tasks() -> Iterator[executors.Task]:
             for process, prepared, listener in wanted:
                 if self._is_able(process, prepared):
-                    needs_bytes = self._memory(process[0]) if at_once > 1 else 0
+                    is_weighed = at_once > 1 and process[0].kind in UNTIMED
+                    needs_bytes = (estimate.peak_bytes(process[0]) or UNKNOWN_BYTES) if is_weighed else 0
                     task = self.task(process, prepared, needs_bytes, listener)
                     running[task.folder] = (process, prepared)
                     yield task
@@ -162,6 +164,8 @@ class Run:
             process, prepared = running.pop(task.folder)
             beside = [BESIDE.format(at_once)] if at_once > 1 and process[0].kind in UNTIMED else []
             self._record(list(self._outcomes(process, task, _noted(result, beside), prepared)), prepared, None)
+            if at_once > 1:
+                estimate.learn([self.records[cell.key] for cell in process])
             files.remove(task.folder)
 
     def _is_able(self, process: tuple[Cell, ...], prepared: Prepared) -> bool:
@@ -195,10 +199,6 @@ class Run:
                 reason = f"{where} has changed since the run prepared it ({fault}); run again, which makes it anew"
                 return {"status": "failed", "reason": reason}
         return None
-
-    def _memory(self, cell: Cell) -> int:
-        """Bytes that a process is likely to take, by what cells like its own took."""
-        return Estimate(self.records.values()).peak_bytes(cell) or UNKNOWN_BYTES if cell.kind in UNTIMED else 0
 
     def task(
         self, process: tuple[Cell, ...], prepared: Prepared, needs_bytes: int = 0, listener: Listener | None = None

@@ -238,11 +238,12 @@ def _row(row: ModelRow, asked: Asked, said: dict[str, None], undecided: Collecti
 
 
 def _telling(variant: str, settings: Mapping[str, Any], fields: Iterable[str]) -> str:
-    """A variant that says in which settings a row differs from the one that had its name.
+    """A variant that says in which settings a row differs from the one that had its name."""
+    return as_name(", ".join([variant, *(f"{field}={written(settings[field])}" for field in fields)]))
 
-    What a name has no room for is told apart by eight digits of its hash.
-    """
-    whole = ", ".join([variant, *(f"{field}={written(settings[field])}" for field in fields)])
+
+def as_name(whole: str) -> str:
+    """The text, or, where a name has no room for it, as much as fits, told apart by eight digits of its hash."""
     if len(whole) <= LONGEST_NAME:
         return whole
     told_apart = f"… {digest(whole)[:8]}"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import tomli_w
 
 from benchmarks.records import Trial
-from benchmarks.settings import LONGEST_NAME
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block, ModelRow
+from benchmarks.suites.overriding import as_name
 from benchmarks.tuning.search import Searched
 from datasets import durable
 from datasets.errors import InputError
@@ -45,7 +44,7 @@ def suite(title: str, blocks: Sequence[Block], searches: Iterable[Searched], rem
     content = {"title": title, "block": [_block(block, best, names) for block in kept]}
     above = "".join(f"# {remark}\n" for remark in remarks)
     text = f"{above}\n{tomli_w.dumps(content)}"
-    return f"{_SEAL}{_hash(text)}\n{text}"
+    return f"{_SEAL}{digest(text)}\n{text}"
 
 
 def write(path: Path, text: str) -> None:
@@ -69,12 +68,8 @@ def refuse_edited(path: Path) -> None:
     if not os.path.lexists(path):
         return
     seal, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("\n") if path.is_file() else ("",) * 3
-    if seal != f"{_SEAL}{_hash(rest)}":
+    if seal != f"{_SEAL}{digest(rest)}":
         raise InputError(f"{path} was not written by `tune`, or changed since; move it away, and run the same again.")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _place(block: Block, row: ModelRow) -> Place:
@@ -91,9 +86,7 @@ def _names(blocks: Sequence[Block], best: Mapping[Place, Trial]) -> dict[Place, 
     names: dict[Place, str] = {}
     for place in (place for place in rows if place in best):
         *table, variant = place
-        whole = f"{variant}, {TUNED}"
-        cut = f"{whole[: LONGEST_NAME - 20]}… {digest(whole)[:8]}, {TUNED}"
-        wanted = (TUNED, whole if len(whole) <= LONGEST_NAME else cut, f"{TUNED} {digest(place)[:8]}")
+        wanted = (TUNED, as_name(f"{variant}, {TUNED}"), f"{TUNED} {digest(place)[:8]}")
         names[place] = next(name for name in wanted if (*table, name) not in taken)
         taken.add((table[0], table[1], table[2], names[place]))
     return names
@@ -101,16 +94,8 @@ def _names(blocks: Sequence[Block], best: Mapping[Place, Trial]) -> dict[Place, 
 
 def _block(block: Block, best: Mapping[Place, Trial], names: Mapping[Place, str]) -> dict[str, Any]:
     rows = [_row(row, best.get(place), names.get(place, "")) for row in block.models for place in [_place(block, row)]]
-    others = {name: getattr(block, name) for name in ("seeds", "backends", "modes", "throughput", "filter_seen")}
-    defaults = {field.name: field.default for field in dataclasses.fields(Block)}
-    return {
-        "dataset": block.dataset,
-        **{name: value for name, value in others.items() if value != defaults[name]},
-        **({"item_maps": True} if block.item_maps else {}),
-        "protocol": dict(block.protocol),
-        "models": rows,
-        **({"indexes": [_without_defaults(index) for index in block.indexes]} if block.indexes else {}),
-    }
+    indexes = {"indexes": [_without_defaults(index) for index in block.indexes]} if block.indexes else {}
+    return {**_without_defaults(block), "protocol": dict(block.protocol), "models": rows, **indexes}
 
 
 def _row(row: ModelRow, trial: Trial | None, name: str) -> dict[str, Any]:
@@ -123,13 +108,11 @@ def _row(row: ModelRow, trial: Trial | None, name: str) -> dict[str, Any]:
 
 
 def _without_defaults(made: Any) -> dict[str, Any]:
-    return dict(_differing(made))
-
-
-def _differing(made: Any) -> Iterator[tuple[str, Any]]:
-    """The fields of a row that are not what they are where they are left out."""
+    """The fields of a block or row that are not what they are where they are left out."""
+    found = {}
     for field in dataclasses.fields(made):
         value = getattr(made, field.name)
         default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
         if value != default:
-            yield field.name, value
+            found[field.name] = value
+    return found

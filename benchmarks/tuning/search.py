@@ -9,12 +9,11 @@ from pathlib import Path
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import specs
-from benchmarks.harness.plan import Cell, Options, Prepared, model_cell
+from benchmarks.harness.plan import Cell, Options, Prepared, given, model_cell
 from benchmarks.harness.prepare import prepare_all
 from benchmarks.harness.run import Run, Wanted
 from benchmarks.records import Record, Trial
 from benchmarks.suites import Block, ModelRow, spaces
-from benchmarks.suites.rows import SEEN
 from benchmarks.tuning.studies import Study
 from benchmarks.tuning.unseen import without_test
 from datasets.errors import InputError
@@ -80,17 +79,16 @@ def _rows(block: Block) -> tuple[ModelRow, ...]:
 
 
 def _study(block: Block, row: ModelRow, prepared: Prepared, budget: Budget, session: Run) -> Study:
-    by_data = {SEEN: prepared.filter_seen} if block.is_by_data(row) and prepared.filter_seen is not None else {}
-    given = {**row.settings, **by_data}
+    own = given(block, row, prepared)
     adapters = FAMILIES[row.model].adapters
     backend = budget.backend if budget.backend in adapters else next(iter(adapters))
     modes = budget.options.modes or row.modes or block.modes
     mode = "compiled" if "compiled" in modes and backend in FRAMEWORKS else "eager"
     cell = model_cell(
-        "trial", specs.make(row.model, given), prepared, budget.options, backend=backend, mode=mode, seed=budget.seed
+        "trial", specs.make(row.model, own), prepared, budget.options, backend=backend, mode=mode, seed=budget.seed
     )
     origin = dataclasses.replace(cell, inputs={**cell.inputs, "search": {"cap_s": budget.cap_s}})
-    return Study(origin, spaces.axes(row.model, given, row.search), budget.trials, session.records.values())
+    return Study(origin, spaces.axes(row.model, own, row.search), budget.trials, session.records.values())
 
 
 def run(searches: Sequence[Searched], session: Run, jobs: int, said: Callable[[Searched, Trial], None]) -> None:

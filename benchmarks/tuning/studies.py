@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Study:
         self.n_trials = min(n_trials, spaces.n_settings(space.values()) or n_trials)
         self.search = digest([origin.key, described])
         self._origin = dataclasses.replace(origin, inputs={**origin.inputs, "space": described})
-        self._space, self._distributions = space, distributions(space)
+        self._distributions = distributions(space)
         known = (
             record for record in records
             if isinstance(record, Trial) and record.search == self.search and record.status in COUNTED
@@ -167,18 +167,17 @@ def rebuilt(trials: Iterable[Trial], of: Mapping[str, BaseDistribution]) -> optu
 
 def distributions(space: Mapping[str, spaces.Axis | Axis]) -> dict[str, BaseDistribution]:
     """A space as Optuna has it, whether it is a suite's or a record's."""
-    return dict(_distributions(space))
+    return {name: _distribution(axis) for name, axis in space.items()}
 
 
-def _distributions(space: Mapping[str, spaces.Axis | Axis]) -> Iterator[tuple[str, BaseDistribution]]:
-    for name, axis in space.items():
-        values = axis.values if isinstance(axis, Axis | spaces.Choice) else None
-        if values is not None:
-            yield name, CategoricalDistribution(tuple(values))
-        elif isinstance(axis.low, int) and isinstance(axis.high, int):  # type: ignore[union-attr]
-            yield name, IntDistribution(axis.low, axis.high, log=axis.log)  # type: ignore[union-attr]
-        else:
-            yield name, FloatDistribution(float(axis.low), float(axis.high), log=axis.log)  # type: ignore[union-attr,arg-type]
+def _distribution(axis: spaces.Axis | Axis) -> BaseDistribution:
+    values = axis.values if isinstance(axis, Axis | spaces.Choice) else None
+    if values is not None:
+        return CategoricalDistribution(tuple(values))
+    low, high, log = axis.low, axis.high, axis.log  # type: ignore[union-attr]
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(float(low), float(high), log=log)  # type: ignore[arg-type]
 
 
 def _sampler(seed: int) -> optuna.samplers.TPESampler:
