@@ -16,7 +16,7 @@ from benchmarks.agreement import INJECTED, WHOLE
 from benchmarks.cli import report
 from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import environment, mixture, store
+from benchmarks.harness import environment, store
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.harness.run import FAILURES, Run
@@ -84,7 +84,6 @@ def _agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
     records: list[Agreement] = []
     with store.locked(options.results):
-        mixture.refuse_other_machine(options.results)
         session = Run(options.results, options.timeout, _print_bugs if options.bugs else _print_climb)
         for repeat in range(options.repeats):
             hashes = {"split": "ladder", **({"repeat": str(repeat)} if repeat else {})}

@@ -22,7 +22,7 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import environment, mixture, store
+from benchmarks.harness import environment, store
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell
 from benchmarks.harness.run import FAILURES, Run
@@ -68,7 +68,6 @@ def call(options: argparse.Namespace) -> int:
     seed = options.seed or environment.commit()[0] or "no commit"
     cells = list(planning.cells(files, options.sample, seed, options.timeout))
     with store.locked(options.results):
-        mixture.refuse_other_machine(options.results)
         session = Run(options.results, LONGEST_S, _print)
         left = [cell for cell in cells if not session.finished(cell)]
         for cell in cells:

@@ -80,7 +80,6 @@ def call(options: argparse.Namespace) -> int:
         keep_paths=options.keep_paths,
     )
     with store.locked(options.results):
-        mixture.refuse_other_machine(options.results)
         planned = plan(blocks, chosen, options.results, options.data_dir, accept_download=not options.dry_run)
         data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
         mixture.refuse_other_data(options.results, data)
@@ -93,14 +92,14 @@ def call(options: argparse.Namespace) -> int:
         if options.dry_run:
             return _dry_run(options, planned)
         session = Run(options.results, options.timeout)
-        with Board(
-            options, [cell for _, cells in planned for cell in cells], session.records.values(), published()
-        ) as board:
+        everything = [cell for _, cells in planned for cell in cells]
+        session.expect(everything)
+        with Board(options, everything, session.records.values(), published()) as board:
             session.report = board.done
             for prepared, cells in planned:
                 _run(options, session, board, prepared, cells)
         store.restore(options.results, session.records.values())
-        keys = {cell.key for _, cells in planned for cell in cells}
+        keys = {cell.key for cell in everything}
         records = [record for key, record in session.records.items() if key in keys]
     return _conclude(options, records)
 
@@ -164,6 +163,7 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
     session = Run(options.results, options.timeout)
     estimate = Estimate(session.records.values(), published())
     cells = [cell for _, of_block in planned for cell in of_block]
+    session.expect(cells)
     shown = lines(cells)
     waiting = [cell for cell in cells if options.force or not session.finished(cell)]
     unfinished = {cell.key for cell in waiting}

@@ -23,7 +23,7 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FAILED, FINE
-from benchmarks.harness import mixture, store
+from benchmarks.harness import store
 from benchmarks.harness.plan import Options
 from benchmarks.harness.run import Run
 from benchmarks.protocols import counts
@@ -78,7 +78,6 @@ def call(options: argparse.Namespace) -> int:
     )
     budget = search.Budget(options.trials, options.cap, options.backend, options.seed, wanted)
     with store.locked(options.results):
-        mixture.refuse_other_machine(options.results)
         session = Run(options.results, options.timeout)
         path = _path(options)
         chosen.refuse_edited(path)

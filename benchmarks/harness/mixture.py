@@ -1,4 +1,4 @@
-"""One results folder holds one machine and one version of each data set: what of a folder belongs together."""
+"""Records of several machines in one folder, and of one version of each data set: what of them belongs together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from benchmarks.harness import environment, store
+from benchmarks.harness import store
 from benchmarks.records import AnyRecord, Machine, Record
 from datasets.errors import InputError
 
@@ -36,21 +36,12 @@ def describe(machine: Machine) -> str:
 
 
 def newest(records: Sequence[Kept]) -> tuple[list[Kept], tuple[str, ...]]:
-    """The records of the newest machine and of the newest version of each data set, and what was left out, in words.
+    """The records of the newest version of each data set, and what was left out, in words.
 
     The last record says which is the newest, whatever its clock. A machine that is the same but for a little memory
-    is written as the newest writes it.
+    is written as the newest of them writes it.
     """
-    if not records:
-        return [], ()
-    machine = records[-1].machine
-    same = (record for record in records if same_machine(record.machine, machine))
-    kept = [msgspec.structs.replace(record, machine=machine) for record in same]
-    others = [record.machine for record in records if not same_machine(record.machine, machine)]
-    said = []
-    for other in {other.id: other for other in others}.values():
-        n = sum(one.id == other.id for one in others)
-        said.append(_left_out(n, f"of machine {describe(other)}", f"of machine {describe(machine)}"))
+    kept, said = _of_few_machines(records), []
     versions = _versions(kept)
     for dataset, seen in versions.items():
         for version in seen[:-1]:
@@ -59,19 +50,14 @@ def newest(records: Sequence[Kept]) -> tuple[list[Kept], tuple[str, ...]]:
     return [r for r in kept if _version(r)[1] in {None, *versions[r.dataset][-1:]}], tuple(said)
 
 
-def refuse_other_machine(results: Path) -> None:
-    """Sees, before any work, that a folder's figures are of this machine.
-
-    Raises:
-        InputError: they are of another one.
-    """
-    here = environment.machine()
-    for record in _measured(results):
-        if not same_machine(record.machine, here):
-            raise InputError(
-                f"{results} has records of machine {describe(record.machine)}, and this is {describe(here)}: speed "
-                "is not compared across machines; name a folder of this machine's own with --results."
-            )
+def _of_few_machines(records: Sequence[Kept]) -> list[Kept]:
+    """Records with one way to write each machine."""
+    known: dict[str, Machine] = {}
+    written: list[Machine] = []
+    for machine in {record.machine.id: record.machine for record in reversed(records)}.values():
+        known[machine.id] = next((one for one in written if same_machine(one, machine)), machine)
+        written.append(known[machine.id])
+    return [msgspec.structs.replace(record, machine=known[record.machine.id]) for record in records]
 
 
 def refuse_other_data(results: Path, hashes: Iterable[tuple[str, str | None]]) -> None:
@@ -91,7 +77,7 @@ def refuse_other_data(results: Path, hashes: Iterable[tuple[str, str | None]]) -
 
 
 def _measured(results: Path) -> list[AnyRecord]:
-    """What has figures: a cell that failed on another machine is in nobody's way."""
+    """What has figures: a cell that failed is in nobody's way."""
     known = store.read(results) if store.file_of(results) else []
     return [record for record in known if record.status == "ok"]
 

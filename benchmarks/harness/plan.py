@@ -14,7 +14,7 @@ from benchmarks import protocols, specs
 from benchmarks.harness import environment, item_map, privacy
 from benchmarks.protocols import counts as counting
 from benchmarks.protocols.counts import Counts
-from benchmarks.records import SCHEMA_VERSION
+from benchmarks.records import SCHEMA_VERSION, TIMED
 from benchmarks.specs.base import digest, settings
 from benchmarks.suites import Block, ModelRow
 from benchmarks.suites.rows import SEEN
@@ -74,7 +74,7 @@ class Cell:
     seed: int
     dataset: str
     protocol: Mapping[str, Any]
-    inputs: Mapping[str, Any]  # hashes of the data, versions, the key of the cell whose vectors are taken
+    inputs: Mapping[str, Any]  # hashes of the data, versions, the key of the cell whose vectors are taken; the machine
     index: Mapping[str, Any] | None = None
     refusal: str | None = field(default=None, compare=False)  # why it cannot be run, if that is known beforehand
     trial: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of which search, and what was drawn
@@ -228,7 +228,7 @@ def model_cell(
         seed=seed,
         dataset=prepared.dataset,
         protocol=prepared.protocol,
-        inputs=_inputs(backend, prepared),
+        inputs=_inputs(kind, backend, prepared),
         refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
     )
 
@@ -264,16 +264,14 @@ def _made_up(made_from: vectors.Settings, prepared: Prepared, options: Options, 
         seed=seed,
         dataset=prepared.dataset,
         protocol=prepared.protocol,
-        inputs=_inputs("classic", prepared),
+        inputs=_inputs("index", "classic", prepared),
     )
 
 
-def _inputs(backend: str, prepared: Prepared) -> dict[str, Any]:
-    return {
-        **prepared.hashes,
-        "versions": environment.versions(backend),
-        "machine": environment.machine().id,
-    }
+def _inputs(kind: str, backend: str, prepared: Prepared) -> dict[str, Any]:
+    """What a cell is given. Only what is timed is of one machine: a model learns the same wherever it is trained."""
+    here = {"machine": environment.machine().id} if kind in TIMED else {}
+    return {**prepared.hashes, "versions": environment.versions(backend), **here}
 
 
 def _index_cells(block: Block, options: Options, source: Cell, vectors_of: str) -> Iterator[Cell]:
@@ -286,7 +284,12 @@ def _index_cells(block: Block, options: Options, source: Cell, vectors_of: str) 
                 source,
                 kind="index",
                 index={"name": row.name, "build": build, "query": query},
-                inputs={**source.inputs, "source": vectors_of, "indexes": environment.index_versions()},
+                inputs={
+                    **source.inputs,
+                    "source": vectors_of,
+                    "indexes": environment.index_versions(),
+                    "machine": environment.machine().id,
+                },
             )
 
 

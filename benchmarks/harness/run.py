@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from benchmarks import records, specs
-from benchmarks.harness import environment, executors, files, privacy, sources, store
+from benchmarks.harness import environment, executors, files, mixture, privacy, sources, store
 from benchmarks.harness.estimates import TRAINED, UNTIMED, Estimate
-from benchmarks.harness.groups import TURNS, Group
+from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
 from benchmarks.harness.prepare import prepare_all
 from benchmarks.records import Index, Map, Record, Throughput, Train, Trial
@@ -74,6 +74,12 @@ class Run:
         existing = store.read(results) if store.file_of(results) else []
         self.records: dict[str, Record] = {record.cell: record for record in existing}
         self._healed: dict[str, str] = {}
+        self._read_here = frozenset[str]()
+
+    def expect(self, planned: Iterable[Cell]) -> None:
+        """Takes in what is to be run: a training whose vectors are still to be read has to have left them here."""
+        searching = (cell for cell in planned if "source" in cell.inputs and not self.finished(cell))
+        self._read_here = frozenset(cell.inputs["source"] for cell in searching)
 
     def unfinished(self, group: Group) -> bool:
         """Whether any of a group's cells is not finished; what is timed by turns is timed again as a whole."""
@@ -98,10 +104,13 @@ class Run:
         return fault is None
 
     def _fault(self, cell: Cell, record: Record) -> str | None:
-        """What of a training's vectors and checkpoint is not as it was left."""
+        """What of a training's vectors and checkpoint is not as it was left; another machine may have kept them."""
         if cell.kind != "train":
             return None
         folder, checkpoint = self._vectors(cell.key), self._checkpoint(cell.key)
+        is_wanted = folder.exists() or checkpoint.exists() or cell.key in self._read_here
+        if not is_wanted and not mixture.same_machine(record.machine, environment.machine()):
+            return None
         fault = self._fault_of_vectors(cell.key) if _serves_vectors(cell) else None
         if fault is not None:
             return f"its vectors in {folder.parent.name}/{folder.name} are not what their hashes say ({fault})"
@@ -326,7 +335,7 @@ class Run:
         seal = self._seal_of_source(cell) if "source" in cell.inputs else None
         if cell.key in self._healed:
             notes.append(f"{cell.describe()}: {self._healed[cell.key]}")
-        timed = {"group": group} if cell.kind in TURNS else {}
+        timed = {"group": group} if cell.kind in records.TIMED else {}
         return {
             **cell.described(),
             **timed,

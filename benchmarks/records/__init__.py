@@ -7,6 +7,7 @@
 from benchmarks.records.kinds import (
     KINDS,
     SCHEMA_VERSION,
+    TIMED,
     Agreement,
     AnyRecord,
     Axis,
@@ -33,6 +34,7 @@ __all__ = [
     "FOUND",
     "KINDS",
     "SCHEMA_VERSION",
+    "TIMED",
     "Agreement",
     "AnyRecord",
     "Axis",

@@ -359,4 +359,6 @@ KINDS: dict[str, type[Record]] = {
     "train": Train, "throughput": Throughput, "index": Index, "map": Map, "agreement": Agreement, "mutation": Mutation,
     "trial": Trial,
 }  # fmt: skip
+TIMED = frozenset(kind for kind, of_kind in KINDS.items() if "group" in of_kind.__struct_fields__)
+"""What is timed by turns: figures of one machine, where all others are the same wherever they are found."""
 AnyRecord: TypeAlias = Train | Throughput | Index | Map | Agreement | Mutation | Trial

@@ -65,7 +65,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class AccuracyRow(Place):
-    """One model, variant, backend and mode; `role` is model, popularity or oracle."""
+    """One model, variant, backend and mode; `role` is model, popularity or oracle, `machines` those of its runs."""
 
     role: str
     status: str
@@ -78,6 +78,7 @@ class AccuracyRow(Place):
     oracle_share: float | None = None
     published: Published | None = None
     curve: tuple[CurvePoint, ...] = ()
+    machines: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
 
 
@@ -163,6 +164,7 @@ def _rows(
         published=objects((_published(row, metric) for row in leading), table.index),
         badge=objects((_badge(row, verdicts) for row in leading), table.index),
         curve=tuples(_curves(done, metric), PLACE, table.index),
+        machines=tuples(by_row["machine"], PLACE, table.index).map(lambda ids: tuple(sorted(set(ids)))),
         cells=tuples(by_row["cell"], PLACE, table.index),
     )
     return rows(made, AccuracyRow)

@@ -46,14 +46,32 @@ class FailureRow(Place):
 
 @dataclass(frozen=True)
 class Environment:
-    """What the figures depend on beside the code."""
+    """What the figures depend on beside the code.
 
-    machine: Machine
-    devices: tuple[tuple[str, int, int], ...]  # device, threads, cells
-    versions: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # backend or library, (package, version)
-    commits: tuple[tuple[str | None, bool | None, int], ...]  # commit, dirty, cells
-    datasets: tuple[tuple[str, str, str], ...]  # dataset, protocol, hash
-    notes: tuple[tuple[str, str, int], ...]  # dataset, note, cells
+    Attributes:
+        machines: each with its cells, that of the most first.
+        devices: device, threads, cells.
+        versions: backend or library, with (package, version).
+        commits: commit, whether its tree had local changes, cells.
+        datasets: dataset, protocol, hash.
+        notes: dataset, note, cells.
+    """
+
+    machines: tuple[tuple[Machine, int], ...]
+    devices: tuple[tuple[str, int, int], ...]
+    versions: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    commits: tuple[tuple[str | None, bool | None, int], ...]
+    datasets: tuple[tuple[str, str, str], ...]
+    notes: tuple[tuple[str, str, int], ...]
+
+    @property
+    def machine(self) -> Machine:
+        """The one that most cells ran on."""
+        return self.machines[0][0]
+
+    def on(self, machine: str) -> str:
+        """What is said of a figure of the machine with that id: nothing where there is one machine only."""
+        return f"machine {machine}" if len(self.machines) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -112,8 +130,8 @@ def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: t
         Tables that do not depend on the order of different cells.
 
     Raises:
-        InputError: there are no records, or they come from several machines or several versions of one dataset, or
-            they disagree on the primary metric of a protocol.
+        InputError: there are no records, or they come from several versions of one dataset, or they disagree
+            on the primary metric of a protocol.
     """
     prepared = prepare(records)
     judged = _judged(verdicts)
@@ -196,7 +214,7 @@ def _environment(cells: pd.DataFrame) -> Environment:
     of_data = ["dataset", "protocol", "hashes/dataset"]
     data = _of_models(cells)[of_data].fillna("").sort_values(of_data)
     return Environment(
-        machine=Machine(**cells["machine_facts"].iloc[0]),
+        machines=_machines(cells),
         devices=counts(cells, ["device", "threads"]),
         versions=tuple((str(library), tuple(values(of_one))) for library, of_one in of_package.groupby("library")),
         commits=counts(cells, ["commit", "dirty"]),
@@ -204,6 +222,12 @@ def _environment(cells: pd.DataFrame) -> Environment:
         datasets=tuple(values(data.drop_duplicates(["dataset", "protocol"], keep="last"))),
         notes=counts(cells[["dataset", "notes"]].explode("notes").dropna(), ["dataset", "notes"]),
     )
+
+
+def _machines(cells: pd.DataFrame) -> tuple[tuple[Machine, int], ...]:
+    facts = cells.drop_duplicates("machine").set_index("machine")["machine_facts"]
+    counted = counts(cells, ["machine"])
+    return tuple((Machine(**facts[name]), n) for name, n in sorted(counted, key=lambda one: (-one[1], one[0])))
 
 
 def _library(cells: pd.DataFrame) -> pd.Series:

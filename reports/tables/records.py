@@ -1,4 +1,4 @@
-"""Records made ready for tables: the last of each, of one machine and one version of the data, in a fixed order."""
+"""Records made ready for tables: the last of each, of one version of the data, in a fixed order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from benchmarks.harness import mixture
-from benchmarks.records import Agreement, AnyRecord, Index, Mutation, Throughput, Trial
+from benchmarks.records import TIMED, Agreement, AnyRecord, Index, Mutation, Throughput, Trial
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
 
@@ -27,7 +27,7 @@ def prepare(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     "tuned (epochs=8)", and so do protocols. What has been prepared stays as it is.
 
     Raises:
-        InputError: there are no records, or they come from several machines or several versions of one dataset.
+        InputError: there are no records, or they come from several versions of one dataset.
     """
     by_cell: dict[str, AnyRecord] = {}
     for record in without_folders(list(records)):
@@ -37,7 +37,7 @@ def prepare(records: Iterable[AnyRecord]) -> list[AnyRecord]:
     if not latest:
         raise InputError("there are no records to report: run `python -m benchmarks run` first")
     chosen = sorted(latest.values(), key=lambda record: (record.backend, record.cell))
-    _refuse_mixture(chosen)
+    _refuse_other_data(chosen)
     return chosen
 
 
@@ -66,7 +66,8 @@ def _identity(record: AnyRecord) -> tuple[object, ...]:
     place = (record.kind, record.model, record.variant, record.backend, record.mode, record.device, record.dataset)
     trial = record.cell if isinstance(record, Trial) else ""
     repeat = record.hashes.get("repeat", "")
-    return (*place, record.protocol, record.seed, index, threads, climb_of(record), trial, repeat)
+    machine = record.machine.id if record.kind in TIMED else ""
+    return (*place, record.protocol, record.seed, index, threads, climb_of(record), trial, repeat, machine)
 
 
 def climb_of(record: AnyRecord) -> str:
@@ -119,13 +120,7 @@ def spec_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in others}
 
 
-def _refuse_mixture(records: Sequence[AnyRecord]) -> None:
-    machines = sorted({record.machine.id for record in records})
-    if len(machines) > 1:
-        raise InputError(
-            f"records of machines {' and '.join(machines)} are mixed; report them apart: use one results folder a "
-            "machine"
-        )
+def _refuse_other_data(records: Sequence[AnyRecord]) -> None:
     for dataset, of_one in sorted(grouped(records, lambda r: r.dataset).items()):
         hashes = sorted({record.hashes["dataset"] for record in of_one if "dataset" in record.hashes})
         if len(hashes) > 1:

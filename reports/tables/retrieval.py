@@ -15,7 +15,7 @@ from reports.tables.forming import PLACE, by_group, first, objects, primary_metr
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 _RECALL = "index_recall@"
-_TABLE = ["dataset", "protocol", *PLACE, "threads", "seed"]
+_TABLE = ["dataset", "protocol", *PLACE, "threads", "seed", "machine"]
 """Seeds are other vectors: rows of two seeds are not points of one curve."""
 _RANK = ["failed", "other", "name", "build", "reached", "slowness", "query"]
 
@@ -84,6 +84,7 @@ class IndexTable:
     seed: int
     device: str
     threads: int
+    machine: str
     group: str | None
     n_items: int | None
     dim: int | None
@@ -157,7 +158,7 @@ def _table(group: str | None, cells: pd.DataFrame) -> IndexTable:
         slowness=-cells["batch_qps"].fillna(0),
     )
     return IndexTable(
-        **first(cells, ["dataset", "protocol", "model", "seed", "device", "threads"]),
+        **first(cells, ["dataset", "protocol", "model", "seed", "device", "threads", "machine"]),
         source=source_of(cells).iloc[0],
         group=group,
         **_settings(cells, "n_items", "dim", "n_queries", "n_interests", "threads_all"),

@@ -10,7 +10,7 @@ from benchmarks.agreement.verdict import said
 from reports.tables.forming import by_group, first, rows
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
-_TABLE = ["dataset", "protocol", "model", "variant", "device", "threads"]
+_TABLE = ["dataset", "protocol", "model", "variant", "device", "threads", "machine"]
 _PARTS = ["wall_s", "import_s", "init_s", "train_s", "overhead_s", "evaluate_s", "batches_s"]
 
 
@@ -47,6 +47,7 @@ class ThroughputTable:
     protocol: str
     device: str
     threads: int
+    machine: str
     group: str | None
     slowest: str | None
     rows: tuple[ThroughputRow, ...]
@@ -76,6 +77,7 @@ class OverheadRow:
     """Where the time of a backend's train cells went; evaluation and batches are part of the overhead."""
 
     backend: str
+    machine: str
     n_cells: int
     wall_s: Spread | None
     import_s: Spread | None
@@ -93,9 +95,9 @@ def throughput_tables(cells: pd.DataFrame) -> tuple[ThroughputTable, ...]:
 
 
 def overhead_rows(cells: pd.DataFrame) -> tuple[OverheadRow, ...]:
-    """One row for each backend that finished a train cell."""
+    """One row for each backend that finished a train cell, and machine."""
     trained = cells[(cells["kind"] == "train") & (cells["status"] == "ok")]
-    of_backend = trained.groupby("backend")
+    of_backend = trained.groupby(["backend", "machine"])
     spreads = of_backend[_PARTS].agg(_over_cells)
     return rows(spreads.assign(n_cells=of_backend.size()).reset_index(), OverheadRow)
 

@@ -65,7 +65,9 @@ class Bench:
             self.prepared = prepare(block, self.results, None)
             self.session = Run(self.results, 60.0, lambda *_: None)
             options = Options(backends=("torch",), modes=("eager",))
-            for group in groups(cells(block, self.prepared, options)):
+            planned = cells(block, self.prepared, options)
+            self.session.expect(planned)
+            for group in groups(planned):
                 if force or self.session.unfinished(group):
                     self.session.execute(group, self.prepared)
         return list(self.workers.kinds)

@@ -1,11 +1,10 @@
-"""A folder of one machine and one version of the data: what is let in, and what is refused before any work."""
+"""A folder of several machines and one version of the data: what is let in, and what is refused before any work."""
 
 import pytest
 from msgspec.structs import replace
 from record_lines import record as made
 
-from benchmarks import cli
-from benchmarks.harness import environment, mixture, store
+from benchmarks.harness import mixture, store
 from benchmarks.records import Machine
 from datasets.errors import InputError
 
@@ -25,7 +24,6 @@ def here(**changes):
 def known(monkeypatch, tmp_path):
     """Makes records what the folder has."""
     (tmp_path / store.FILE_NAME).write_text("")
-    monkeypatch.setattr(environment, "machine", lambda: HERE)
     return lambda *records: monkeypatch.setattr(store, "read", lambda _: list(records)) or tmp_path
 
 
@@ -62,14 +60,10 @@ def test_nothing_is_left_out_of_nothing():
     assert mixture.newest([]) == ([], ())
 
 
-def test_another_machines_figures_are_refused_by_name(known):
-    folder = known(record(machine=here(id="m-2", cpu="other")))
-    with pytest.raises(InputError, match=r"machine m-2 \(other, 2 cores.*and this is m-1 \(c, 2 cores.*--results"):
-        mixture.refuse_other_machine(folder)
-
-
-def test_what_failed_on_another_machine_is_in_nobodys_way(known):
-    mixture.refuse_other_machine(known(record(machine=here(id="m-2"), status="oom")))
+def test_another_machines_records_stand_beside_ones_own():
+    there = here(id="m-2", cpu="other")
+    kept, said = mixture.newest([record(machine=there), record(1)])
+    assert ([one.machine for one in kept], said) == ([there, HERE], ())
 
 
 def test_other_data_of_the_same_name_are_refused(known):
@@ -77,14 +71,3 @@ def test_other_data_of_the_same_name_are_refused(known):
     mixture.refuse_other_data(folder, [("shop", "one"), ("new", "n")])
     with pytest.raises(InputError, match=r"shop with the hash one, and shop now has the hash two.*--results"):
         mixture.refuse_other_data(folder, [("shop", "two")])
-
-
-@pytest.mark.parametrize("command", ["run", "agree"])
-def test_a_run_on_another_machine_does_no_work(command, monkeypatch, tmp_path, capsys):
-    there = replace(environment.machine(), id="elsewhere", cpu="Another CPU")
-    (tmp_path / store.FILE_NAME).write_text("")
-    monkeypatch.setattr(store, "read", lambda _: [record(machine=there)])
-    before = sorted(tmp_path.iterdir())
-    assert cli.main([command, "--results", str(tmp_path), "--models", "mf-bpr"]) == 2
-    assert "Another CPU" in capsys.readouterr().err
-    assert [path.name for path in sorted(tmp_path.iterdir()) if path not in before] == [".lock"]

@@ -128,10 +128,11 @@ class TestCells:
         assert cell.settings["batch_size"] == 15_000
         assert cell.variant == "as_published"
 
-    def test_inputs_name_data_versions_and_machine(self):
+    def test_inputs_name_data_and_versions_and_of_what_is_timed_the_machine(self):
         for cell in planned():
             assert (cell.inputs["dataset"], cell.inputs["split"]) == ("d1", "s1")
-            assert cell.inputs["machine"] == environment.machine().id
+            is_timed = cell.kind in {"throughput", "index"}
+            assert cell.inputs.get("machine") == (environment.machine().id if is_timed else None)
             assert cell.inputs["versions"] == environment.versions(cell.backend)
             assert {"python", "numpy"} <= set(cell.inputs["versions"])
             assert ("indexes" in cell.inputs) == (cell.kind == "index")
@@ -236,10 +237,14 @@ class TestKeys:
         ]
         monkeypatch.setattr(environment, "versions", lambda _: {"torch": "9.9"})
         keys.append(key())
+        assert len(set(keys)) == len(keys)
+
+    def test_the_machine_tells_what_is_timed_apart_and_nothing_else(self, monkeypatch):
+        before = planned()
         another = msgspec.structs.replace(environment.machine(), id="another")
         monkeypatch.setattr(environment, "machine", lambda: another)
-        keys.append(key())
-        assert len(set(keys)) == len(keys)
+        same = {cell.kind: cell.key == there.key for cell, there in zip(before, planned(), strict=True)}
+        assert same == {"train": True, "throughput": False, "index": False}
 
     def test_where_the_files_are_and_notes_do_not(self):
         moved = dataclasses.replace(PREPARED, folder=Path("elsewhere"), notes=("a note",))

@@ -115,6 +115,8 @@ def known_faults(table: AccuracyTable) -> Iterator[str]:
 
 
 def _columns(table: AccuracyTable) -> Columns[AccuracyRow]:
+    several = len({machine for row in table.rows for machine in row.machines}) > 1
+
     def further(place: int, name: str) -> Column[AccuracyRow]:
         return figure(name, lambda row: text.metric(row.further[place]))
 
@@ -132,6 +134,7 @@ def _columns(table: AccuracyTable) -> Columns[AccuracyRow]:
         DIFFERENCE,
         *(further(place, name) for place, name in enumerate(table.further)),
         word("seeds", _seeds),
+        *((word("machine", lambda row: ", ".join(row.machines)),) if several else ()),
     )
 
 

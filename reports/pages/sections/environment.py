@@ -26,7 +26,8 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
     environment = leaderboards.environment
     commits = ", ".join(f"{(commit or 'unknown')[:12]}{' with local changes' * bool(dirty)}"
                         for commit, dirty, _ in environment.commits)  # fmt: skip
-    answer = f"{environment.machine.cpu}, {environment.machine.cores} cores; commit {commits}"
+    machines = " and ".join(f"{machine.cpu}, {machine.cores} cores" for machine, _ in environment.machines)
+    answer = f"{machines}; commit {commits}"
     return [
         Block("", (reproduce,), notes=leaderboards.left_out),
         Block("Machine, versions, code and data", tuple(_tables(environment)), answer=answer),
@@ -34,10 +35,13 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
 
 
 def _tables(environment: Environment) -> list[Table]:
-    machine = environment.machine
-    facts = [("id", machine.id), ("processor", machine.cpu), ("cores", str(machine.cores))]
-    facts += [("memory", f"{text.gibibytes(machine.memory_bytes)} GiB")]
-    facts += [("system", machine.system), ("GPU", machine.gpu or "none")]
+    several = len(environment.machines) > 1
+    facts = []
+    for machine, n in environment.machines:
+        facts += [("id", machine.id), ("processor", machine.cpu), ("cores", str(machine.cores))]
+        facts += [("memory", f"{text.gibibytes(machine.memory_bytes)} GiB")]
+        facts += [("system", machine.system), ("GPU", machine.gpu or "none")]
+        facts += [("runs", str(n))] * several
     facts += [(f"runs on {device} with {threads(n)}", str(count)) for device, n, count in environment.devices]
     state = {True: "with local changes", False: "clean", None: "state unknown"}
     commits = [(commit or "unknown", state[dirty], str(count)) for commit, dirty, count in environment.commits]

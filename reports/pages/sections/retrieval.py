@@ -44,8 +44,8 @@ def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
 
 def blocks_of(runs: Sequence[tuple[str, Leaderboards, Sequence[Chart]]]) -> list[tuple[str, Block]]:
     """The sets of vectors of several runs, the largest catalogue first, each with the name of its run."""
-    found = [(name, answered, charts, boards.commands.of_cell) for name, boards, charts in runs
-             for answered in boards.answers]  # fmt: skip
+    found = [(name, answered, charts, boards.commands.of_cell, boards.environment.on(answered.table.machine))
+             for name, boards, charts in runs for answered in boards.answers]  # fmt: skip
     found.sort(key=lambda one: -(one[1].table.n_items or 0))
     answered = [one[1] for one in found]
     blocks, taken = [], Counter[str]()
@@ -59,21 +59,22 @@ def blocks_of(runs: Sequence[tuple[str, Leaderboards, Sequence[Chart]]]) -> list
     return [*(("", block) for block in short), *sets, *(("", block) for block in over_all)]
 
 
-def _block(run: str, answered: TableAnswers, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
+def _block(run: str, answered: TableAnswers, charts: Sequence[Chart], commands: Mapping[str, str], on: str) -> Block:
     table = answered.table
+    on = f", {on}" if on else ""
     columns = _columns(table)
     rows = rows_of(columns, table.rows, role_of, lambda row: commands[row.cell])
     about = (("model", table.model), ("dataset", table.dataset))
-    everything = Table(_caption(table), columns, rows, links.set_key(table), 3, about, is_detail=True)
+    everything = Table(_caption(table) + on, columns, rows, links.set_key(table), 3, about, is_detail=True)
     return Block(
-        f"{source(table)} on {table.dataset}",
+        f"{source(table)} on {table.dataset}{on}",
         (*answer_blocks.of_table(answered), without_empty_columns(everything, _N_ALWAYS)),
         tuple(chart for chart in charts if chart.table is table),
         tuple(f"{text.index(row)}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok"),
         table.dataset,
         answer_blocks.in_short(answered),
         f"{text.count(table.n_items)} items, {table.dataset}",
-        links.anchor(run, f"{table.source} on {table.dataset}"),
+        links.anchor(run, f"{table.source} on {table.dataset}{on}"),
         shows=table,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from reports.charts import text
 from reports.charts.draw import ratios
@@ -53,11 +54,12 @@ _OVERHEAD: Columns[OverheadRow] = (
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
     tables = real_first(leaderboards.throughput)
-    timed = [_block(table, charts, commands) for table in tables]
-    return [*_summary(tables), *timed, *_overhead(leaderboards.overhead)]
+    on = leaderboards.environment.on
+    timed = [_block(table, charts, commands, on(table.machine)) for table in tables]
+    return [*_summary(tables, on), *timed, *_overhead(leaderboards.overhead, on)]
 
 
-def _summary(tables: Sequence[ThroughputTable]) -> list[Block]:
+def _summary(tables: Sequence[ThroughputTable], on: Callable[[str], str]) -> list[Block]:
     """One row per model: every framework and mode over PyTorch eager, where that was timed."""
     compared = [table for table in tables if any(row.to_torch_eager for row in table.rows)]
     ways = sorted({(row.backend, row.mode) for table in compared for row in table.rows},
@@ -66,6 +68,7 @@ def _summary(tables: Sequence[ThroughputTable]) -> list[Block]:
         *named("model"),
         word("variant", lambda table: on_device(table.variant, table.device)),
         *named("dataset"),
+        *_machine_column(on, tables),
         *(figure(" ".join(way), partial(_speed_up, way)) for way in ways),
     )
     caption = "Speed-up over PyTorch eager, one row per model"
@@ -82,7 +85,7 @@ def _speed_up(way: tuple[str, str], table: ThroughputTable) -> str | Cell:
     return Cell(text.ratio(ratio), "the fastest", "agrees") if ratio == best else text.ratio(ratio)
 
 
-def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[str, str]) -> Block:
+def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[str, str], on: str) -> Block:
     name, ratio = ratios(table)
     columns: Columns[ThroughputRow] = (
         *named("backend", "mode"),
@@ -100,10 +103,14 @@ def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[st
     caption += threads(table.threads) + ("; interleaved in one session" if table.group else "; not interleaved")
     rows = rows_of(columns, table.rows, role_of, lambda row: commands[row.cell])
     notes = (f"{row.backend} {row.mode}: {row.status}. {row.reason}" for row in table.rows if row.status != "ok")
+    caption += f"; {on}" if on else ""
     key = (table.dataset, table.protocol, table.model, table.variant, table.device, str(table.threads))
-    shown = Table(caption, columns, rows, key, 2, (("model", table.model), ("dataset", table.dataset)))
+    shown = Table(
+        caption, columns, rows, (*key, on) if on else key, 2, (("model", table.model), ("dataset", table.dataset))
+    )
     own = tuple(chart for chart in charts if chart.table is table)
     title = on_device(f"{table.model} {table.variant} on {table.dataset}", table.device)
+    title += f", {on}" if on else ""
     return Block(title, (shown,), own, tuple(notes), table.dataset, _in_short(table), shows=table)
 
 
@@ -119,6 +126,12 @@ def _in_short(table: ThroughputTable) -> str:
     return said + (f"; {name} {text.ratio(of_best.median)}" if of_best else "")
 
 
-def _overhead(rows: Sequence[OverheadRow]) -> list[Block]:
-    table = Table("Seconds per training run", _OVERHEAD, rows_of(_OVERHEAD, rows), ("overhead",))
+def _overhead(rows: Sequence[OverheadRow], on: Callable[[str], str]) -> list[Block]:
+    columns = (*_OVERHEAD[:1], *_machine_column(on, rows), *_OVERHEAD[1:])
+    table = Table("Seconds per training run", columns, rows_of(columns, rows), ("overhead",))
     return [Block("Overhead of the harness", (table,), notes=(_OVERHEAD_NOTE,), is_detail=True)] if rows else []
+
+
+def _machine_column(on: Callable[[str], str], rows: Sequence[Any]) -> Columns[Any]:
+    """Of rows that have a machine, where there are several."""
+    return (word("machine", lambda row: row.machine),) if any(on(row.machine) for row in rows) else ()

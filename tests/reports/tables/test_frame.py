@@ -193,10 +193,11 @@ def test_one_folder_several_and_one_that_holds_them(tmp_path):
 
 def test_what_is_left_out_is_said_and_a_folder_without_records_is_refused(tmp_path):
     elsewhere = trained("als", 0.3, machine=MACHINE | {"id": "m-2"}, seed=4)
-    table = reports.frame(results(tmp_path / "a", elsewhere, trained("als", 0.1)))
-    assert list(table["machine"]) == ["m-1"]
+    older = trained("als", 0.2, hashes={"dataset": "e" * 16}, seed=5)
+    table = reports.frame(results(tmp_path / "a", older, elsewhere, trained("als", 0.1)))
+    assert sorted(table["machine"]) == ["m-1", "m-2"]
     (sentence,) = table.attrs["left_out"]
-    assert sentence.startswith("1 cell is left out, of machine m-2")
+    assert sentence.startswith("1 cell is left out, of online-retail with the hash eeee")
     with pytest.raises(InputError, match="there are no records"):
         reports.frame(tmp_path / "nothing")
     with pytest.raises(InputError, match="no results folder is named"):

@@ -36,10 +36,17 @@ def test_no_records_is_an_input_error_that_says_what_to_do():
         build([], [])
 
 
-def test_mixed_machines_are_refused_by_name():
-    other = trained("mf-bpr", 0.1, machine=MACHINE | {"id": "m-2"})
-    with pytest.raises(InputError, match="machines m-1 and m-2 are mixed; report them apart"):
-        build([*suite(), other], [])
+def test_trainings_of_several_machines_stand_in_one_table_that_says_whose_they_are():
+    there = MACHINE | {"id": "m-2"}
+    others = [trained("mf-bpr", 0.1, seed=9, machine=there), timed("torch", "eager", [9.0, 9.0], machine=there)]
+    boards, before = build([*suite(), *others], []), build(suite(), [])
+    row = next(row for row in boards.accuracy[0].rows if 9 in row.seeds)
+    assert row.machines == ("m-1", "m-2")
+    assert [machine.id for machine, _ in boards.environment.machines] == ["m-1", "m-2"]
+    assert {table.machine for table in boards.throughput} == {"m-1", "m-2"}
+    assert [table for table in boards.throughput if table.machine == "m-1"] == list(before.throughput)
+    (own,) = (table for table in boards.throughput if table.machine == "m-2")
+    assert [row.samples_per_s.median for row in own.rows] == [9.0]
 
 
 def test_two_versions_of_one_dataset_are_refused():
