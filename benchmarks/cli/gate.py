@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +21,12 @@ from benchmarks.cli.options import (
     share,
     time_limit,
 )
-from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import environment
 from benchmarks.protocols import counts
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.gate.holding import Held
-    from benchmarks.gate.sequential import Judgement
 
 
 def add(subcommands: Subcommands) -> None:
@@ -58,13 +55,20 @@ def add(subcommands: Subcommands) -> None:
     )
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every process (default 1)")
     command.add_argument("--json", action="store_true", help="a JSON line for each figure of each cell")
+    command.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write what other tools read: JUnit XML, and JSON of pytest-benchmark, github-action-benchmark, Bencher",
+    )
     add_results(command)
     add_always(command, call)
 
 
 def call(options: argparse.Namespace) -> int:
     """Measures, prints a line a figure, the worst first, and returns the exit code that they come to."""
-    from benchmarks.gate import contestants, holding, sequential
+    from benchmarks.gate import contestants, exporting, figures, holding, sequential, telling
+    from benchmarks.gate.kept import Kept
 
     _check(options)
     own = Path(options.results).resolve() / "gate"
@@ -86,20 +90,26 @@ def call(options: argparse.Namespace) -> int:
             side = contestants.Contestant(called, root, contestants.python_of(python))
             sides.append(contestants.planned(side, suite, own / name, more))
         base, head = sides
-        n_figures = sum(len(what) + 1 for what in base.cells)
+        n_figures = sum(figures.n_noisy(job["kind"], len(what)) for what, job in base.cells.items())
         plan = sequential.Plan(options.pairs, max(1, n_figures), options.margin)
-        _say(options, f"{head.name} against {base.name}: {counts.of(len(base.cells), 'cell')} to time")
-        kept = holding.Kept(own / "pairs.jsonl", environment.machine().id)
+        _say(options, f"{head.name} against {base.name}: {counts.of(sum(map(len, base.cells)), 'cell')} to compare")
+        kept = Kept(own / "pairs.jsonl", environment.machine().id)
         gate = holding.Gate(base, head, plan, kept, options.timeout)
         held = gate.hold(lambda one: _progress(options, one))
+    told = telling.rows(held, options.margin)
     if options.json:
-        sys.stdout.write(holding.as_json(held, {"base": base.name, "head": head.name}))
+        sys.stdout.write(telling.as_json(told, {"base": base.name, "head": head.name}))
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(held, options.margin))
+        sys.stdout.writelines(f"{line}\n" for line in telling.lines(told))
     if not held:
-        warn(f"nothing of {options.suite} is timed, so that there is nothing to compare")
-    _summarise(held, options.margin, f"{head.name} against {base.name}")
-    return code_of(held)
+        warn(f"nothing of {options.suite} can be held, so that there is nothing to compare")
+    title = f"{head.name} against {base.name}"
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):  # GitHub shows it beside what the job says of itself
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(telling.as_markdown(told, title))
+    if options.export is not None:
+        exporting.write(options.export, told, title)
+    return telling.code_of(held)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -122,63 +132,3 @@ def _say(options: argparse.Namespace, line: str) -> None:
 def _progress(options: argparse.Namespace, one: Held) -> None:
     state = one.reason if one.fault else f"{len(one.pairs)} pairs"
     _say(options, f"  measured {' and '.join(one.what)}: {state}")
-
-
-def _lines(held: Sequence[Held], margin: float) -> list[str]:
-    from benchmarks.gate import holding
-
-    return [
-        f"{verdict(one, judged, margin)}: {' · '.join(filter(None, (line, figure)))}{_figures(one, judged)}"
-        for one, line, figure, judged in holding.worst_first(held)
-    ]
-
-
-def verdict(one: Held, judged: Judgement | None, margin: float) -> str:
-    """In words: what a line begins with."""
-    from benchmarks.gate.sequential import NO_WORSE, UNDECIDED
-
-    if judged is None:
-        return one.fault
-    if judged.verdict == NO_WORSE:
-        return f"no worse than by {margin:.0%}"
-    if judged.verdict == UNDECIDED:
-        return f"undecided (needs {judged.n_more} more)"
-    return judged.verdict
-
-
-def _figures(one: Held, judged: Judgement | None) -> str:
-    """What a line ends with."""
-    if judged is None:
-        return f": {one.reason}"
-    return f", {judged.ratio:.3f} of base's ({judged.low:.3f} – {judged.high:.3f}), {judged.n} pairs"
-
-
-def _summarise(held: Sequence[Held], margin: float, title: str) -> None:
-    """The same as a table where GitHub shows what a job says of itself."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
-    from benchmarks.gate import holding
-
-    rows = [
-        f"| {verdict(one, judged, margin)} | {line} | {figure} | "
-        + (
-            f"{judged.ratio:.3f} | {judged.low:.3f} – {judged.high:.3f} | {judged.n} |"
-            if judged
-            else f"{one.reason} | | |"
-        )
-        for one, line, figure, judged in holding.worst_first(held)
-    ]
-    head = ["| verdict | cell | figure | of base's | interval | pairs |", "|---|---|---|---:|---|---:|"]
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write("\n".join([f"### {title}", "", *head, *rows, ""]) + "\n")
-
-
-def code_of(held: Sequence[Held]) -> int:
-    """A regression or a failure of head fails; a base that is missing never passes."""
-    from benchmarks.gate import holding
-    from benchmarks.gate.sequential import REGRESSED
-
-    if any(one.fault == holding.FAILED or any(j.verdict == REGRESSED for j in one.judgements.values()) for one in held):
-        return FAILED
-    return NOTHING_MEASURED if not held or any(one.fault for one in held) else FINE

@@ -1,4 +1,4 @@
-"""In the tree of a contestant: the jobs of a suite's timed cells, as that tree's own workers want them.
+"""In the tree of a contestant: the jobs of a suite's cells, as that tree's own workers want them.
 
 Run as a program with the tree's own interpreter, so that each revision plans its cells by itself: their settings and
 what workers read may have changed between two revisions, and what a cell is called has not.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,15 @@ FORM = 1
 """Raised with every change of what is printed, so that a gate does not read what it does not know."""
 
 
-def timed(suite: str, results: Path, data_dir: Path | None, options: Options) -> Iterator[dict[str, Any]]:
-    """What is timed in a suite: trainings, and searches through made-up vectors, a process each.
+def held(suite: str, results: Path, data_dir: Path | None, options: Options) -> Iterator[dict[str, Any]]:
+    """What of a suite is held: trainings, their throughput, and searches through made-up vectors, a process each.
 
     Yields:
         what: the cells' lines, one an answer of the worker; kind; job: all of the worker's job.json.
     """
     session = Run(results, timeout_s=0.0)
     planned = plan(suites.for_datasets((), suite), options, results, data_dir)
-    wanted = [(prepared, [cell for cell in cells if _is_timed(cell)]) for prepared, cells in planned]
+    wanted = [(prepared, _wanted(cells)) for prepared, cells in planned]
     line = lines(cell for _, cells in wanted for cell in cells)
     for prepared, cells in wanted:
         for group in groups(cells):
@@ -40,7 +40,15 @@ def timed(suite: str, results: Path, data_dir: Path | None, options: Options) ->
                 yield {"what": [line[cell.key] for cell in process], "kind": process[0].kind, "job": job}
 
 
-def _is_timed(cell: Cell) -> bool:
+def _wanted(cells: Sequence[Cell]) -> list[Cell]:
+    """Of trainings those of the first seed: a pair of another number has another one."""
+    seeds = [cell.seed for cell in cells if cell.kind == "train"]
+    return [cell for cell in cells if cell.refusal is None and _is_held(cell, seeds[:1])]
+
+
+def _is_held(cell: Cell, seeds: Sequence[int]) -> bool:
+    if cell.kind == "train":
+        return cell.seed in seeds
     return cell.kind == "throughput" or (cell.kind, cell.model) == ("index", MADE_UP)
 
 
@@ -55,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     options = Options(models=tuple(given.models), backends=tuple(given.backends), threads=given.threads)
     try:
-        found = list(timed(given.suite, given.results, given.data_dir, options))
+        found = list(held(given.suite, given.results, given.data_dir, options))
     except InputError as error:
         sys.stdout.write(json.dumps({"form": FORM, "error": str(error)}) + "\n")
         return

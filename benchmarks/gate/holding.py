@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.gate import pairs
 from benchmarks.gate.contestants import Contestant
+from benchmarks.gate.figures import ACCURACY, FIGURES
+from benchmarks.gate.kept import Kept
 from benchmarks.gate.pairs import Pair
-from benchmarks.gate.sequential import UNDECIDED, Judgement, Plan, judge
-from benchmarks.specs.base import digest
+from benchmarks.gate.sequential import UNDECIDED, Judgement, Plan, judge, settled
 from datasets.errors import InputError
 
 FAILED, MISSING = "failed", "missing"
 """What stands for a verdict where head's process fails, and where base has no such cell or its process fails."""
+CHANCE = "by chance"
+"""The verdict on an accuracy that differs so much from seed to seed that nothing can be held to it."""
+MOST_SPREAD = 0.25
+"""Of base's accuracy over seeds, its standard deviation as a part of its mean: beyond it is a figure of chance."""
 LOCK = Path("/tmp/recallbench-gate.lock")  # noqa: S108 - one for all users, and never written to
 
 
@@ -28,6 +34,7 @@ class Held:
 
     Attributes:
         what: the lines of the cells.
+        kind: "train", "throughput" or "index".
         pairs: what the pairs of processes came to.
         judgements: the line of a cell and a figure -> what it is judged to be.
         fault: FAILED or MISSING where it cannot be compared.
@@ -35,6 +42,7 @@ class Held:
     """
 
     what: tuple[str, ...]
+    kind: str = ""
     pairs: list[Pair] = field(default_factory=list)
     judgements: dict[tuple[str, str], Judgement] = field(default_factory=dict)
     fault: str = ""
@@ -45,41 +53,34 @@ class Held:
         undecided = any(each.verdict == UNDECIDED for each in self.judgements.values())
         return not self.fault and (undecided or not self.judgements)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the first pair has said all, so that no other is needed."""
+        return bool(self.pairs) and all(one.is_settled for one in self.pairs[0].measured)
 
-class Kept:
-    """The pairs that were measured, in a file to which each is added: a gate that was killed goes on from there.
+    def judge(self, n: int, plan: Plan) -> None:
+        """Looks at the first n pairs: those that were measured for a later look are not looked at before it."""
+        of_place = zip(*(pair.measured for pair in self.pairs[:n]), strict=True)
+        for seen in of_place:
+            first = seen[0]
+            before = self.judgements.get(first.place)
+            if before is not None and before.verdict != UNDECIDED:
+                continue
+            if first.is_settled:
+                self.judgements[first.place] = settled(first.ratio)
+            elif first.figure == ACCURACY and _is_chance([one.base for one in seen]):
+                self.judgements[first.place] = Judgement(CHANCE, 1.0, 1.0, 1.0, len(seen))
+            else:
+                ratios = [one.ratio for one in seen]
+                self.judgements[first.place] = judge(ratios, plan, FIGURES[first.figure].margins)
 
-    Args:
-        path: of the file.
-        machine: on which they are measured; those of another are as if they were not there.
-    """
+    def note(self, place: tuple[str, str]) -> str:
+        """What is to be said beside a figure."""
+        return next((one.note for one in self.pairs[0].measured if one.place == place), "") if self.pairs else ""
 
-    def __init__(self, path: Path, machine: str) -> None:
-        self._path, self._machine = path, machine
 
-    def key(self, base: Contestant, head: Contestant, what: tuple[str, ...]) -> str:
-        """16 hex digits, the same for the same sources and interpreters that are told the same on this machine."""
-        return digest([self._machine, base.key, head.key, what, base.measures(what), head.measures(what)])
-
-    def of(self, key: str) -> list[Pair]:
-        """The pairs of a process's cells, in the order in which they were measured."""
-        found = []
-        for line in (
-            self._path.read_text(encoding="utf-8", errors="replace").splitlines() if self._path.exists() else ()
-        ):
-            with contextlib.suppress(
-                ValueError, KeyError, TypeError
-            ):  # it was not written to its end, or not by a gate
-                kept = json.loads(line)
-                if kept["key"] == key:
-                    found.append(Pair({(cell, figure): float(value) for cell, figure, value in kept["ratios"]}))
-        return found
-
-    def add(self, key: str, pair: Pair) -> None:
-        ratios = [[cell, figure, value] for (cell, figure), value in pair.ratios.items()]
-        with self._path.open("ab+") as file:
-            torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-            file.write(b"\n" * torn + json.dumps({"key": key, "ratios": ratios}).encode() + b"\n")
+def _is_chance(values: list[float]) -> bool:
+    return bool(np.std(values, ddof=1) > MOST_SPREAD * abs(np.mean(values)))
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Gate:
                 if one.is_open:
                     self._measure(one, n)
                     said(one)
-            _judge([one for one in held if one.is_open], n, self.plan)
+                if one.is_open:
+                    one.judge(n, self.plan)
         return held
 
     def _begun(self, what: tuple[str, ...]) -> Held:
@@ -122,11 +124,12 @@ class Gate:
                 if set(what) & others:
                     return Held(what, fault=MISSING, reason=f"{side.name} has other cells in the same process")
                 return Held(what, fault=fault, reason=f"{side.name} has no such cell")
-        return Held(what, self.kept.of(self.kept.key(self.base, self.head, what)))
+        kind = self.base.cells[what]["kind"]
+        return Held(what, kind, self.kept.of(self.kept.key(self.base, self.head, what)))
 
     def _measure(self, one: Held, n: int) -> None:
         key = self.kept.key(self.base, self.head, one.what)
-        while len(one.pairs) < n:
+        while len(one.pairs) < n and not one.is_settled:
             pair = pairs.run(self.base, self.head, one.what, len(one.pairs), self.timeout_s)
             if pair.failed:
                 one.fault = MISSING if pair.side == "base" else FAILED
@@ -134,15 +137,6 @@ class Gate:
                 return
             one.pairs.append(pair)
             self.kept.add(key, pair)
-
-
-def _judge(held: Sequence[Held], n: int, plan: Plan) -> None:
-    """Looks at the first n pairs of each: those that were measured for a later look are not looked at before it."""
-    for one in held:
-        for place in one.pairs[0].ratios:
-            before = one.judgements.get(place)
-            if before is None or before.verdict == UNDECIDED:
-                one.judgements[place] = judge([pair.ratios[place] for pair in one.pairs[:n]], plan)
 
 
 @contextlib.contextmanager
@@ -161,29 +155,3 @@ def alone() -> Iterator[None]:
                 "another gate is measuring on this machine, and each would disturb the other; wait for it to end."
             ) from error
         yield
-
-
-def worst_first(held: Sequence[Held]) -> list[tuple[Held, str, str, Judgement | None]]:
-    """The cells' figures as they are reported: what cannot be compared first, then by ratio."""
-    rows: list[tuple[Held, str, str, Judgement | None]] = []
-    for one in held:
-        if one.fault:
-            rows += [(one, line, "", None) for line in one.what]
-        rows += [(one, line, figure, judged) for (line, figure), judged in one.judgements.items()]
-    return sorted(rows, key=lambda row: (row[3] is not None, row[3].ratio if row[3] else 0.0))
-
-
-def as_json(held: Sequence[Held], described: Mapping[str, str]) -> str:
-    """A line for each figure of each cell."""
-    lines = []
-    for one, line, figure, judged in worst_first(held):
-        found: dict[str, object] = {
-            "cell": line,
-            "figure": figure or None,
-            "verdict": one.fault or (judged.verdict if judged else None),
-        }
-        if judged is not None:
-            found |= {"ratio": judged.ratio, "low": judged.low, "high": judged.high, "pairs": judged.n,
-                      "pairs_more": judged.n_more}  # fmt: skip
-        lines.append(json.dumps({**described, **found, **({"reason": one.reason} if one.fault else {})}))
-    return "".join(f"{line}\n" for line in lines)

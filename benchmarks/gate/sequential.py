@@ -1,9 +1,10 @@
 """When to stop measuring, and what may be said then: repeated looks at one mean, with the error of all of them bounded.
 
-A look is an interval for the mean of normal values from Student's t. Each look of each cell has the same share of the
-error that is allowed in all (Bonferroni), so that the chance that any interval of any look misses what is true is at
-most that: whoever decides by them is wrong no more often. Source of repeated intervals: Jennison and Turnbull, Group
-Sequential Methods with Applications to Clinical Trials, 2000, chapter 9; the equal shares are the plainest choice.
+Two errors are bounded apart. That anything is called better or worse and is not happens in at most LEVEL of all gates:
+every look at every noisy figure has the same share of it (Bonferroni). That a figure which is worse by the margin is
+called no worse happens to at most MISSED of such figures: the looks at one figure share it. Both are by intervals of
+Student's t for the mean of normal values. Source of repeated intervals: Jennison and Turnbull, Group Sequential Methods
+with Applications to Clinical Trials, 2000, chapter 9; the equal shares are the plainest choice.
 """
 
 from __future__ import annotations
@@ -15,27 +16,29 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from benchmarks.gate.figures import FARTHEST
+
 LEVEL = 0.01
-"""The chance that anything is said that is not so, over all looks at all cells."""
+"""The chance that anything is called better or worse that is not, over all looks at all figures of a gate."""
+MISSED = 0.02
+"""The chance that a figure which is worse by the margin is called no worse, over all looks at it."""
 LOOKS = (4, 6, 8, 12, 16, 24, 32, 48)
 """After how many pairs of processes the figures are looked at, as far as the cap allows."""
-FARTHEST = 50.0
-"""Where the logarithm of a ratio ends: two pairs that differ leave next to nothing out."""
-REGRESSED, IMPROVED, NO_WORSE, UNDECIDED = "regressed", "improved", "no worse", "undecided"
+REGRESSED, IMPROVED, NO_WORSE, SAME, UNDECIDED = "regressed", "improved", "no worse", "the same", "undecided"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How often is looked, at how many cells, and how much worse is too much.
+    """How often is looked, at how many figures, and how much worse is too much.
 
     Attributes:
         most: pairs of processes, the cap.
-        n_cells: that are judged, each by itself.
+        n_figures: that chance has a part in.
         margin: the share by which head may be worse, such as 0.1.
     """
 
     most: int
-    n_cells: int
+    n_figures: int
     margin: float
 
     @property
@@ -45,8 +48,13 @@ class Plan:
 
     @property
     def level(self) -> float:
-        """The share of one end of one interval."""
-        return LEVEL / (2 * self.n_cells * len(self.looks))
+        """The share of one end of one interval, outside of which a figure is better or worse."""
+        return LEVEL / (2 * self.n_figures * len(self.looks))
+
+    @property
+    def missed(self) -> float:
+        """The share of one look in calling a figure no worse that is."""
+        return MISSED / len(self.looks)
 
 
 @dataclass(frozen=True)
@@ -54,9 +62,10 @@ class Judgement:
     """What the pairs so far say of head's figure, base's being 1.
 
     Attributes:
-        verdict: REGRESSED, IMPROVED, NO_WORSE (than by the margin) or UNDECIDED.
+        verdict: REGRESSED, IMPROVED, NO_WORSE (than by the margin), SAME (in every pair) or UNDECIDED.
         ratio: the geometric mean of head's figures, as parts of base's; above 1 is better.
-        low, high: its interval, which holds over all looks and cells.
+        low, high: its interval, which holds over all looks and figures; of what is no worse `low` is the one-sided
+            bound that says so.
         n: pairs of processes.
         n_more: pairs that are lacking for a decision, if mean and spread stay as they are; 0 if it is decided.
     """
@@ -69,7 +78,7 @@ class Judgement:
     n_more: int = 0
 
 
-def judge(values: Sequence[float], plan: Plan) -> Judgement:
+def judge(values: Sequence[float], plan: Plan, margins: float = 1.0) -> Judgement:
     """Judges the logarithms of head's figures as parts of base's, one a pair of processes, better being above 0.
 
     Head has regressed where the whole interval is below 0, unless it is also above the margin: it is then worse by more
@@ -78,30 +87,46 @@ def judge(values: Sequence[float], plan: Plan) -> Judgement:
     Args:
         values: at least two.
         plan: what the intervals have to hold over.
+        margins: how many of the plan's margins worse is too much.
     """
+    if not any(values):
+        return Judgement(SAME, 1.0, 1.0, 1.0, len(values))
     n, mean, deviation = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(1 - plan.level, n - 1)) * deviation / math.sqrt(n)
-    low, high = mean - half, mean + half
-    verdict = _verdict(low, high, math.log1p(-plan.margin))
-    n_more = 0 if verdict != UNDECIDED else _n_more(mean, deviation, n, plan)
-    return Judgement(verdict, _ratio(mean), _ratio(low), _ratio(high), n, n_more)
+    error = deviation / math.sqrt(n)
+    half, below = (float(stats.t.ppf(1 - level, n - 1)) * error for level in (plan.level, plan.missed))
+    low, high, floor = mean - half, mean + half, mean - below
+    margin = _margin(plan, margins)
+    verdict = _verdict(low, high, floor, margin)
+    n_more = 0 if verdict != UNDECIDED else _n_more(mean, deviation, n, plan, margin)
+    return Judgement(verdict, _ratio(mean), _ratio(floor if verdict == NO_WORSE else low), _ratio(high), n, n_more)
+
+
+def settled(value: float) -> Judgement:
+    """What one pair says that chance has no part in."""
+    verdict = SAME if value == 0 else IMPROVED if value > 0 else REGRESSED
+    return Judgement(verdict, _ratio(value), _ratio(value), _ratio(value), 1)
+
+
+def _margin(plan: Plan, margins: float) -> float:
+    return math.log1p(-min(plan.margin * margins, 0.99))
 
 
 def _ratio(logarithm: float) -> float:
     return math.exp(min(max(logarithm, -FARTHEST), FARTHEST))
 
 
-def _verdict(low: float, high: float, margin: float) -> str:
+def _verdict(low: float, high: float, floor: float, margin: float) -> str:
     if low > 0:
         return IMPROVED
-    if low > margin:
+    if floor > margin:
         return NO_WORSE
     return REGRESSED if high < 0 else UNDECIDED
 
 
-def _n_more(mean: float, deviation: float, n: int, plan: Plan) -> int:
-    """Pairs until the interval leaves 0 or the margin, whichever is farther from the mean, outside."""
-    reach = max(abs(mean), abs(mean - math.log1p(-plan.margin)))
+def _n_more(mean: float, deviation: float, n: int, plan: Plan, margin: float) -> int:
+    """Pairs until 0 is outside of the interval, or the margin below the bound."""
     sizes = np.arange(n + 1, 1_000)
-    enough = stats.t.ppf(1 - plan.level, sizes - 1) * deviation / np.sqrt(sizes) < reach
-    return int(sizes[np.argmax(enough)]) - n if enough.any() else 1_000 - n
+    errors = deviation / np.sqrt(sizes)
+    is_clear = stats.t.ppf(1 - plan.level, sizes - 1) * errors < abs(mean)
+    is_clear |= stats.t.ppf(1 - plan.missed, sizes - 1) * errors < mean - margin
+    return int(sizes[np.argmax(is_clear)]) - n if is_clear.any() else 1_000 - n

@@ -73,7 +73,7 @@ def test_a_planted_slow_down_is_named_and_nothing_else(repository, tmp_path):
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     regressed = {(line["cell"].split(" · ")[4], line["figure"]) for line in lines if line["verdict"] == "regressed"}
     assert (ended.returncode, regressed) == (FAILED, {("exact", "speed")}), ended.stderr + ended.stdout
-    assert len(lines) == 4  # the speed and the memory of two
+    assert len(lines) == 10  # speed, recall, build time, size and memory of two
     trees = subprocess.run(["git", "worktree", "list"], cwd=repository, capture_output=True, check=True).stdout
     assert trees.count(b"\n") == 1
 
@@ -121,7 +121,8 @@ def test_cells_that_only_their_protocol_tells_apart_are_all_timed(repository, tm
     command = [sys.executable, "-m", "benchmarks.gate.cells", "blocks.toml", str(tmp_path)]
     said = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout
     cells = json.loads(said.splitlines()[-1])["cells"]
-    assert len({tuple(cell["what"]) for cell in cells}) == len(cells) == 2
+    assert len({tuple(cell["what"]) for cell in cells}) == len(cells) == 4
+    assert sorted(cell["kind"] for cell in cells) == ["throughput", "throughput", "train", "train"]
 
 
 def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):
@@ -132,4 +133,4 @@ def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):
 def test_a_base_without_any_cell_is_nothing_to_compare_with(repository, tmp_path):
     ended = gate(repository, "HEAD", "--models", "als", "--results", tmp_path)
     assert ended.returncode == NOTHING_MEASURED, ended.stdout + ended.stderr
-    assert "nothing of own.toml is timed" in ended.stderr
+    assert "nothing of own.toml can be held" in ended.stderr

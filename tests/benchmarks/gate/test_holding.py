@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from benchmarks.cli import gate as command
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.gate import holding, pairs
+from benchmarks.gate import holding, pairs, telling
 from benchmarks.gate.contestants import Contestant
-from benchmarks.gate.holding import Gate, Kept
-from benchmarks.gate.pairs import MEMORY, SPEED, Pair
-from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, UNDECIDED, Plan
+from benchmarks.gate.figures import ACCURACY, MEMORY, SPEED, Measured
+from benchmarks.gate.holding import CHANCE, Gate
+from benchmarks.gate.kept import Kept
+from benchmarks.gate.pairs import Pair
+from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Plan
 from datasets.errors import InputError
 
 FAST, SLOW, NOISY = ("fast",), ("slow",), ("noisy",)
@@ -36,8 +37,9 @@ def ran(monkeypatch):
     def run(base, head, what, number, timeout_s):  # noqa: ARG001
         numbers.append((what, number))
         mean, deviation = EFFECTS[what]
-        speed = mean + deviation * WOBBLE[number % len(WOBBLE)]
-        return Pair({(what[0], SPEED): speed, (what[0], MEMORY): 1e-4 * WOBBLE[number % len(WOBBLE)]})
+        wobble = WOBBLE[number % len(WOBBLE)]
+        speed = Measured(cell=what[0], figure=SPEED, base=7.0, head=7.0 * math.exp(mean + deviation * wobble))
+        return Pair((speed, Measured(cell=what[0], figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))))
 
     monkeypatch.setattr(pairs, "run", run)
     return numbers
@@ -103,7 +105,7 @@ def test_processes_with_other_cells_are_not_compared_and_that_is_said(sides, tmp
     assert {one.fault for one in found.values()} == {holding.MISSING}
     assert {one.reason for one in found.values()} == {"head has other cells in the same process",
                                                       "base has other cells in the same process"}  # fmt: skip
-    assert command.code_of(list(found.values())) == NOTHING_MEASURED
+    assert telling.code_of(list(found.values())) == NOTHING_MEASURED
 
 
 @pytest.mark.usefixtures("ran")
@@ -123,48 +125,87 @@ def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
     ],
 )
 def test_a_side_without_a_figure_never_passes(sides, tmp_path, monkeypatch, lacks, fails, expected):  # noqa: PLR0917
-    monkeypatch.setattr(pairs, "run", lambda *_: Pair({}, fails, fails.partition(":")[0]))
+    monkeypatch.setattr(pairs, "run", lambda *_: Pair((), fails, fails.partition(":")[0]))
     one = {FAST: {"kind": "throughput"}}
     base, head = (dataclasses.replace(side, cells={} if side.name == lacks else one) for side in sides)
     (found,) = held((base, head), tmp_path / "pairs").values()
     assert fails in found.reason if fails else f"{lacks} has no such cell" == found.reason
-    assert (found.fault, command.code_of([found])) == expected
+    assert (found.fault, telling.code_of([found])) == expected
     assert not (tmp_path / "pairs").exists()
-    (line,) = command._lines([found], 0.1)
+    (line,) = telling.lines(telling.rows([found], 0.1))
     assert line == f"{found.fault}: fast: {found.reason}"
 
 
 def test_nothing_at_all_is_nothing_measured():
-    assert command.code_of([]) == NOTHING_MEASURED
+    assert telling.code_of([]) == NOTHING_MEASURED
+
+
+class TestTrainings:
+    """One pair with the bits that are learnt, the metric of each side, and what is said of them."""
+
+    @pytest.fixture
+    def trained(self, tmp_path, monkeypatch):
+        def hold(pair_of):
+            monkeypatch.setattr(pairs, "run", lambda *given: Pair((pair_of(given[3]),)))
+            cells = {FAST: {"kind": "train"}}
+            base = Contestant("base", tmp_path, sys.executable, cells)
+            (one,) = held((base, dataclasses.replace(base, name="head")), tmp_path / "pairs").values()
+            return one.judgements["fast", ACCURACY].verdict, len(one.pairs)
+
+        return hold
+
+    @staticmethod
+    def figures(base, head, **more):
+        return Measured(cell="fast", figure=ACCURACY, base=base, head=head, **more)
+
+    @pytest.mark.parametrize(("head", "verdict"), [(0.2, SAME), (0.19, REGRESSED), (0.21, IMPROVED), (0.0, REGRESSED)])
+    def test_one_pair_is_enough_where_the_same_bits_are_learnt(self, trained, head, verdict):
+        assert trained(lambda _: self.figures(0.2, head, is_settled=True)) == (verdict, 1)
+
+    @pytest.mark.parametrize(
+        ("loss", "verdict"), [(0.2, REGRESSED), (0.0, NO_WORSE), (-0.2, IMPROVED), (0.01, NO_WORSE)]
+    )
+    def test_else_the_seeds_decide(self, trained, loss, verdict):
+        def of_seed(number):
+            base = 0.2 + 0.002 * WOBBLE[number % 8]
+            return self.figures(base, base * (1 - loss + 0.0005 * WOBBLE[(number + 3) % 8]))
+
+        assert trained(of_seed) == (verdict, 4)
+
+    def test_a_figure_of_chance_is_not_held(self, trained):
+        assert trained(lambda number: self.figures(0.2 + 0.15 * WOBBLE[number % 8], 0.01)) == (CHANCE, 4)
 
 
 @pytest.mark.usefixtures("ran")
 class TestWords:
     def test_the_worst_come_first_with_ratio_interval_and_pairs(self, sides, tmp_path):
         found = list(held(sides, tmp_path / "pairs").values())
-        slow, noisy, *_, fast = [line for line in command._lines(found, 0.1) if SPEED in line]
-        assert slow.startswith("regressed: slow · speed, 0.800 of base's (")
+        slow, noisy, *fine, fast = telling.lines(telling.rows(found, 0.1))
+        assert slow.startswith("regressed: slow · speed 0.800 of base's (")
+        assert slow.endswith("; 4 pairs")
         assert noisy.startswith("undecided (needs ")
-        assert fast.startswith("improved: fast · speed, 1.22")
-        assert sum(line.startswith("no worse than by 10%") for line in command._lines(found, 0.1)) == 3
-        assert command.code_of(found) == FAILED
-        assert command.code_of([one for one in found if one.what != SLOW]) == FINE
+        assert fast.startswith("improved: fast · speed 1.22")
+        assert len(fine) == 3
+        assert all(line.startswith("no worse than by 10%: ") for line in fine)
+        assert telling.code_of(found) == FAILED
+        assert telling.code_of([one for one in found if one.what != SLOW]) == FINE
 
     def test_json_has_a_line_for_each_figure(self, sides, tmp_path):
-        found = list(held(sides, tmp_path / "pairs").values())
-        lines = [json.loads(line) for line in holding.as_json(found, {"base": "a", "head": "b"}).splitlines()]
+        told = telling.rows(held(sides, tmp_path / "pairs").values(), 0.1)
+        lines = [json.loads(line) for line in telling.as_json(told, {"base": "a", "head": "b"}).splitlines()]
         assert len(lines) == 6
         assert {line["base"] for line in lines} == {"a"}
         worst = lines[0]
         assert (worst["cell"], worst["figure"], worst["verdict"], worst["pairs"]) == ("slow", SPEED, REGRESSED, 4)
 
-    def test_githubs_summary_is_a_table(self, sides, tmp_path, monkeypatch):
-        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-        command._summarise(list(held(sides, tmp_path / "pairs").values()), 0.1, "b against a")
-        title, _, head, _, worst, *_ = (tmp_path / "summary.md").read_text().splitlines()
+    def test_a_pull_request_has_tables_and_what_is_fine_is_folded_away(self, sides, tmp_path):
+        told = telling.rows(held(sides, tmp_path / "pairs").values(), 0.1)
+        title, _, head, _, worst, noisy, _, details, summary, *_ = telling.as_markdown(told, "b against a").splitlines()
         assert title == "### b against a"
         assert head.count("|") == worst.count("|") == 7
         assert worst.startswith("| regressed | slow | speed | 0.800 |")
+        assert noisy.startswith("| undecided (needs ")
+        assert (details, summary) == ("<details><summary>", "4 figures as good as before")
 
 
 def test_a_second_gate_on_the_machine_is_refused(tmp_path, monkeypatch):
