@@ -21,12 +21,16 @@ from benchmarks.cli.options import (
     share,
     time_limit,
 )
+from benchmarks.exit_codes import FINE, NOTHING_MEASURED
 from benchmarks.harness import environment
 from benchmarks.protocols import counts
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
+    from benchmarks.gate.contestants import Contestant
     from benchmarks.gate.holding import Held
+    from benchmarks.gate.kept import Kept
+    from benchmarks.gate.sequential import Plan
 
 
 def add(subcommands: Subcommands) -> None:
@@ -51,6 +55,12 @@ def add(subcommands: Subcommands) -> None:
         "--pairs", type=count, default=32, metavar="N", help="pairs of processes at most for a cell (default 32)"
     )
     command.add_argument(
+        "--prove",
+        type=count,
+        metavar="ROUNDS",
+        help="measure how often it is wrong here: the last commit against itself, and with what is planted in it",
+    )
+    command.add_argument(
         "--timeout", type=time_limit, default=600.0, metavar="S", help="seconds that a process may take (default 600)"
     )
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every process (default 1)")
@@ -67,19 +77,17 @@ def add(subcommands: Subcommands) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Measures, prints a line a figure, the worst first, and returns the exit code that they come to."""
-    from benchmarks.gate import contestants, exporting, figures, holding, sequential, telling
+    from benchmarks.gate import contestants, exporting, holding, telling
     from benchmarks.gate.kept import Kept
 
     _check(options)
     own = Path(options.results).resolve() / "gate"
-    more = ["--threads", str(options.threads)]
-    more += ["--data-dir", str(options.data_dir.resolve())] if options.data_dir else []
-    for name in ("models", "backends"):
-        more += [f"--{name}", *getattr(options, name)] if getattr(options, name) else []
-    suite = str(Path(options.suite).resolve()) if options.suite.endswith(".toml") else options.suite
+    own.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding.alone())
-        own.mkdir(parents=True, exist_ok=True)
+        kept = Kept(own / "pairs.jsonl", environment.machine().id)
+        if options.prove:
+            return _prove(options, own, kept)
         sides = []
         for name, revision, python in (
             ("base", options.base, options.base_python),
@@ -88,13 +96,10 @@ def call(options: argparse.Namespace) -> int:
             called, root = stack.enter_context(contestants.tree(revision, name))
             called = f"{called}, {python}" if python else called
             side = contestants.Contestant(called, root, contestants.python_of(python))
-            sides.append(contestants.planned(side, suite, own / name, more))
+            sides.append(_planned(options, own / name, side))
         base, head = sides
-        n_figures = sum(figures.n_noisy(job["kind"], len(what)) for what, job in base.cells.items())
-        plan = sequential.Plan(options.pairs, max(1, n_figures), options.margin)
         _say(options, f"{head.name} against {base.name}: {counts.of(sum(map(len, base.cells)), 'cell')} to compare")
-        kept = Kept(own / "pairs.jsonl", environment.machine().id)
-        gate = holding.Gate(base, head, plan, kept, options.timeout)
+        gate = holding.Gate(base, head, _plan(options, base), kept, options.timeout)
         held = gate.hold(lambda one: _progress(options, one))
     told = telling.rows(held, options.margin)
     if options.json:
@@ -112,8 +117,43 @@ def call(options: argparse.Namespace) -> int:
     return telling.code_of(held)
 
 
+def _planned(options: argparse.Namespace, folder: Path, side: Contestant) -> Contestant:
+    from benchmarks.gate import contestants
+
+    more = ["--threads", str(options.threads)]
+    more += ["--data-dir", str(options.data_dir.resolve())] if options.data_dir else []
+    for name in ("models", "backends"):
+        more += [f"--{name}", *getattr(options, name)] if getattr(options, name) else []
+    suite = str(Path(options.suite).resolve()) if options.suite.endswith(".toml") else options.suite
+    return contestants.planned(side, suite, folder, more)
+
+
+def _plan(options: argparse.Namespace, base: Contestant) -> Plan:
+    from benchmarks.gate import figures, sequential
+
+    n_figures = sum(figures.n_noisy(job["kind"], len(what)) for what, job in base.cells.items())
+    return sequential.Plan(options.pairs, max(1, n_figures), options.margin)
+
+
+def _prove(options: argparse.Namespace, own: Path, kept: Kept) -> int:
+    """Measures rounds with what is planted, and prints how often the gate is right."""
+    from benchmarks.gate import proof
+
+    def said(number: int, what: tuple[str, ...]) -> None:
+        _say(options, f"  round {number} of {options.prove}: measured {' and '.join(what)}")
+
+    with proof.planted(lambda side: _planned(options, own / "proof", side)) as sides:
+        streams = proof.measure(sides, kept, options.prove, options.timeout, said)
+        found = list(proof.comparisons(streams, _plan(options, sides[0])))
+    everything = proof.write(own / "comparisons.jsonl", found)
+    sys.stdout.writelines(f"{line}\n" for line in proof.lines(everything))
+    return FINE if found else NOTHING_MEASURED
+
+
 def _check(options: argparse.Namespace) -> None:
-    if options.base is None and not (options.base_python or options.head_python):
+    if options.prove and (options.base or options.base_python or options.head_python):
+        raise InputError("--prove holds the last commit against itself, so it takes no revision and no interpreter.")
+    if not options.prove and options.base is None and not (options.base_python or options.head_python):
         raise InputError(
             "nothing is named to compare with, expected a revision or --base-python; such as: gate HEAD~1."
         )

@@ -130,7 +130,7 @@ class Gate:
     def _measure(self, one: Held, n: int) -> None:
         key = self.kept.key(self.base, self.head, one.what)
         while len(one.pairs) < n and not one.is_settled:
-            pair = pairs.run(self.base, self.head, one.what, len(one.pairs), self.timeout_s)
+            (pair,) = pairs.run(self.base, [self.head], one.what, len(one.pairs), self.timeout_s)
             if pair.failed:
                 one.fault = MISSING if pair.side == "base" else FAILED
                 one.reason = pair.failed

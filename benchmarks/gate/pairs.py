@@ -1,4 +1,4 @@
-"""One pair of fresh processes, base and head: how head's figures stand to base's."""
+"""Pairs of fresh processes, base and a head: how head's figures stand to base's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks.gate import accuracy, figures
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import Measured
 from benchmarks.harness import executors
 from benchmarks.harness.groups import TURNS
+
+Ended: TypeAlias = tuple[Contestant, executors.Task, executors.Result]
+"""A side with its process and what came of it."""
+AT_ONCE = 2
+"""Trainings side by side: nothing of them is timed."""
 
 
 @dataclass(frozen=True)
@@ -30,33 +35,46 @@ class Pair:
     side: str = ""
 
 
-def run(base: Contestant, head: Contestant, what: tuple[str, ...], number: int, timeout_s: float) -> Pair:
-    """Starts both, gives what is timed its turns, and compares them.
+def run(
+    base: Contestant, heads: Sequence[Contestant], what: tuple[str, ...], number: int, timeout_s: float
+) -> list[Pair]:
+    """Starts all, gives what is timed its turns, and compares each head with base.
 
-    The one that starts first changes with every pair: what a machine does to the second process is no difference of
-    the code. Trainings run side by side, those of one pair with one seed.
+    The one that starts first changes with every number: what a machine does to the second process is no difference of
+    the code. Trainings run side by side, those of one number with one seed.
 
     Args:
-        base: has these cells, as head has.
-        head: what is compared with it.
+        base: has these cells, as the others have.
+        heads: what is compared with it, a pair for each.
         what: the lines of a process's cells.
         number: of the pair, from 0; of trainings, what is added to the seed.
         timeout_s: seconds that a process may take to get ready, for a turn or to end.
     """
     kind = base.cells[what]["kind"]
+    sides = (base, *heads)
     with tempfile.TemporaryDirectory(prefix="recallbench-gate-") as own:
-        folders = {side: Path(own) / side for side in ("base", "head")}
-        tasks = [_task(side, what, number, folder) for side, folder in zip((base, head), folders.values(), strict=True)]
-        turns = TURNS.get(kind, 0)
-        found = {}
-        for task, result in executors.run(tasks[:: -1 if number % 2 else 1], turns, timeout_s, at_once=len(tasks)):
-            found[task.folder.name] = result
-        for name, side in (("base", base), ("head", head)):
-            if found[name]["status"] != "ok":
-                return Pair(failed=f"{side.name}: {found[name]['status']}, {found[name]['reason']}", side=name)
-        if kind == "train":
-            return Pair((accuracy.compared(what[0], number, tasks[0].job, found, folders),))
-        return Pair(tuple(figures.compared(kind, what, found["base"], found["head"])))
+        tasks = [_task(side, what, number, Path(own) / str(place)) for place, side in enumerate(sides)]
+        results: dict[Path, executors.Result] = {}
+        for task, result in executors.run(_from(tasks, number), TURNS.get(kind, 0), timeout_s, AT_ONCE):
+            results[task.folder] = result
+        ended = [(side, task, results[task.folder]) for side, task in zip(sides, tasks, strict=True)]
+        return [_pair(kind, what, number, ended[0], head) for head in ended[1:]]
+
+
+def _from(tasks: list[executors.Task], number: int) -> list[executors.Task]:
+    first = number % len(tasks)
+    return tasks[first:] + tasks[:first]
+
+
+def _pair(kind: str, what: tuple[str, ...], number: int, base: Ended, head: Ended) -> Pair:
+    for name, (side, _, result) in (("base", base), ("head", head)):
+        if result["status"] != "ok":
+            return Pair(failed=f"{side.name}: {result['status']}, {result['reason']}", side=name)
+    results = {name: result for name, (_, _, result) in (("base", base), ("head", head))}
+    if kind == "train":
+        folders = {name: task.folder for name, (_, task, _) in (("base", base), ("head", head))}
+        return Pair((accuracy.compared(what[0], number, base[1].job, results, folders),))
+    return Pair(tuple(figures.compared(kind, what, results["base"], results["head"])))
 
 
 def _task(side: Contestant, what: Sequence[str], number: int, folder: Path) -> executors.Task:

@@ -30,7 +30,7 @@ def index(recalls, rate, built_s):
     answers = [
         {"metrics": {"index_recall@10": recall}, "timings": {"batch_qps": [rate, 4 * rate]}} for recall in recalls
     ]
-    memory = {"peak_rss_bytes": 900, "index_bytes": 80}
+    memory = {"peak_rss_bytes": 900, "index_bytes": 80, "resident_bytes": 3 << 20}
     return {"answers": answers, "timings": {"build_s": built_s}, "memory": memory}
 
 
@@ -43,7 +43,7 @@ def test_an_index_has_speed_and_recall_a_setting_and_the_rest_once():
         ("a", RECALL): (0.9, 0.9),
         ("b", RECALL): (0.8, 0.7),
         ("a", BUILD): (2.0, 3.0),
-        ("a", MEMORY): (900, 900),
+        ("a", MEMORY): (3 << 20, 3 << 20),
         ("a", SIZE): (80, 80),
     }
     assert figures.n_noisy("index", 2) == 4  # two speeds, the build time and the memory

@@ -34,12 +34,12 @@ def ran(monkeypatch):
     """The pairs that were run, in their order."""
     numbers = []
 
-    def run(base, head, what, number, timeout_s):  # noqa: ARG001
+    def run(base, heads, what, number, timeout_s):  # noqa: ARG001
         numbers.append((what, number))
         mean, deviation = EFFECTS[what]
         wobble = WOBBLE[number % len(WOBBLE)]
         speed = Measured(cell=what[0], figure=SPEED, base=7.0, head=7.0 * math.exp(mean + deviation * wobble))
-        return Pair((speed, Measured(cell=what[0], figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))))
+        return [Pair((speed, Measured(cell=what[0], figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))))]
 
     monkeypatch.setattr(pairs, "run", run)
     return numbers
@@ -125,7 +125,7 @@ def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
     ],
 )
 def test_a_side_without_a_figure_never_passes(sides, tmp_path, monkeypatch, lacks, fails, expected):  # noqa: PLR0917
-    monkeypatch.setattr(pairs, "run", lambda *_: Pair((), fails, fails.partition(":")[0]))
+    monkeypatch.setattr(pairs, "run", lambda *_: [Pair((), fails, fails.partition(":")[0])])
     one = {FAST: {"kind": "throughput"}}
     base, head = (dataclasses.replace(side, cells={} if side.name == lacks else one) for side in sides)
     (found,) = held((base, head), tmp_path / "pairs").values()
@@ -146,7 +146,7 @@ class TestTrainings:
     @pytest.fixture
     def trained(self, tmp_path, monkeypatch):
         def hold(pair_of):
-            monkeypatch.setattr(pairs, "run", lambda *given: Pair((pair_of(given[3]),)))
+            monkeypatch.setattr(pairs, "run", lambda *given: [Pair((pair_of(given[3]),))])
             cells = {FAST: {"kind": "train"}}
             base = Contestant("base", tmp_path, sys.executable, cells)
             (one,) = held((base, dataclasses.replace(base, name="head")), tmp_path / "pairs").values()

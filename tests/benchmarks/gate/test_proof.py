@@ -1,0 +1,121 @@
+"""From streams of pairs to comparisons as gates take them, and how often what was said."""
+
+import dataclasses
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.gate import pairs, proof
+from benchmarks.gate.contestants import Contestant
+from benchmarks.gate.figures import ACCURACY, MEMORY, SPEED, Measured
+from benchmarks.gate.kept import Kept
+from benchmarks.gate.pairs import Pair
+from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING
+from benchmarks.gate.proof import Comparison, Rate, comparisons, lines, measure, rates, write
+from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Plan
+
+PLAN = Plan(8, 3, 0.1)
+TIMED, TRAINED = ("throughput · jax",), ("train · jax",)
+
+
+def stream(speeds):
+    return [Pair((Measured(cell=TIMED[0], figure=SPEED, base=1.0, head=math.exp(speed)),)) for speed in speeds]
+
+
+def clear(mean, n):
+    """A stream that is decided after four pairs."""
+    return [mean + 0.001 * (-1) ** place for place in range(n)]
+
+
+def test_comparisons_follow_one_another_and_what_a_stream_ends_in_does_not_count():
+    found = list(comparisons({("10 % slower", TIMED): stream(clear(-0.105, 10))}, PLAN))
+    assert [(one.verdict, one.pairs, one.place) for one in found] == [(REGRESSED, 4, DUE)] * 2
+
+
+def test_one_that_nothing_decides_ends_at_the_cap():
+    noisy = [0.5, -0.5] * 8
+    found = list(comparisons({(NOTHING, TIMED): stream(noisy)}, PLAN))
+    assert [(one.verdict, one.pairs) for one in found] == [(UNDECIDED, 8)] * 2
+
+
+def test_trainings_that_learn_the_same_are_a_comparison_each():
+    same = [Pair((Measured(cell=TRAINED[0], figure=ACCURACY, base=0.2, head=0.2, is_settled=True),))] * 3
+    found = list(comparisons({(NOTHING, TRAINED): same}, PLAN))
+    assert [(one.verdict, one.pairs, one.place) for one in found] == [(SAME, 1, ELSEWHERE)] * 3
+
+
+def one(**changes):
+    made = {"plant": NOTHING, "cell": "a", "figure": SPEED, "place": ELSEWHERE, "verdict": NO_WORSE, "ratio": 1.0,
+            "pairs": 4, "machine": "m", "commit": "c"}  # fmt: skip
+    return Comparison(**{**made, **changes})
+
+
+def test_alarms_are_both_ways_and_power_is_what_is_due():
+    found = [
+        one(), one(verdict=REGRESSED), one(verdict=IMPROVED), one(verdict=SAME),
+        one(plant="10 % slower", place=DUE, verdict=REGRESSED), one(plant="10 % slower", place=DUE),
+        one(plant="Faiss probes half the lists", place="beside", verdict=IMPROVED),
+        one(plant="Faiss probes half the lists", verdict=REGRESSED),
+    ]  # fmt: skip
+    told = {rate.name: (rate.said, rate.n) for rate in rates(found)}
+    assert told == {
+        "false alarms": (2, 4),
+        "10 % slower: found": (1, 2),
+        "Faiss probes half the lists: said of what it does not touch": (1, 1),
+    }
+    assert lines(found)[0] == "false alarms: 2 of 4 (6.8% – 93.2%)"
+
+
+@pytest.mark.parametrize(("said", "n", "high"), [(0, 300, 0.0122), (0, 0, 1.0)])
+def test_an_interval_is_clopper_and_pearsons(said, n, high):
+    assert Rate("a", n, said).interval == pytest.approx((0.0, high), abs=1e-4)
+
+
+def test_what_other_commits_and_machines_have_said_stays(tmp_path):
+    path = tmp_path / "comparisons.jsonl"
+    write(path, [one(), one(commit="d"), one(machine="n")])
+    everything = write(path, [one(verdict=REGRESSED)])
+    assert [(x.machine, x.commit, x.verdict) for x in everything] == [
+        ("m", "d", NO_WORSE), ("n", "c", NO_WORSE), ("m", "c", REGRESSED),
+    ]  # fmt: skip
+    assert write(path, []) == everything
+
+
+@pytest.fixture
+def sides(tmp_path):
+    base = Contestant("base", tmp_path, sys.executable, {TIMED: {"kind": "throughput"}, TRAINED: {"kind": "train"}})
+    made = [base, *(dataclasses.replace(base, name=name) for name in (NOTHING, "10 % slower"))]
+    for side in made:
+        vars(side)["key"] = side.name  # as if each had sources of its own
+    return made
+
+
+def test_rounds_go_on_where_they_stopped_and_leave_out_what_a_plant_does_not_touch(sides, tmp_path, monkeypatch):
+    ran = []
+
+    def run(_, heads, what, number, *__):
+        ran.append(([head.name for head in heads], what, number))
+        return [Pair((Measured(cell=what[0], figure=MEMORY, base=1.0, head=1.0),)) for _ in heads]
+
+    monkeypatch.setattr(pairs, "run", run)
+    kept = Kept(tmp_path / "pairs", "m")
+    first = measure(sides, kept, 2, 9.0, lambda *_: None)
+    both, alone = [NOTHING, "10 % slower"], [NOTHING]
+    assert ran == [(both, TIMED, 0), (alone, TRAINED, 0), (both, TIMED, 1), (alone, TRAINED, 1)]
+    ran.clear()
+    again = measure(sides, kept, 3, 9.0, lambda *_: None)
+    assert ran == [(both, TIMED, 2), (alone, TRAINED, 2)]
+    assert {of: len(stream) for of, stream in again.items()} == {
+        of: len(stream) + bool(stream) for of, stream in first.items()
+    }
+
+
+def test_the_same_code_twice_is_hardly_ever_called_anything():
+    rng = np.random.default_rng(0)
+    streams = {(NOTHING, (f"throughput · {n}",)): stream(rng.normal(0, 0.05, 400)) for n in range(20)}
+    alarms = rates(list(comparisons(streams, Plan(32, 18, 0.1))))[0]
+    assert alarms.n > 500
+    assert alarms.said <= 3
+    assert proof.lines([])[0] == "false alarms: 0 of 0 (0.0% – 100.0%)"
