@@ -28,6 +28,7 @@ from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from benchmarks.gate.contestants import Contestant
+    from benchmarks.gate.history import Gated
     from benchmarks.gate.holding import Held
     from benchmarks.gate.kept import Kept
     from benchmarks.gate.sequential import Plan
@@ -77,7 +78,7 @@ def add(subcommands: Subcommands) -> None:
 
 def call(options: argparse.Namespace) -> int:
     """Measures, prints a line a figure, the worst first, and returns the exit code that they come to."""
-    from benchmarks.gate import contestants, exporting, holding, telling
+    from benchmarks.gate import contestants, exporting, history, holding, telling
     from benchmarks.gate.kept import Kept
 
     _check(options)
@@ -114,7 +115,18 @@ def call(options: argparse.Namespace) -> int:
             file.write(telling.as_markdown(told, title))
     if options.export is not None:
         exporting.write(options.export, told, title)
+    if any(one.judgements for one in held):
+        _remember(options, own, history.gated(told, options.suite, base.name, head.name))
     return telling.code_of(held)
+
+
+def _remember(options: argparse.Namespace, own: Path, gate: Gated) -> None:
+    """Adds a line to the history, and draws its page anew."""
+    from benchmarks.gate import history
+    from reports.pages import history as page
+
+    history.append(own / history.FILE, gate)
+    _say(options, f"written: {page.write(own, history.read(own / history.FILE))}")
 
 
 def _planned(options: argparse.Namespace, folder: Path, side: Contestant) -> Contestant:

@@ -52,17 +52,19 @@ def planted(plan: Callable[[Contestant], Contestant], chosen: Sequence[Plant] = 
     """The last commit as it is, and once with each plant, in worktrees that are removed again.
 
     Args:
-        plan: gives a contestant its cells.
+        plan: gives base its cells, which are those of all: no plant changes what there is to do.
         chosen: what is planted.
     """
     with contextlib.ExitStack() as stack:
-        sides = []
-        for place, plant in enumerate((Plant("base"), *chosen)):
-            _, root = stack.enter_context(contestants.tree("HEAD", f"proof-{place}"))
+        trees = [stack.enter_context(contestants.tree("HEAD", f"proof-{n}"))[1] for n in range(len(chosen) + 1)]
+        base = plan(Contestant("base", trees[0], contestants.python_of(None)))
+        for plant, root in zip(chosen, trees[1:], strict=True):
             for edit in plant.edits:
                 edit.apply(root)
-            sides.append(plan(Contestant(plant.name, root, contestants.python_of(None))))
-        yield sides
+        heads = (
+            Contestant(plant.name, root, base.python, base.cells) for plant, root in zip(chosen, trees[1:], strict=True)
+        )
+        yield [base, *heads]
 
 
 def measure(

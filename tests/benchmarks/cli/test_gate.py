@@ -25,6 +25,7 @@ protocol = {{ name = "leave-k-out", k = {k}, period = "test", ks = [5], primary_
 models = [{{ model = "mf-bpr" }}]
 """
 TWO = BLOCK.format(k=1) + BLOCK.format(k=2)
+TRAINED = BLOCK.format(k=1).replace('throughput = ["eager"]', "")
 FINE, FAILED, WRONG_INPUT, NOTHING_MEASURED = 0, 1, 2, 3
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.org")
 
@@ -78,6 +79,37 @@ def test_a_planted_slow_down_is_named_and_nothing_else(repository, tmp_path):
     assert trees.count(b"\n") == 1
 
 
+def test_a_metric_that_is_off_by_one_rank_is_named_with_the_bits_that_are_the_same(repository, tmp_path):
+    (repository / "trained.toml").write_text(TRAINED, encoding="utf-8")
+    git(repository, "branch", "off-by-one")
+    git(repository, "worktree", "add", str(tmp_path / "tree"), "off-by-one")
+    metrics = tmp_path / "tree" / "benchmarks" / "metrics.py"
+    text = metrics.read_text(encoding="utf-8")
+    metrics.write_text(
+        text.replace("_score(recommended,", "_score(np.roll(recommended, 1, axis=1),", 1), encoding="utf-8"
+    )
+    git(tmp_path / "tree", "commit", "-am", "off by one rank")
+    ended = gate(
+        repository,
+        "HEAD",
+        "off-by-one",
+        "--suite",
+        "trained.toml",
+        "--results",
+        tmp_path / "r",
+        "--export",
+        tmp_path / "e",
+    )
+    assert ended.returncode == FAILED, ended.stderr + ended.stdout
+    (line,) = (line for line in ended.stdout.splitlines() if line.startswith("regressed: "))
+    assert line.startswith("regressed: train · mf-bpr (as_published) · torch · eager · synthetic-tiny")
+    assert line.endswith("of base's (the same bits are learnt and judged otherwise); 1 pair")
+    (history,) = (json.loads(line) for line in (tmp_path / "r" / "gate" / "history.jsonl").read_text().splitlines())
+    assert [figure["verdict"] for figure in history["figures"]] == ["regressed"]
+    assert (tmp_path / "r" / "gate" / "history.html").exists()
+    assert "<failure" in (tmp_path / "e" / "junit.xml").read_text()
+
+
 def test_the_same_code_twice_has_not_regressed(repository, tmp_path):
     ended = gate(repository, "HEAD", "HEAD", "--pairs", 2, "--results", tmp_path)
     assert ended.returncode == FINE, ended.stderr
@@ -96,6 +128,7 @@ def test_the_same_code_twice_has_not_regressed(repository, tmp_path):
         (["HEAD~2"], "has no gate yet; name a later revision as the base"),
         (["HEAD", "--base-python", "/no/python"], "there is no program '/no/python'"),
         (["HEAD", "--pairs", "1"], "--pairs is 1, expected 2 or more"),
+        (["HEAD", "--prove", "1"], "--prove holds the last commit against itself, so it takes no revision"),
         (["HEAD", "--margin", "0"], "--margin is 0, expected a number between 0 and 1"),
         (["HEAD", "--models", "sasrek"], "did you mean 'sasrec'"),
     ],
