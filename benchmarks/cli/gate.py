@@ -48,6 +48,7 @@ def add(subcommands: Subcommands) -> None:
         "--suite", default="gate", type=nonempty, metavar="SUITE", help="a suite or a .toml file (default gate)"
     )
     add_matrix_names(command)
+    command.add_argument("--pieces", action="store_true", help="hold the speed of benchmarks/bench_*.py, too")
     add_data_dir(command)
     command.add_argument(
         "--margin", type=share, default=0.1, metavar="SHARE", help="by how much worse is too much (default 0.1)"
@@ -132,7 +133,7 @@ def _remember(options: argparse.Namespace, own: Path, gate: Gated) -> None:
 def _planned(options: argparse.Namespace, folder: Path, side: Contestant) -> Contestant:
     from benchmarks.gate import contestants
 
-    more = ["--threads", str(options.threads)]
+    more = ["--threads", str(options.threads), *(["--pieces"] if options.pieces else [])]
     more += ["--data-dir", str(options.data_dir.resolve())] if options.data_dir else []
     for name in ("models", "backends"):
         more += [f"--{name}", *getattr(options, name)] if getattr(options, name) else []

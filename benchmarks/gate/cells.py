@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import suites
+from benchmarks.gate import pieces
 from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import MADE_UP, Cell, Options, lines
 from benchmarks.harness.run import Run, plan
@@ -60,11 +61,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[])
     parser.add_argument("--backends", nargs="*", default=[])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pieces", action="store_true")
     given = parser.parse_args()
     options = Options(models=tuple(given.models), backends=tuple(given.backends), threads=given.threads)
     try:
         found = list(held(given.suite, given.results, given.data_dir, options))
-    except InputError as error:
+        found += pieces.found(given.threads) if given.pieces else []
+    except (InputError, RuntimeError) as error:
         sys.stdout.write(json.dumps({"form": FORM, "error": str(error)}) + "\n")
         return
     sys.stdout.write(json.dumps({"form": FORM, "cells": found}) + "\n")

@@ -48,6 +48,7 @@ OF_KIND = {
     "throughput": (SPEED, FIRST_STEP, MEMORY),
     "index": (SPEED, RECALL, BUILD, SIZE, MEMORY),
     "train": (ACCURACY,),
+    "pieces": (SPEED,),
 }
 """Kind of a cell -> its figures."""
 OF_PROCESS = frozenset({BUILD, SIZE, MEMORY})

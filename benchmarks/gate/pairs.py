@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.gate import accuracy, figures
+from benchmarks.gate import accuracy, figures, pieces
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import Measured
 from benchmarks.harness import executors
@@ -54,16 +55,26 @@ def run(
     sides = (base, *heads)
     with tempfile.TemporaryDirectory(prefix="recallbench-gate-") as own:
         tasks = [_task(side, what, number, Path(own) / str(place)) for place, side in enumerate(sides)]
-        results: dict[Path, executors.Result] = {}
-        for task, result in executors.run(_from(tasks, number), TURNS.get(kind, 0), timeout_s, AT_ONCE):
-            results[task.folder] = result
+        results = dict(_results(kind, _from(list(zip(sides, tasks, strict=True)), number), timeout_s))
         ended = [(side, task, results[task.folder]) for side, task in zip(sides, tasks, strict=True)]
         return [_pair(kind, what, number, ended[0], head) for head in ended[1:]]
 
 
-def _from(tasks: list[executors.Task], number: int) -> list[executors.Task]:
-    first = number % len(tasks)
-    return tasks[first:] + tasks[:first]
+def _from(contestants: list[tuple[Contestant, executors.Task]], number: int) -> list[tuple[Contestant, executors.Task]]:
+    first = number % len(contestants)
+    return contestants[first:] + contestants[:first]
+
+
+def _results(
+    kind: str, contestants: Sequence[tuple[Contestant, executors.Task]], timeout_s: float
+) -> Iterator[tuple[Path, executors.Result]]:
+    if kind == pieces.KIND:
+        for side, task in contestants:
+            yield task.folder, pieces.measured(side.python, side.root, task.job, task.folder, timeout_s)
+        return
+    tasks = [task for _, task in contestants]
+    for task, result in executors.run(tasks, TURNS.get(kind, 0), timeout_s, AT_ONCE):
+        yield task.folder, result
 
 
 def _pair(kind: str, what: tuple[str, ...], number: int, base: Ended, head: Ended) -> Pair:
@@ -74,7 +85,8 @@ def _pair(kind: str, what: tuple[str, ...], number: int, base: Ended, head: Ende
     if kind == "train":
         folders = {name: task.folder for name, (_, task, _) in (("base", base), ("head", head))}
         return Pair((accuracy.compared(what[0], number, base[1].job, results, folders),))
-    return Pair(tuple(figures.compared(kind, what, results["base"], results["head"])))
+    compare = pieces.compared if kind == pieces.KIND else partial(figures.compared, kind)
+    return Pair(tuple(compare(what, results["base"], results["head"])))
 
 
 def _task(side: Contestant, what: Sequence[str], number: int, folder: Path) -> executors.Task:

@@ -1,0 +1,77 @@
+"""The pieces' own benchmarks (`benchmarks/bench_*.py`), run by pytest-benchmark in a process of each side in turn."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gate.figures import SPEED, Measured
+from benchmarks.harness.environment import ROOT, worker_environment
+
+KIND = "pieces"
+_PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def found(threads: int) -> Iterator[dict[str, Any]]:
+    """A process a file, with the lines of its benchmarks, as `benchmarks.gate.cells` yields cells.
+
+    Raises:
+        RuntimeError: pytest or pytest-benchmark is missing, or a file cannot be imported.
+    """
+    for path in sorted((ROOT / "benchmarks").glob("bench_*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        done = _run(sys.executable, ROOT, [file, "--collect-only"], threads, 600.0)
+        names = [line.partition("::")[2] for line in done.stdout.splitlines() if line.startswith(f"{file}::")]
+        if done.returncode or not names:
+            said = (done.stdout + done.stderr).strip().splitlines() or ["nothing was said"]
+            raise RuntimeError(f"the benchmarks of {file} cannot be listed: {said[-1]}")
+        job = {"kind": KIND, "file": file, "threads": threads}
+        yield {"what": [_line(file, name) for name in names], "kind": KIND, "job": job}
+
+
+def measured(python: str, root: Path, job: Mapping[str, Any], folder: Path, timeout_s: float) -> dict[str, Any]:
+    """The result of one side's process: for each benchmark the median of its rounds, in seconds.
+
+    Args:
+        python: its interpreter.
+        root: the folder of its sources.
+        job: with the file and the threads.
+        folder: an empty one.
+        timeout_s: seconds that it may take.
+    """
+    out = folder / "benchmarks.json"
+    words = [job["file"], "--benchmark-only", f"--benchmark-json={out}"]
+    try:
+        done = _run(python, root, words, job["threads"], timeout_s)
+    except subprocess.TimeoutExpired:
+        return {"status": "timeout", "reason": f"not done within {timeout_s:g} s; see --timeout"}
+    if done.returncode or not out.exists():
+        said = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["it said nothing"]
+        return {"status": "failed", "reason": f"exit status {done.returncode}: {said[-1][:300]}"}
+    timed = json.loads(out.read_text(encoding="utf-8"))["benchmarks"]
+    return {"status": "ok", "seconds": {_line(job["file"], one["name"]): one["stats"]["median"] for one in timed}}
+
+
+def compared(what: Sequence[str], base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[Measured]:
+    """The speed of each benchmark, in runs a second."""
+    for line in what:
+        before, now = (1 / side["seconds"][line] for side in (base, head))
+        yield Measured(cell=line, figure=SPEED, base=before, head=now)
+
+
+def _line(file: str, name: str) -> str:
+    return f"{KIND} · {Path(file).name} · {name}"
+
+
+def _run(
+    python: str, root: Path, words: Sequence[str], threads: int, timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, *_PYTEST, *words],
+        cwd=root, env=worker_environment(threads, "cpu"), capture_output=True, text=True, errors="replace",
+        check=False, timeout=timeout_s,
+    )  # fmt: skip
