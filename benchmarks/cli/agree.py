@@ -8,27 +8,23 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Unsupported
-from benchmarks.agreement import INJECTED, WHOLE
+from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
+from benchmarks.agreement import INJECTED, WHOLE, planning
 from benchmarks.cli import report
 from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import environment, store
+from benchmarks.harness import store
 from benchmarks.harness.groups import Group
-from benchmarks.harness.plan import Cell, Prepared
+from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Run
 from benchmarks.records import Agreement, Record
-from benchmarks.specs.base import settings
 
-LADDER_DATA = "the ladder's own data"
 CLIMBS_AT_ONCE = 24
 COMPILED = frozenset({"whole", "long"})
 """Climbs that compiled mode takes where it is not asked for by name: with the others everything takes twice as long.
 What they show, an adapter's branches and what it does to rows and sizes out of the ordinary, eager mode shows, too."""
-PROTOCOL = {"name": "ladder", "primary_metric": "recall@10"}
 
 
 def add(subcommands: Subcommands) -> None:
@@ -86,9 +82,9 @@ def _agree(options: argparse.Namespace) -> int:
     with store.locked(options.results):
         session = Run(options.results, options.timeout, _print_bugs if options.bugs else _print_climb)
         for repeat in range(options.repeats):
-            hashes = {"split": "ladder", **({"repeat": str(repeat)} if repeat else {})}
+            hashes = {**planning.HASHES, **({"repeat": str(repeat)} if repeat else {})}
             cells = list(_cells(options, hashes))
-            _climb(session, cells, Prepared(LADDER_DATA, PROTOCOL, Path(), hashes, ()), options.jobs)
+            _climb(session, cells, planning.prepared(hashes), options.jobs)
             made = [session.records[cell.key] for cell in cells]
             records += [record for record in made if isinstance(record, Agreement)]
     _conclude(records, injected=options.bugs)
@@ -125,6 +121,7 @@ def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
 def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[Cell]:
     from benchmarks.agreement import climbs  # here, because it brings Numba with it
 
+    chosen = Options(device=options.device, threads=options.threads)
     for model, family in FAMILIES.items():
         frameworks = {name: adapter for name, adapter in family.adapters.items() if name in FRAMEWORKS}
         if not frameworks or (options.models and model not in options.models):
@@ -134,30 +131,13 @@ def _cells(options: argparse.Namespace, hashes: Mapping[str, str]) -> Iterator[C
         if options.bugs:  # the modes are those of the table, and a model's bugs share one process
             spec: Any = dataclasses.replace(climbing[0].spec, variant=INJECTED)  # type: ignore[type-var]
             climbing, modes = (dataclasses.replace(climbing[0], spec=spec),), ("eager",)
-        for (backend, adapter), climb, seed in itertools.product(frameworks.items(), climbing, options.seeds or (0,)):
+        for backend, climb, seed in itertools.product(frameworks, climbing, options.seeds or (0,)):
             if options.backends and backend not in options.backends:
                 continue
             for mode in (mode for mode in modes if mode in BACKENDS[backend].modes):
                 if mode == "compiled" and not options.mode and climb.kind not in COMPILED:
                     continue
-                yield Cell(
-                    kind="agreement",
-                    model=model,
-                    settings=settings(climb.spec),
-                    backend=backend,
-                    mode=mode,
-                    device=options.device,
-                    threads=options.threads,
-                    seed=seed,
-                    dataset=LADDER_DATA,
-                    protocol={**PROTOCOL, "climb": climb.name},
-                    inputs={
-                        **hashes,
-                        "versions": environment.versions(backend),
-                        "machine": environment.machine().id,
-                    },
-                    refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
-                )
+                yield planning.cell(climb, backend, mode, seed, chosen, hashes=hashes)
 
 
 def _passed(record: Agreement) -> bool:

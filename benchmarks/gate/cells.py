@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from backends.registry import FRAMEWORKS
 from benchmarks import suites
+from benchmarks.agreement import climbs, planning
 from benchmarks.gate import pieces
 from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import MADE_UP, Cell, Options, lines
@@ -39,6 +41,17 @@ def held(suite: str, results: Path, data_dir: Path | None, options: Options) -> 
             for process in group.processes:
                 job = dict(session.task(process, prepared).job)
                 yield {"what": [line[cell.key] for cell in process], "kind": process[0].kind, "job": job}
+    for process in _climbs(cell for _, cells in wanted for cell in cells):
+        job = dict(session.task(process, planning.prepared()).job)
+        yield {"what": [cell.describe(briefly=True) for cell in process], "kind": process[0].kind, "job": job}
+
+
+def _climbs(cells: Iterable[Cell]) -> Iterator[tuple[Cell, ...]]:
+    """The ladder of every framework, model and mode that trains, a process each: the climbs that go to the end."""
+    trained = (cell for cell in cells if cell.kind == "train" and cell.backend in FRAMEWORKS)
+    for model, backend, mode, threads in dict.fromkeys((c.model, c.backend, c.mode, c.threads) for c in trained):
+        options = Options(threads=threads)
+        yield tuple(planning.cell(climb, backend, mode, 0, options) for climb in climbs.of(model, quick=True))
 
 
 def _wanted(cells: Sequence[Cell]) -> list[Cell]:

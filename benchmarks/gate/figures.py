@@ -12,8 +12,8 @@ import numpy as np
 
 FARTHEST = 50.0
 """Where the logarithm of a ratio ends, such as that of a figure which one side does not have at all."""
-SPEED, FIRST_STEP, BUILD, MEMORY, SIZE, RECALL, ACCURACY = (
-    "speed", "first step", "build time", "memory", "size", "recall", "accuracy",
+SPEED, FIRST_STEP, BUILD, MEMORY, SIZE, RECALL, ACCURACY, AGREEMENT = (
+    "speed", "first step", "build time", "memory", "size", "recall", "accuracy", "agreement",
 )  # fmt: skip
 
 
@@ -43,12 +43,15 @@ FIGURES = {
     SIZE: Figure("bytes", lower_is_better=True, is_noisy=False),
     RECALL: Figure("share", margins=0.0, is_noisy=False),
     ACCURACY: Figure("", margins=0.5),
+    # How far rounding goes differs from seed to seed by nearly its own size.
+    AGREEMENT: Figure("of what is tolerated", margins=5.0, lower_is_better=True),
 }
 OF_KIND = {
     "throughput": (SPEED, FIRST_STEP, MEMORY),
     "index": (SPEED, RECALL, BUILD, SIZE, MEMORY),
     "train": (ACCURACY,),
     "pieces": (SPEED,),
+    "agreement": (AGREEMENT,),
 }
 """Kind of a cell -> its figures."""
 OF_PROCESS = frozenset({BUILD, SIZE, MEMORY})

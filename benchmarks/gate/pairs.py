@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks.gate import accuracy, figures, pieces
+from benchmarks.gate import accuracy, figures, ladders, pieces
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import Measured
 from benchmarks.harness import executors
@@ -17,8 +17,12 @@ from benchmarks.harness.groups import TURNS
 
 Ended: TypeAlias = tuple[Contestant, executors.Task, executors.Result]
 """A side with its process and what came of it."""
+BY_SEED = frozenset({"train", "agreement"})
+"""Kinds of cells of which a pair of another number has another seed."""
+COMPARE = {pieces.KIND: pieces.compared, "agreement": ladders.compared}
+"""Kinds of cells that are compared in a way of their own."""
 AT_ONCE = 2
-"""Trainings side by side: nothing of them is timed."""
+"""Processes side by side of which nothing is timed."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,13 @@ def _pair(kind: str, what: tuple[str, ...], number: int, base: Ended, head: Ende
     if kind == "train":
         folders = {name: task.folder for name, (_, task, _) in (("base", base), ("head", head))}
         return Pair((accuracy.compared(what[0], number, base[1].job, results, folders),))
-    compare = pieces.compared if kind == pieces.KIND else partial(figures.compared, kind)
+    compare = COMPARE.get(kind) or partial(figures.compared, kind)
     return Pair(tuple(compare(what, results["base"], results["head"])))
 
 
 def _task(side: Contestant, what: Sequence[str], number: int, folder: Path) -> executors.Task:
     folder.mkdir()
     job: Mapping[str, Any] = side.cells[tuple(what)]
-    if job["kind"] == "train":
+    if job["kind"] in BY_SEED:
         job = {**job, "seed": job["seed"] + number}
     return executors.Task(job, folder, root=side.root, python=side.python)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.agreement import SHARED
+from benchmarks.agreement.planning import LADDER_DATA
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.mutation import judging
@@ -16,7 +17,7 @@ from benchmarks.mutation.mutants import Mutant, mutants, sample
 from datasets.errors import InputError
 
 PROTOCOL = {"name": "mutants", "primary_metric": "n_caught"}
-LADDER_DATA, TESTS = "the ladder's own data", "its own tests"
+TESTS = "its own tests"
 PREPARED = Prepared(LADDER_DATA, PROTOCOL, Path(), {"split": "mutants"}, ())
 
 

@@ -154,8 +154,8 @@ def test_cells_that_only_their_protocol_tells_apart_are_all_timed(repository, tm
     command = [sys.executable, "-m", "benchmarks.gate.cells", "blocks.toml", str(tmp_path)]
     said = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout
     cells = json.loads(said.splitlines()[-1])["cells"]
-    assert len({tuple(cell["what"]) for cell in cells}) == len(cells) == 4
-    assert sorted(cell["kind"] for cell in cells) == ["throughput", "throughput", "train", "train"]
+    assert len({tuple(cell["what"]) for cell in cells}) == len(cells) == 5
+    assert sorted(cell["kind"] for cell in cells) == ["agreement", "throughput", "throughput", "train", "train"]
 
 
 def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):
