@@ -91,6 +91,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "popularity": Family("benchmarks.specs.popularity:Popularity", _classic("popularity"), "reference"),
         "item-cf": Family("benchmarks.specs.item_cf:ItemCF", _classic("item_cf"), "neighbourhood"),
         "user-cf": Family("benchmarks.specs.user_cf:UserCF", _classic("user_cf"), "neighbourhood"),
+        "ease": Family("benchmarks.specs.ease:EASE", _classic("ease"), "linear"),
+        "slim": Family("benchmarks.specs.slim:SLIM", _classic("slim"), "linear"),
         "als": Family("benchmarks.specs.als:ALS", _classic("als"), "matrix factorisation"),
         "mf-logloss": Family(
             "benchmarks.specs.mf_logloss:MFLogLoss", _everywhere("mf_logloss"), "matrix factorisation"

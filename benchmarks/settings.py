@@ -46,6 +46,8 @@ ALIASES: Mapping[str, Sequence[str]] = {
     "mf": ("mf-bpr", "mf-logloss", "als"),
     "itemknn": ("item-cf",),
     "userknn": ("user-cf",),
+    "linear": ("ease", "slim"),
+    "elasticnet": ("slim",),
     "pop": ("popularity",),
     "mostpopular": ("popularity",),
     "twotower": ("dssm", "youtube-dnn", "twotower", "twotower-search"),

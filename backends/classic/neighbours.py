@@ -92,11 +92,11 @@ def best(
     """
     nothing = np.zeros(0)
     product = _Product(
-        *_places(left),
+        *places(left),
         left.data.astype(np.float64),
-        *_places(right),
+        *places(right),
         nothing if right.dtype == np.bool_ else right.data,
-        *_places(scipy.sparse.csr_array((left.shape[0], 0)) if excluded is None else excluded),
+        *places(scipy.sparse.csr_array((left.shape[0], 0)) if excluded is None else excluded),
         *((nothing, nothing) if normalised_by is None else normalised_by),
     )
     return _best(product, k, np.zeros((get_num_threads(), right.shape[1])))
@@ -120,7 +120,7 @@ class _Product(NamedTuple):
     column_sizes: Floats
 
 
-def _places(matrix: Matrix) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+def places(matrix: Matrix) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
     """Offsets and columns, of one type each; columns without a sign need no test whether they count from the end."""
     return matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32)
 

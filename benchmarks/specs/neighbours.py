@@ -1,63 +1,19 @@
-"""What neighbourhood models share: they learn from who has what, and answer with lists and without vectors."""
+"""What neighbourhood models share: of items or of users, the most similar count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
-from benchmarks.settings import Count, Once, check
-from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
-from datasets.errors import InputError
+from benchmarks.settings import Count
+from benchmarks.specs.sets import SetSpec
 
 
 @dataclass(frozen=True)
-class NeighbourSpec:
-    """Users and histories are sets: an item that stands there twice counts once, and order counts for nothing.
-
-    Items are ranked by their score, and those without a score above 0 are not listed. Of equal scores, and of equally
-    similar neighbours, the smaller number comes first.
+class NeighbourSpec(SetSpec):
+    """Items without a score above 0 are not listed; of equally similar neighbours the smaller number comes first.
 
     Attributes:
         n_neighbours: how many of the most similar count.
-        filter_seen: whether the items of the history are left out of the lists.
     """
 
-    model: ClassVar[str]
-    asks: ClassVar[str] = "histories"
-    answers_empty: ClassVar[bool] = False
-    serves: ClassVar[str] = "lists"
-    patience: ClassVar[int] = 0
     n_neighbours: Count = 50
-    epochs: Once = 1
-    filter_seen: bool = True
-
-    def __post_init__(self) -> None:
-        check(self, self.model)
-
-    def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
-        return 0
-
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
-        return ()
-
-    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
-        """One step that holds all training rows: user, item int32[1, n].
-
-        Raises:
-            InputError: if no training row has a user.
-        """
-        if not len(training.user):
-            raise InputError(
-                f"no training row has a user, and {self.model} learns from who has what; give data with user_id, or "
-                "choose another model."
-            )
-        yield {"user": training.user[None], "item": training.item[None]}
-
-    def inputs(self, queries: Questions) -> Iterator[tuple[Arrays, npt.NDArray[np.int64]]]:
-        """All queries at once, as they are: user, history, start and stop; see `Questions`."""
-        asked: Arrays = {name: getattr(queries, name) for name in ("user", "history", "start", "stop")}
-        yield asked, np.arange(len(queries.user))

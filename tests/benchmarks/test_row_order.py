@@ -137,7 +137,7 @@ def test_every_model_learns_from_the_same_batches(turned, model):
             assert np.array_equal(array, same[name]), name
 
 
-@pytest.mark.parametrize("model", ["popularity", "item-cf", "user-cf", "oracle"])
+@pytest.mark.parametrize("model", ["popularity", "item-cf", "user-cf", "ease", "slim", "oracle"])
 def test_every_figure_is_the_same(turned, model):
     spec = specs.make(model, {})
     adapter = importlib.import_module(FAMILIES[model].adapters["classic"])

@@ -364,16 +364,16 @@ class TestBatches:
         assert np.array_equal(chunk["user"], [training.user])
         assert np.array_equal(chunk["item"], [training.item])
 
-    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
-    def test_neighbours_get_all_rows_at_once(self, training, model):
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf", "ease", "slim"])
+    def test_models_of_sets_get_all_rows_at_once(self, training, model):
         (chunk,) = specs.make(model, {}).batches(training, ("split", 0), 1)
         assert {name: values.tolist() for name, values in chunk.items()} == {
             "user": [training.user.tolist()],
             "item": [training.item.tolist()],
         }
 
-    @pytest.mark.parametrize("model", ["item-cf", "user-cf"])
-    def test_neighbours_need_users(self, training, model):
+    @pytest.mark.parametrize("model", ["item-cf", "user-cf", "ease", "slim"])
+    def test_models_of_sets_need_users(self, training, model):
         training.user = training.item = np.zeros(0, np.int32)
         with pytest.raises(InputError, match=f"no training row has a user, and {model} learns from who has what"):
             list(specs.make(model, {}).batches(training, ("split", 0), 1))
@@ -424,6 +424,14 @@ class TestMake:
     def test_no_neighbours_are_refused(self, model):
         with pytest.raises(InputError, match=f"{model}: n_neighbours is 0, expected a whole number from 1"):
             specs.make(model, {"n_neighbours": 0})
+
+    @pytest.mark.parametrize(
+        ("model", "setting", "value"),
+        [("ease", "regularization", 0), ("slim", "l2", 0), ("slim", "l1", -1), ("ease", "epochs", 2)],
+    )
+    def test_penalties_are_held_to_bounds(self, model, setting, value):
+        with pytest.raises(InputError, match=rf"{model}: {setting} is {value}, expected"):
+            specs.make(model, {setting: value})
 
     def test_on_the_ladder_epsilon_and_penalty_are_large_enough_to_be_felt(self):
         for spec in TRAINED.values():

@@ -1,6 +1,6 @@
 """What the classic models come to on MovieLens-1M: all before 2003 trains, all from there is asked for.
 
-The figures of popularity and of item-based neighbours were also measured independently of this code. Some copies of the
+The figures of popularity, of item-based neighbours and of EASE were also measured independently of this code. Some copies of the
 data set differ in a few timestamps, and so by some rows around the cut.
 """
 
@@ -12,6 +12,7 @@ import datasets
 from backends.registry import FAMILIES
 from benchmarks import protocols
 from benchmarks.harness.evaluation import Judge
+from benchmarks.specs.ease import EASE
 from benchmarks.specs.item_cf import ItemCF
 from benchmarks.specs.popularity import Popularity
 from benchmarks.specs.user_cf import UserCF
@@ -50,8 +51,9 @@ def test_what_is_asked(judge):
         (ItemCF(user_weighted=True), 0.1449),
         (UserCF(), 0.1405),
         (UserCF(item_weighted=True), 0.1438),
+        (EASE(regularization=1000.0), 0.155),
     ],
-    ids=["popularity", "popularity-filtered", "item-cf", "item-cf-weighted", "user-cf", "user-cf-weighted"],
+    ids=["popularity", "popularity-filtered", "item-cf", "item-cf-weighted", "user-cf", "user-cf-weighted", "ease"],
 )
 def test_recall(judge, spec, recall):
     adapter = importlib.import_module(FAMILIES[spec.model].adapters["classic"])
