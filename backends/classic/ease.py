@@ -54,6 +54,10 @@ def recommend(state: State, inputs: Arrays, k: int) -> npt.NDArray[np.int32]:
     return _best(*neighbours.places(read), state.weights, k, state.spec.filter_seen)
 
 
+def sync(state: State) -> None:
+    """Nothing is queued."""
+
+
 def _require_room(n_items: int) -> None:
     needed, free = 8 * n_items**2, psutil.virtual_memory().available
     if needed > free:

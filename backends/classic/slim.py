@@ -45,6 +45,10 @@ def recommend(state: State, inputs: Arrays, k: int) -> npt.NDArray[np.int32]:
     return lists
 
 
+def sync(state: State) -> None:
+    """Nothing is queued."""
+
+
 def fitted(
     shared: neighbours.Matrix, l1: float, l2: float, tolerance: float = TOLERANCE, most_passes: int = MOST_PASSES
 ) -> neighbours.Matrix:

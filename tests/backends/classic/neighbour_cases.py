@@ -45,6 +45,7 @@ def fitted(model, spec, rows):
     user, item = (np.array(column, np.int32)[None] for column in zip(*rows, strict=True))
     state, losses = adapter.train(adapter.init(spec, {}, "cpu", "eager"), {"user": user, "item": item})
     assert (losses.shape, losses.dtype) == ((0,), np.float32)
+    assert adapter.sync(state) is None  # nothing is queued
     return adapter, state
 
 

@@ -1,7 +1,7 @@
 """What the classic models come to on MovieLens-1M: all before 2003 trains, all from there is asked for.
 
-The figures of popularity, of item-based neighbours and of EASE were also measured independently of this code. Some copies of the
-data set differ in a few timestamps, and so by some rows around the cut.
+The figures of popularity, of item-based neighbours and of EASE were also measured independently of this code. Some
+copies of the data set differ in a few timestamps, and so by some rows around the cut.
 """
 
 import importlib
