@@ -99,6 +99,12 @@ DATASETS: dict[str, Dataset] = {
         MOVIELENS,
         _read_movielens,
     ),
+    "ml-32m": Dataset(
+        "32,000,204 ratings of movies by 200,948 users, 1995 to 2023, with movies' genres",
+        "download",
+        MOVIELENS,
+        _read_movielens,
+    ),
     "online-retail": Dataset(
         "541,909 invoice rows of a British gift wholesaler, 2010-12 to 2011-12, with customers, invoices and times",
         "download",

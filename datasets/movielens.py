@@ -1,10 +1,11 @@
-"""MovieLens 100K, 1M and 20M: ratings of movies, of many years (Harper and Konstan 2015)."""
+"""MovieLens 100K, 1M, 20M and 32M: ratings of movies, of many years (Harper and Konstan 2015)."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,7 @@ CITATION = (
     "ACM Transactions on Interactive Intelligent Systems 5(4), doi 10.1145/2827872"
 )
 
-# The publisher's rows run from 1995-01-09 to 2015-03-31.
-FIRST_S = 788_918_400  # 1995-01-01
-END_S = 1_451_606_400  # 2016-01-01
+FIRST_S = 788_918_400  # 1995-01-01; the publisher's rows begin on 1995-01-09
 UNREAD = {"title", "date", "video", "url"}  # these are in Latin-1 here and there, and not even decoded
 UNIT_SEPARATOR = "\x1f"  # stands in for "::", because Arrow splits at single characters only
 
@@ -48,16 +47,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Edition:
-    """One of the data sets: its archive, the publisher's row count, and the tables in it."""
+    """One of the data sets: its archive, the publisher's row count, the tables in it, and the year of its last rows."""
 
     archive: Archive
     rows: int
     ratings: Member
     movies: Member
     users: Member | None = None
+    until: int = 2015
 
 
-def _archive(name: str, member: str, *, md5: str, sha256: str | None = None) -> Archive:
+def _archive(name: str, member: str, *, md5: str | None = None, sha256: str | None = None) -> Archive:
     filename = f"{name}.zip"
     url = f"https://files.grouplens.org/datasets/movielens/{filename}"
     return Archive(filename, url, member, sha256, LICENCE, CITATION, md5)
@@ -97,6 +97,13 @@ EDITIONS = {
         Member("ml-20m/ratings.csv", ",", RATING, "userId,movieId,rating,timestamp"),
         Member("ml-20m/movies.csv", ",", MOVIE, "movieId,title,genres"),
     ),
+    "ml-32m": Edition(
+        _archive("ml-32m", "ml-32m/ratings.csv"),
+        32_000_204,
+        Member("ml-32m/ratings.csv", ",", RATING, "userId,movieId,rating,timestamp"),
+        Member("ml-32m/movies.csv", ",", MOVIE, "movieId,title,genres"),
+        until=2023,
+    ),
 }
 
 
@@ -105,7 +112,7 @@ def load(name: str, data_dir: Path | None, *, accept_download: bool, progress: b
 
     Users and items are those that occur in the ratings, sorted by number; there is no session.
     `rating` is float32[n] from 0.5 to 5, `timestamp` int64[n], whole seconds in microseconds. The user
-    features, where the archive has users (ml-20m has none), are `gender`, `age`, `occupation` and
+    features, where the archive has users (ml-20m and ml-32m have none), are `gender`, `age`, `occupation` and
     `zip`, int32[n_users] each.
     The one item feature, int32[n_items], is `genre`: the first genre that the publisher names for
     the movie, and the publisher names them by alphabet. Codes number the distinct values in sorted
@@ -141,8 +148,10 @@ def _build(name: str, path: Path, sha256: str) -> Interactions:
     item, item_ids = _ids(ratings["movie"], movies, "movie", origin)
     place = {"name": "rating", "expected": "a rating from 0.5 to 5", "origin": origin}
     rating = _numbers(ratings["rating"], pa.float32(), low=0.5, high=5, **place)
-    place = {"name": "timestamp", "expected": "a time in whole seconds since 1970, from 1995 to 2015", "origin": origin}
-    timestamp = _numbers(ratings["timestamp"], pa.int64(), low=FIRST_S, high=END_S - 1, **place)
+    expected = f"a time in whole seconds since 1970, from 1995 to {edition.until}"
+    place = {"name": "timestamp", "expected": expected, "origin": origin}
+    end = datetime(edition.until + 1, 1, 1, tzinfo=UTC).timestamp()
+    timestamp = _numbers(ratings["timestamp"], pa.int64(), low=FIRST_S, high=end - 1, **place)
     user_features = {} if users is None else _features(users, "user", user_ids)
     genre, genres = _features(movies, "movie", item_ids)["genre"]
     data = Interactions(
@@ -168,7 +177,11 @@ def _notes(name: str, path: Path, sha256: str, n_rows: int) -> tuple[str, ...]:
     """How the archive at hand differs from the publisher's."""
     edition, notes = EDITIONS[name], []
     md5 = archives.md5_of(path)
-    if md5 != edition.archive.md5:
+    if edition.archive.md5 is None:
+        notes.append(
+            f"{name}: archive with SHA-256 {sha256}, checked by content: the publisher's checksum is not known"
+        )
+    elif md5 != edition.archive.md5:
         notes.append(
             f"{name}: archive with SHA-256 {sha256} and MD5 {md5}, not the publisher's MD5 {edition.archive.md5}"
         )

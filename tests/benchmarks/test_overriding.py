@@ -412,7 +412,8 @@ class TestComplete:
         assert made.blocks[0].models == (*BLOCK.models, ModelRow("item-cf"))
         assert made.blocks[1] is MADE_UP
         (said,) = made.said
-        assert said.startswith("item-cf: not in the suite mine, so it runs with its defaults: n_neighbours=")
+        assert said.startswith("item-cf: not in the suite mine, so it runs with its defaults: ")
+        assert "n_neighbours=50, user_weighted=false" in said
 
     def test_which_suites_have_it_is_said(self):
         bare = dataclasses.replace(BLOCK, models=(ModelRow("popularity"),))

@@ -46,8 +46,8 @@ def generated(name):
                 "ml-1m/movies.dat": lines(piped, "::").encode("latin-1"),
             }
     return {
-        "ml-20m/ratings.csv": lines([("userId", "movieId", "rating", "timestamp"), *RATINGS], ",").encode(),
-        "ml-20m/movies.csv": lines([("movieId", "title", "genres"), *quoted], ",").encode(),
+        f"{name}/ratings.csv": lines([("userId", "movieId", "rating", "timestamp"), *RATINGS], ",").encode(),
+        f"{name}/movies.csv": lines([("movieId", "title", "genres"), *quoted], ",").encode(),
     }
 
 
@@ -99,7 +99,7 @@ class TestEveryEdition:
         features = {kind: array.tolist() for kind, array in data.user_features.items()}
         # User 2 is a man of 7, user 10 a woman of 56: ages sort by number, all else as text.
         expected = {"age": [0, 1], "gender": [1, 0], "occupation": [1, 0], "zip": [0, 1]}
-        assert features == ({} if name == "ml-20m" else expected)
+        assert features == (expected if movielens.EDITIONS[name].users else {})
         assert {kind: array.tolist() for kind, array in data.item_features.items()} == {"genre": [0, 1, 0]}
         assert data.item_feature_names == {"genre": ("Comedy", "Drama")}
 
@@ -111,8 +111,11 @@ class TestEveryEdition:
 
     def test_another_archive_is_noted_not_refused(self, read, data_dir, name):
         checksum, rows = read(name).notes
-        assert f"SHA-256 {cache.sha256_of(data_dir / f'{name}.zip')} and MD5" in checksum
-        assert checksum.endswith(f"not the publisher's MD5 {movielens.EDITIONS[name].archive.md5}")
+        assert f"SHA-256 {cache.sha256_of(data_dir / f'{name}.zip')}" in checksum
+        known = movielens.EDITIONS[name].archive.md5
+        assert checksum.endswith(
+            f"not the publisher's MD5 {known}" if known else "the publisher's checksum is not known"
+        )
         assert rows == f"{name}: 4 rows, not the publisher's {movielens.EDITIONS[name].rows:,}"
 
     def test_the_second_load_parses_nothing(self, read, data_dir, monkeypatch, name):
@@ -157,12 +160,12 @@ class TestEveryEdition:
             ("rating", "good", "'good' is not a rating"),
             ("timestamp", "today", "'today' is not a time in whole seconds since 1970"),
             ("timestamp", "881250949.5", "'881250949.5' is not a time in whole seconds"),
-            ("timestamp", "881250949000", "'881250949000' is not a time .* from 1995 to 2015"),
+            ("timestamp", "881250949000", "'881250949000' is not a time .* from 1995 to 20[12]"),
         ],
     )
     def test_a_bad_cell_is_named_with_its_row(self, read, name, column, value, message):
-        if (name, value) == ("ml-20m", "77"):
-            pytest.skip("ml-20m has no table of users")
+        if value == "77" and movielens.EDITIONS[name].users is None:
+            pytest.skip("this edition has no table of users")
         edition = movielens.EDITIONS[name].ratings
         members = generated(name)
         rows = members[edition.name].decode().splitlines()
@@ -183,7 +186,7 @@ class TestEveryEdition:
     def test_an_irregular_table_is_refused(self, read, name, table, change):
         member = getattr(movielens.EDITIONS[name], table)
         if member is None:
-            pytest.skip("ml-20m has no table of users")
+            pytest.skip("this edition has no table of users")
         members = generated(name)
         rows = members[member.name].splitlines()
         separator, n_columns = member.separator.encode(), len(member.columns)
@@ -205,6 +208,19 @@ class TestOddities:
         members = generated("ml-20m")
         members["ml-20m/ratings.csv"] = members["ml-20m/ratings.csv"].replace(b",1,", b",0.5,")
         assert read("ml-20m", members).rating.tolist() == [5, 0.5, 3, 4]
+
+    @pytest.mark.parametrize(("name", "last"), [("ml-1m", 2015), ("ml-20m", 2015), ("ml-32m", 2023)])
+    def test_the_last_year_of_an_edition(self, read, name, last):
+        for year in (last, last + 1):
+            newest = int(np.datetime64(f"{year}-12-31T23:59:59", "s").astype(int))
+            member = movielens.EDITIONS[name].ratings.name
+            members = generated(name)
+            members[member] = members[member].replace(str(EARLY).encode(), str(newest).encode())
+            if year == last:
+                assert read(name, members).timestamp.max() == newest * 1_000_000
+            else:
+                with pytest.raises(InputError, match=f"'{newest}' is not a time .* from 1995 to {last}: "):
+                    read(name, members)
 
     def test_another_header(self, read):
         members = generated("ml-20m")
@@ -251,13 +267,14 @@ class TestOddities:
         with pytest.raises(InputError, match="is not a whole zip archive"):
             load("ml-1m", data_dir)
 
-    def test_a_checksum_of_every_archive_is_known(self):
+    def test_which_checksums_are_known(self):
         known = {name for name, edition in movielens.EDITIONS.items() if edition.archive.sha256}
         assert known == {"ml-1m"}
         assert {name: edition.archive.md5 for name, edition in movielens.EDITIONS.items()} == {
             "ml-100k": "0e33842e24a9c977be4e0107933c0723",
             "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
             "ml-20m": "cd245b17a1ae2cc31bb14903e1204af3",
+            "ml-32m": None,
         }
         assert "no redistribution" in movielens.LICENCE
         assert "Harper and Konstan (2015)" in movielens.CITATION

@@ -25,11 +25,11 @@ def offered(line, tmp_path):
 @pytest.mark.parametrize(
     ("line", "names"),
     [
-        ("run --models s", ["sasrec"]),
+        ("run --models sas", ["sasrec"]),
         ("run --models sasrec --backends p", ["paddle"]),
         ("run --indexes hnsw", ["hnswlib"]),
         ("run --suite two", [name for name in suites.names() if name.startswith("two")]),
-        ("prepare --datasets ml", ["ml-100k", "ml-1m", "ml-20m"]),
+        ("prepare --datasets ml", ["ml-100k", "ml-1m", "ml-20m", "ml-32m"]),
         ("ag", ["agree"]),
         ("list proto", ["protocols"]),
         ("show la", ["latest"]),
@@ -42,7 +42,7 @@ def test_what_is_offered(line, names, tmp_path):
 
 
 def test_bash_completes_by_the_script(tmp_path):
-    line = "python -m benchmarks run --models s"
+    line = "python -m benchmarks run --models sas"
     (tmp_path / "script").write_text(completion.SCRIPTS["bash"])
     typed = (
         f"source {tmp_path}/script; complete -p python >&2; COMP_WORDS=({line}); COMP_CWORD=5; COMP_LINE='{line}'; "
