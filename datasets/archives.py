@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from datasets import cache, durable
+from datasets import cache, durable, packed
 from datasets.boundary import OF_THE_MACHINE, parsing, reason, unreadable
 from datasets.errors import InputError, MachineError
 
@@ -36,7 +36,7 @@ class Archive:
     Attributes:
         filename: its name on this machine.
         url: where the publisher offers it; HTTPS.
-        member: the file in it that is read.
+        member: the file in it that is read; "" where it is one file, compressed.
         sha256: the publisher's checksum (hex), or None where the publisher states none.
         licence, citation: the terms, shown once before the first download.
         md5: an older checksum of the publisher's (hex), or None.
@@ -234,8 +234,13 @@ def _verify(archive: Archive, path: Path) -> None:
         kind, found, stated = "SHA-256", cache.sha256_of(path), archive.sha256
     elif archive.md5 is not None:
         kind, found, stated = "MD5", md5_of(path), archive.md5
-    else:
+    elif archive.member:
         extract(path, archive.member)
+        return
+    else:
+        with path.open("rb") as file:
+            if packed.packing(file.read(16)) is None:
+                raise InputError(f"{archive.url} is not the compressed file that was expected: {_by_hand(archive)}")
         return
     if found != stated:
         raise InputError(f"{archive.url} has {kind} {found}, but {stated} was expected: {_by_hand(archive)}")

@@ -64,32 +64,47 @@ def packing(start: bytes) -> str | None:
 
 
 def read(path: Path) -> bytes:
-    """A file's bytes, unpacked if it is compressed with gzip, bzip2, xz or zstd.
+    """A file's bytes, unpacked if it is compressed with gzip, bzip2, xz or zstd; errors are those of `pieces`."""
+    if _packing_of(path) is not None:
+        return b"".join(pieces(path))
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """The same, piece by piece.
 
     Raises:
         InputError: it is damaged, another kind of archive, or unpacks to more than `limit`.
         MachineError: it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-            if start.startswith(b"PK\x03\x04"):
-                raise InputError(f"{path} is a zip archive or a workbook: unpack it, or save its sheet as CSV")
-            name = packing(start)
-            if name is None:
-                file.seek(0)
-                return file.read()
-    except OSError as error:
-        raise unreadable(path, error) from error
-    chunks: list[bytes] = []
+    name = _packing_of(path)
+    if name is None:
+        try:
+            yield from _pieces(path, lambda path: path.open("rb"))
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return
     size, largest = 0, limit(path)
     with parsing(f"{path} is not a whole {name} file", "compress it again, or give the file itself"):
         for chunk in PACKINGS[name][1](path):
-            chunks.append(chunk)
             size += len(chunk)
             if size > largest:
                 raise InputError(too_large(path))
-        return b"".join(chunks)
+            yield chunk
+
+
+def _packing_of(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if start.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path} is a zip archive or a workbook: unpack it, or save its sheet as CSV")
+    return packing(start)
 
 
 def limit(path: Path) -> int:

@@ -14,7 +14,7 @@ from benchmarks import suites
 from benchmarks.protocols.base import METRICS
 from benchmarks.settings import meant, shown
 from benchmarks.suites import asked
-from datasets import DATASETS, FILE_PREFIX
+from datasets import DATASETS
 from datasets.errors import InputError
 
 Call: TypeAlias = Callable[[argparse.Namespace], int]
@@ -79,7 +79,7 @@ def add_data(command: Parser) -> None:
         metavar="DATASET",
         help="data sets by their names (see `list datasets`), or file:PATH",
     )
-    complete_with(named, [name for name in DATASETS if not name.startswith(FILE_PREFIX)] + [FILE_PREFIX])
+    complete_with(named, [kind + colon for kind, colon, _ in (name.partition(":") for name in DATASETS)])
     add_data_dir(command)
 
 

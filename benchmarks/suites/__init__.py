@@ -23,7 +23,7 @@ from benchmarks.suites.asked import Asked, option_named
 from benchmarks.suites.overriding import Overridden, complete, override
 from benchmarks.suites.reading import read
 from benchmarks.suites.rows import Block, IndexRow, ModelRow, Suite
-from datasets import FILE_PREFIX, vectors
+from datasets import FILE_PREFIX, described, vectors
 from datasets.errors import InputError
 
 __all__ = [
@@ -137,13 +137,16 @@ def suite_of(dataset: str) -> str:
 
 
 def has_no_times(dataset: str) -> bool:
-    """Whether a data set is a file that lacks timestamps."""
+    """Whether a data set lacks timestamps."""
     return bool(columns := _columns(dataset)) and "timestamp" not in columns
 
 
 @functools.cache  # a packed file is unpacked for it
 def _columns(dataset: str) -> frozenset[str]:
-    """The columns of a file; none of what is no file, or is refused with a sentence when it is read."""
+    """The columns of a data set; none of a file that is refused with a sentence when it is read."""
+    row = described(dataset)
+    if row is not None and row.origin != "local":
+        return row.columns
     from datasets import file  # here, because it brings pyarrow with it
 
     try:
