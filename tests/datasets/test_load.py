@@ -25,6 +25,24 @@ def test_the_table_says_what_list_prints():
     assert origins["online-retail"] == origins["ml-20m"] == "download"
     assert origins["synthetic-tiny"] == "embedded"
     assert origins["file:PATH"] == "local"
+    assert origins["gowalla"] == "download"
+    assert origins["yoochoose"] == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("ml-1m", "ml-1m"),
+        ("amazon-2018:Video_Games", "amazon-2018:CATEGORY"),
+        ("file:a.csv", "file:PATH"),
+        ("a.csv.gz", "file:PATH"),
+        ("amazon-2018", None),
+        ("ml-1m:Video_Games", None),
+        ("nothing", None),
+    ],
+)
+def test_what_a_name_stands_for(name, row):
+    assert datasets.described(name) is (DATASETS[row] if row else None)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +52,8 @@ def test_the_table_says_what_list_prints():
         ("synthetic-tinny", "synthetic-tiny"),
         ("ml_1m", "ml-1m"),
         ("MovieLens", "ml-1m', 'ml-100k' or 'ml-20m"),
+        ("amazon-2018", "amazon-2018:CATEGORY"),
+        ("steam", "steam-reviews' or 'steam-libraries"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_and_the_list(wrong, nearest):
