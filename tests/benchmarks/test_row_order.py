@@ -189,3 +189,24 @@ class TestWhatTheFileDecides:
         assert notes["tied"] == [
             f"{tmp_path / 'tied.csv'}, {cut}: 2 of 81 {same}; among these the order of the file counts"
         ]
+
+    @pytest.mark.parametrize(
+        ("order", "share"),
+        [
+            (lambda data: np.arange(len(data))[::-1], 0.4212),
+            (lambda data: np.argsort(data.item, kind="stable"), 0.2581),
+            (lambda data: np.argsort(-data.item, kind="stable"), 0.2664),
+        ],
+        ids=["file reversed", "item up", "item down"],
+    )
+    def test_of_the_last_rows_of_movielens_1m(self, real_data_dir, order, share):
+        """Share of users whose last row is another, where rows of one moment stand in another order."""
+        if not (real_data_dir / "ml-1m.zip").exists():
+            pytest.skip(f"no real data: {real_data_dir} has no ml-1m.zip")
+        data = datasets.load("ml-1m", real_data_dir, accept_download=False, progress=False)
+        rows = order(data)
+        columns = {name: getattr(data, name)[rows] for name in ("user", "item", "timestamp", "rating")}
+        protocol = LeaveKOut(**JUDGED, k=1)
+        last, others = (protocol.split(each).period("test") for each in (data, dataclasses.replace(data, **columns)))
+        assert np.array_equal(last.user, others.user)
+        assert np.mean(last.items != others.items) == pytest.approx(share, abs=0.002)

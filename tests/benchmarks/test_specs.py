@@ -425,14 +425,6 @@ class TestMake:
         with pytest.raises(InputError, match=f"{model}: n_neighbours is 0, expected a whole number from 1"):
             specs.make(model, {"n_neighbours": 0})
 
-    @pytest.mark.parametrize(
-        ("model", "setting", "value"),
-        [("ease", "regularization", 0), ("slim", "l2", 0), ("slim", "l1", -1), ("ease", "epochs", 2)],
-    )
-    def test_penalties_are_held_to_bounds(self, model, setting, value):
-        with pytest.raises(InputError, match=rf"{model}: {setting} is {value}, expected"):
-            specs.make(model, {setting: value})
-
     def test_on_the_ladder_epsilon_and_penalty_are_large_enough_to_be_felt(self):
         for spec in TRAINED.values():
             small = type(spec).for_ladder()[0]
