@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,20 @@ def _gpu_model() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip().splitlines()[0]
+
+
+def peak_rss_bytes() -> int:
+    """The largest resident memory that this process has had.
+
+    On Linux `ru_maxrss` begins with that of the process that has started this one, which makes a small worker of a large
+    run look large; the kernel's high-water mark does not.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="utf-8").splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def commit() -> tuple[str | None, bool | None]:

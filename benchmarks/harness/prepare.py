@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import resource
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import protocols
-from benchmarks.harness import few_asked, files, item_map, privacy
+from benchmarks.harness import environment, few_asked, files, item_map, privacy
 from benchmarks.harness.enough import Enough
 from benchmarks.harness.plan import Prepared
 from benchmarks.hashing import hash_arrays
@@ -183,7 +182,7 @@ def _kept_or_made(folder: Path, write: Callable[[Path], None], what: str, again:
 
 
 def _cost(seconds: float) -> str:
-    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak_rss_bytes = environment.peak_rss_bytes()
     return f"in {seconds:.1f} s, in at most {peak_rss_bytes / 2**30:.2f} GiB of memory"
 
 

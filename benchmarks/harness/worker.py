@@ -11,7 +11,6 @@ import functools
 import importlib
 import json
 import os
-import resource
 import sys
 import time
 import traceback
@@ -23,7 +22,7 @@ import numpy as np
 
 from backends.contract import UnavailableError
 from benchmarks import protocols, sampling, specs
-from benchmarks.harness import orphans, sources, training
+from benchmarks.harness import environment, orphans, sources, training
 from benchmarks.harness.evaluation import DivergedError, Judge
 from benchmarks.hashing import hash_arrays
 from benchmarks.protocols.base import Split
@@ -78,10 +77,9 @@ class Job:
 
     def finish(self, **result: Any) -> None:
         """Writes the result in one piece."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         result = {
             "timings": {**self.timings, "worker_s": time.monotonic() - self.asked["spawned"]},
-            "memory": {"peak_rss_bytes": peak, **result.pop("memory", {})},
+            "memory": {"peak_rss_bytes": environment.peak_rss_bytes(), **result.pop("memory", {})},
             "hashes": self.hashes,
             # Adapters are imported late: what lies there now, too, is what has been run.
             "sources": sorted({self._sources, sources.tree_hash()}),

@@ -1,6 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 
-from benchmarks.harness.environment import installed, machine, versions, worker_environment
+from benchmarks.harness.environment import ROOT, installed, machine, versions, worker_environment
 
 
 def test_only_variables_that_change_speed_are_recorded(monkeypatch):
@@ -55,3 +58,14 @@ def test_gpus_are_hidden_from_cells_of_the_cpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert worker_environment(1, "cpu")["CUDA_VISIBLE_DEVICES"] == ""
     assert worker_environment(1, "gpu")["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def test_the_peak_of_a_small_process_is_not_that_of_the_large_one_that_started_it():
+    child = "from benchmarks.harness.environment import peak_rss_bytes; print(peak_rss_bytes())"
+    parent = f"""
+import subprocess, sys
+held = bytearray(b"x" * (700 << 20))
+print(subprocess.run([sys.executable, "-c", {child!r}], capture_output=True, text=True, check=True).stdout)
+"""
+    said = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert 5 << 20 < int(said) < 600 << 20
