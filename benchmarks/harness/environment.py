@@ -93,8 +93,8 @@ def _gpu_model() -> str | None:
 def peak_rss_bytes() -> int:
     """The largest resident memory that this process has had.
 
-    On Linux `ru_maxrss` begins with that of the process that has started this one, which makes a small worker of a large
-    run look large; the kernel's high-water mark does not.
+    On Linux `ru_maxrss` begins with that of the process that has started this one, which makes a small worker of a
+    large run look large; the kernel's high-water mark does not.
     """
     status = Path("/proc/self/status")
     for line in status.read_text(encoding="utf-8").splitlines() if status.exists() else ():
