@@ -3,6 +3,7 @@
 import configparser
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_code_of_a_how_to_page_is_the_examples_word_for_word(name, block):
 )
 def test_command_is_one_that_the_command_line_takes(where, arguments):  # noqa: ARG001 - names the page in a report
     assert callable(cli.parser().parse_args(arguments).command)
+
+
+def test_the_workflow_on_the_page_of_the_gate_is_one_that_works():
+    """What it calls and installs is there; it can only be run where another repository is."""
+    (workflow,) = (content for language, content in blocks(page("gate")) if language == "yaml")
+    (line,) = (line for line in workflow.splitlines() if " -m benchmarks " in line)
+    options = cli.parser().parse_args(shlex.split(line.partition(" -m benchmarks ")[2]))
+    assert (options.base_python, options.head_python) == ("../base/bin/python", "../head/bin/python")
+    group = re.search(r"--group recallbench/pyproject\.toml:(\S+) -c recallbench/(\S+)", workflow)
+    assert group[1] in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    assert (ROOT / group[2]).is_file()
+    kept = re.search(r"path: recallbench/(\S+)", workflow)
+    assert str(options.export) == kept[1]
 
 
 def test_a_command_that_does_not_exist_would_be_found():
