@@ -93,7 +93,10 @@ def test_a_workflow_runs_what_the_command_line_takes(where, words):  # noqa: ARG
     tox.read(ROOT / "tox.ini")
     if "-e" in words:
         environment, given = words[words.index("-e") + 1], words[words.index("--") + 1 :] if "--" in words else []
-        start, _, rest = tox[f"testenv:{environment}"]["commands"].partition("python -m benchmarks ")
+        runs = tox[f"testenv:{environment}"]["commands"]
+        if runs.startswith("python -m pytest "):
+            return
+        start, _, rest = runs.partition("python -m benchmarks ")
         assert (start, rest.partition(" {posargs")[1]) == ("", " {posargs")
         assert callable(cli.parser().parse_args([rest.split()[0], *given]).command)
 
