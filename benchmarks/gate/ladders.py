@@ -28,8 +28,8 @@ def compared(what: Sequence[str], base: Mapping[str, Any], head: Mapping[str, An
 
 
 def _largest(answer: Mapping[str, Any]) -> float:
-    """Over the rungs; of a climb that breaks more than any difference is."""
+    """Over the rungs that tolerate any difference; of a climb that breaks more than any difference is."""
     rungs = answer["rungs"]
     if not rungs[-1]["holds"]:
         return float(FARTHEST)
-    return float(max(rung["difference"] / rung["tolerance"] for rung in rungs))
+    return float(max(rung["difference"] / rung["tolerance"] for rung in rungs if rung["tolerance"]))

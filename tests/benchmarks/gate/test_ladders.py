@@ -11,6 +11,7 @@ def climbed(*differences, trained="t", holds=True):
         {"rung": f"rung {n}", "holds": True, "difference": difference, "tolerance": 1e-4, "where": "w"}
         for n, difference in enumerate(differences)
     ]
+    rungs.insert(0, {"rung": "round trip", "holds": True, "difference": 0.0, "tolerance": 0.0, "where": "w"})
     if not holds:
         rungs[-1] |= {"holds": False, "difference": None}
     return {"answers": [{"rungs": rungs, "hashes": {"trained": trained}}]}
