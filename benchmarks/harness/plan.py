@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,12 +80,11 @@ class Cell:
     refusal: str | None = field(default=None, compare=False)  # why it cannot be run, if that is known beforehand
     trial: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of which search, and what was drawn
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """16 hex digits; cells of equal inputs have equal keys, wherever the file lies that they come from."""
-        described = {**dataclasses.asdict(self), "dataset": privacy.dataset(self.dataset)}
-        del described["refusal"], described["trial"]
-        return digest(described)
+        described = {name: getattr(self, name) for name in _compared()}
+        return digest({**described, "dataset": privacy.dataset(self.dataset)})
 
     @property
     def variant(self) -> str:
@@ -131,6 +131,12 @@ class Cell:
         return f"{self.dataset} · {protocol} · seed {self.seed}"
 
 
+@functools.cache
+def _compared() -> tuple[str, ...]:
+    """The fields of a cell that its key is made of."""
+    return tuple(field.name for field in dataclasses.fields(Cell) if field.compare)
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line adds to a suite.
@@ -140,6 +146,7 @@ class Options:
         seeds: seeds to run; empty leaves each block its own.
         modes: "eager", "compiled" or both; empty leaves each block its own.
         keep_paths: whether records name the folders in which files of data lie.
+        machine: id of the machine that whatever is timed is timed on; empty for this one.
     """
 
     models: tuple[str, ...] = ()
@@ -150,6 +157,11 @@ class Options:
     device: str = "cpu"
     threads: int = 1
     keep_paths: bool = False
+    machine: str = ""
+
+    @property
+    def timed_on(self) -> str:
+        return self.machine or environment.machine().id
 
 
 def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
@@ -158,8 +170,14 @@ def cells(block: Block, prepared: Prepared, options: Options) -> list[Cell]:
     if block.vectors is not None:
         made_up = [] if options.models else [_made_up(block.vectors, prepared, options, seed) for seed in seeds[:1]]
         return [cell for source in made_up for cell in _index_cells(block, options, source, prepared.folder.name)]
-    train = [cell for seed in seeds for cell in _model_cells("train", block, prepared, options, seed)]
-    throughput = list(_model_cells("throughput", block, prepared, options, seeds[0]))
+    rows = [
+        (row, specs.make(row.model, given(block, row, prepared)))
+        for row in block.models
+        if not options.models or row.model in options.models
+    ]
+    train = [cell for seed in seeds for cell in _model_cells("train", block, rows, prepared, options, seed=seed)]
+    timed = [(row, spec) for row, spec in rows if row.timed]
+    throughput = list(_model_cells("throughput", block, timed, prepared, options, seed=seeds[0]))
     sources = _sources(cell for cell in train if cell.seed == seeds[0])
     index = [cell for source in sources for cell in _index_cells(block, options, source, source.key)]
     maps = [_map_cell(source) for source in sources] if block.item_maps else []
@@ -172,9 +190,11 @@ def refuse_alike(planned: Iterable[Cell]) -> None:
     Raises:
         InputError: if cells that differ are described by the same line.
     """
-    known: dict[str, Cell] = {}
+    planned = list(planned)
+    words = _protocols_in_words(planned)
+    known: dict[tuple[object, ...], Cell] = {}
     for cell in planned:
-        other = known.setdefault(cell.describe(), cell)
+        other = known.setdefault((cell.what, cell.dataset, words[id(cell.protocol)], cell.seed), cell)
         if other.key != cell.key:
             differing = [name for name in cell.settings if cell.settings[name] != other.settings.get(name)]
             raise InputError(
@@ -184,20 +204,27 @@ def refuse_alike(planned: Iterable[Cell]) -> None:
             )
 
 
+def _protocols_in_words(planned: Iterable[Cell]) -> dict[int, str]:
+    """The protocol of each cell, which many cells share, by the number of the object that it is."""
+    every = {id(cell.protocol): cell.protocol for cell in planned}
+    return {number: protocols.in_words(protocol) for number, protocol in every.items()}
+
+
 def lines(planned: Iterable[Cell]) -> dict[str, str]:
     """Each cell's line, by its key: a protocol is told by its settings only where its name alone does not tell it."""
     planned = list(planned)
+    words = _protocols_in_words(planned)
     named: dict[tuple[str, str], set[str]] = {}
     for cell in planned:
-        named.setdefault((cell.dataset, cell.protocol["name"]), set()).add(protocols.in_words(cell.protocol))
+        named.setdefault((cell.dataset, cell.protocol["name"]), set()).add(words[id(cell.protocol)])
     return {cell.key: cell.describe(briefly=len(named[cell.dataset, cell.protocol["name"]]) == 1) for cell in planned}
 
 
-def _model_cells(kind: str, block: Block, prepared: Prepared, options: Options, seed: int) -> Iterator[Cell]:
-    for row in block.models:
-        if (options.models and row.model not in options.models) or (kind == "throughput" and not row.timed):
-            continue
-        spec = specs.make(row.model, given(block, row, prepared))
+def _model_cells(
+    kind: str, block: Block, rows: Iterable[tuple[ModelRow, Any]], prepared: Prepared, options: Options, *, seed: int
+) -> Iterator[Cell]:
+    """The cells of one kind of rows with their specs."""
+    for row, spec in rows:
         timed = tuple(mode for mode in block.throughput if mode in options.modes or not options.modes)
         modes = timed if kind == "throughput" else options.modes or row.modes or block.modes
         for mode, backend in itertools.product(("eager", "compiled"), FAMILIES[row.model].adapters):
@@ -228,7 +255,7 @@ def model_cell(
         seed=seed,
         dataset=prepared.dataset,
         protocol=prepared.protocol,
-        inputs=_inputs(kind, backend, prepared),
+        inputs=_inputs(kind, backend, prepared, options),
         refusal=adapter.reason if isinstance(adapter, Unsupported) else None,
     )
 
@@ -264,13 +291,13 @@ def _made_up(made_from: vectors.Settings, prepared: Prepared, options: Options, 
         seed=seed,
         dataset=prepared.dataset,
         protocol=prepared.protocol,
-        inputs=_inputs("index", "classic", prepared),
+        inputs=_inputs("index", "classic", prepared, options),
     )
 
 
-def _inputs(kind: str, backend: str, prepared: Prepared) -> dict[str, Any]:
+def _inputs(kind: str, backend: str, prepared: Prepared, options: Options) -> dict[str, Any]:
     """What a cell is given. Only what is timed is of one machine: a model learns the same wherever it is trained."""
-    here = {"machine": environment.machine().id} if kind in TIMED else {}
+    here = {"machine": options.timed_on} if kind in TIMED else {}
     return {**prepared.hashes, "versions": environment.versions(backend), **here}
 
 
@@ -288,7 +315,7 @@ def _index_cells(block: Block, options: Options, source: Cell, vectors_of: str) 
                     **source.inputs,
                     "source": vectors_of,
                     "indexes": environment.index_versions(),
-                    "machine": environment.machine().id,
+                    "machine": options.timed_on,
                 },
             )
 

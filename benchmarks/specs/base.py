@@ -305,7 +305,7 @@ class DifferentiableSpec(Spec, Protocol):
 
 def settings(spec: Any) -> dict[str, Any]:
     """The spec's fields as they go into records and hashes."""
-    return dataclasses.asdict(spec)
+    return {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
 
 
 def digest(value: Any) -> str:
