@@ -57,7 +57,12 @@ def _of_few_machines(records: Sequence[Kept]) -> list[Kept]:
     for machine in {record.machine.id: record.machine for record in reversed(records)}.values():
         known[machine.id] = next((one for one in written if same_machine(one, machine)), machine)
         written.append(known[machine.id])
-    return [msgspec.structs.replace(record, machine=known[record.machine.id]) for record in records]
+    return [
+        record
+        if record.machine == known[record.machine.id]  # to make a record anew is to check it anew
+        else msgspec.structs.replace(record, machine=known[record.machine.id])
+        for record in records
+    ]
 
 
 def refuse_other_data(results: Path, hashes: Iterable[tuple[str, str | None]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,6 @@ _PARTS: tuple[Any, ...] = (
     ("median", str),
     ("min", "{}_low".format),
     ("max", "{}_high".format),
-    (tuple, "windows/{}".format),
 )
 
 
@@ -245,8 +245,16 @@ def _timings(timings: pd.Series) -> pd.DataFrame:
     taken = fields_of(timings).rename(columns={"window_samples_per_s": "samples_per_s"})
     samples = taken.melt(ignore_index=False, var_name="timing").explode("value").dropna().astype({"value": float})
     samples = samples.rename_axis("row").reset_index()
-    parts = (samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS)
-    return pd.concat(parts, axis=1)
+    parts = [samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS]
+    return pd.concat([*parts, _windows(samples).rename(columns="windows/{}".format)], axis=1)
+
+
+def _windows(samples: pd.DataFrame) -> pd.DataFrame:
+    """The samples of each row and timing, which follow each other, as one tuple."""
+    first = ~samples.duplicated(["row", "timing"])
+    starts, values = np.flatnonzero(first), samples["value"].tolist()
+    taken = [tuple(values[start:end]) for start, end in itertools.pairwise([*starts, len(values)])]
+    return pd.Series(taken, pd.MultiIndex.from_frame(samples.loc[first, ["row", "timing"]])).unstack()  # noqa: PD010
 
 
 def _fates(mutants: pd.Series) -> dict[str, pd.Series]:

@@ -41,10 +41,12 @@ def _without_folders(record: Kept, names: Mapping[str, str]) -> Kept:
     def short(text: str) -> str:
         return _FOLDERS.sub("", text.replace(dataset, names[dataset]) if names[dataset] != dataset else text)
 
-    return msgspec.structs.replace(
-        record,
-        dataset=names[dataset],
-        reason=record.reason and short(record.reason),
-        notes=[short(note) for note in record.notes],
-        versions={name: short(version) for name, version in record.versions.items()},
-    )
+    written = {
+        "dataset": names[dataset],
+        "reason": record.reason and short(record.reason),
+        "notes": [short(note) for note in record.notes],
+        "versions": {name: short(version) for name, version in record.versions.items()},
+    }
+    # Most stay as they are, and to make a record anew is to check it anew.
+    changed = {name: value for name, value in written.items() if value != getattr(record, name)}
+    return msgspec.structs.replace(record, **changed) if changed else record

@@ -98,10 +98,11 @@ def _told_apart(records: Sequence[AnyRecord]) -> list[AnyRecord]:
 def _labelled(
     records: Sequence[AnyRecord], name: str, settings_of: Callable[[AnyRecord], dict[str, Any]]
 ) -> list[AnyRecord]:
-    values: dict[str, set[str]] = {}
+    values: dict[str, set[object]] = {}
     for record in records:
         for key, value in settings_of(record).items():
-            values.setdefault(key, set()).add(json.dumps(value))
+            single = isinstance(value, str | int | float)
+            values.setdefault(key, set()).add((type(value), value) if single else json.dumps(value))
     telling = sorted(key for key, seen in values.items() if len(seen) > 1)
     if not telling:
         return list(records)

@@ -23,7 +23,7 @@ from benchmarks.suites.overriding import difference
 from benchmarks.suites.rows import SEEN
 from datasets import vectors
 from datasets.errors import InputError
-from reports.tables.records import spec_settings
+from reports.tables.records import grouped, spec_settings
 
 PROGRAM = "python -m benchmarks"
 _CAP_S = 900.0  # for which a trial begins another epoch, where it is not told otherwise
@@ -54,7 +54,8 @@ class _Fit:
 
 def commands(records: Sequence[AnyRecord]) -> Commands:
     """The commands of one results folder; of several suites that fit, the one that fits most of its records counts."""
-    fits = {record.cell: _fits(record) for record in records if not isinstance(record, Agreement | Mutation | Trial)}
+    alike = grouped((r for r in records if not isinstance(r, Agreement | Mutation | Trial)), _likeness)
+    fits = {record.cell: found for of_one in alike.values() for found in [_fits(of_one[0])] for record in of_one}
     n_trials = _n_trials(records)
     votes = Counter(asking for found in fits.values() for asking in {fit.asking for fit in found})
     of_cell, whole = {}, Counter[str]()
@@ -186,6 +187,12 @@ def _seeds(record: AnyRecord, fit: _Fit) -> list[str]:
 def _machine(record: AnyRecord) -> list[str]:
     threads = [f"--threads {record.threads}"] if record.threads != 1 else []
     return threads + (["--device gpu"] if record.device == "gpu" else [])
+
+
+def _likeness(record: AnyRecord) -> tuple[object, ...]:
+    """What the suites that a record fits depend on: the same for all seeds, backends and machines."""
+    index = msgspec.json.encode(record.index, order="sorted") if isinstance(record, Index) else b""
+    return record.kind, record.model, record.mode, record.dataset, json.dumps(record.settings, sort_keys=True), index
 
 
 def _fits(record: AnyRecord) -> list[_Fit]:
