@@ -29,7 +29,7 @@ def settle() -> None:
     """Opens what is closed, lets every terminal take every text, and finds a folder for what libraries keep."""
     _streams()
     warnings.formatwarning = _warned
-    _caches()
+    caches()
 
 
 def _streams() -> None:
@@ -83,7 +83,7 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
     return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
-def _caches() -> None:
+def caches() -> None:
     """Gives Numba and Matplotlib a folder where the places that they would take cannot be written to.
 
     Without one Numba refuses to define what it compiles. What is kept beside the sources stays there where it can.

@@ -19,6 +19,7 @@ from benchmarks.harness import store
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Run
+from benchmarks.harness.teams import Here
 from benchmarks.records import Agreement, Record
 
 CLIMBS_AT_ONCE = 24
@@ -80,11 +81,12 @@ def _agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
     records: list[Agreement] = []
     with store.locked(options.results):
-        session = Run(options.results, options.timeout, _print_bugs if options.bugs else _print_climb)
+        told = _print_bugs if options.bugs else _print_climb
+        session = Run(options.results, options.timeout, told, Here(options.jobs))
         for repeat in range(options.repeats):
             hashes = {**planning.HASHES, **({"repeat": str(repeat)} if repeat else {})}
             cells = list(_cells(options, hashes))
-            _climb(session, cells, planning.prepared(hashes), options.jobs)
+            _climb(session, cells, planning.prepared(hashes))
             made = [session.records[cell.key] for cell in cells]
             records += [record for record in made if isinstance(record, Agreement)]
     _conclude(records, injected=options.bugs)
@@ -94,9 +96,9 @@ def _agree(options: argparse.Namespace) -> int:
     return FINE if all(_passed(record) for record in tried) else FAILED
 
 
-def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared, jobs: int) -> None:
+def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared) -> None:
     processes = _processes(cells)
-    session.execute(Group(processes, turns=0, at_once=jobs), prepared)
+    session.execute(Group(processes, turns=0), prepared)
     # Where a process of several died, each has its own end by itself.
     for cell in (cell for process in processes if len(process) > 1 for cell in process):
         if session.records[cell.key].status in FAILURES:

@@ -19,6 +19,7 @@ from benchmarks.harness import environment
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Options
 from benchmarks.harness.run import Run, plan
+from benchmarks.harness.teams import Here
 from benchmarks.records import Record
 
 TIMEOUT_S = 120.0
@@ -44,10 +45,11 @@ def call(options: argparse.Namespace) -> int:
             sys.stdout.write(f"{record.status:8} {cell.backend:10} {cell.mode:8} {cell.device}: {_outcome(record)}\n")
             sys.stdout.flush()
 
-        session = Run(Path(folder), TIMEOUT_S, checked)
-        session.execute(Group(tuple((cell,) for cell in on_cpu), turns=0, at_once=at_once), prepared)
+        session = Run(Path(folder), TIMEOUT_S, checked, Here(at_once))
+        session.execute(Group(tuple((cell,) for cell in on_cpu), turns=0), prepared)
         if gpu:  # one at a time: some frameworks take all of its memory at once
-            session.execute(Group(tuple((cell,) for cell in on_gpu), turns=0), prepared)
+            for cell in on_gpu:
+                session.execute(Group(((cell,),), turns=0), prepared)
         else:
             say(options, "skipped  GPU: nvidia-smi finds none on this machine, so nothing was tried on one")
     n_lost = ended.total() - ended["ok"]

@@ -26,6 +26,7 @@ from benchmarks.harness import environment, store
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell
 from benchmarks.harness.run import FAILURES, Run
+from benchmarks.harness.teams import Here
 from benchmarks.records import Mutation, Record
 
 LONGEST = 100
@@ -68,13 +69,13 @@ def call(options: argparse.Namespace) -> int:
     seed = options.seed or environment.commit()[0] or "no commit"
     cells = list(planning.cells(files, options.sample, seed, options.timeout))
     with store.locked(options.results):
-        session = Run(options.results, LONGEST_S, _print)
+        session = Run(options.results, LONGEST_S, _print, Here(options.jobs))
         left = [cell for cell in cells if not session.finished(cell)]
         for cell in cells:
             if cell not in left:
                 _print(cell, session.records[cell.key])
         if left:
-            session.execute(Group(tuple((cell,) for cell in left), turns=0, at_once=options.jobs), planning.PREPARED)
+            session.execute(Group(tuple((cell,) for cell in left), turns=0), planning.PREPARED)
     code = _conclude([session.records[cell.key] for cell in cells], options.least)
     report.write_pages(options, [options.results])
     return code

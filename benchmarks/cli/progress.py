@@ -16,8 +16,12 @@ from benchmarks.cli.console import Console
 from benchmarks.harness.estimates import UNTIMED, Estimate, Span, Total
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, lines
+from benchmarks.harness.run import HERE
+from benchmarks.harness.teams import Executor
 from benchmarks.records import Index, Map, Record, Throughput
 
+MANY = 500
+"""Cells of which what they take is reckoned at once, and of which it is each second where there are more."""
 COLOURS = {"ok": "green", "kept": "dim", "skipped": "yellow", "unsupported": "yellow"}
 """Of a status on a terminal that has them; of a failure red."""
 
@@ -56,16 +60,19 @@ class Board:
         planned: Sequence[Cell],
         records: Iterable[Record],
         published: Sequence[Record] = (),
+        executor: Executor = HERE,
     ) -> None:
         records = list(records)
         done = {record.cell for record in records if record.status == "ok"}
-        self._quiet, self._jobs = options.quiet, options.jobs
+        self._quiet, self._executor = options.quiet, executor
         self._estimate = Estimate(records, published)
         self._waiting = {cell.key: cell for cell in planned if options.force or cell.key not in done}
         self._n_cells, self._n_done = len(planned), 0
-        self._running: dict[str, Record | None] = {}  # the cells of the group that runs
-        self._began = time.monotonic()  # the group, or the last of it that has been begun
-        self._left = self._in_all()
+        self._running: dict[str, dict[str, Record | None]] = {}  # each cell that runs -> its group's records
+        self._began = time.monotonic()  # the group that has been begun last
+        self._left = Total(Span(0.0, 0.0), 0, 0)
+        self._left_until = 0.0  # when it is reckoned again
+        self._reckon()
         self._where, self._shown = _shortened(planned)
         self._progress = _Display(
             BarColumn(bar_width=None),
@@ -81,7 +88,7 @@ class Board:
 
     def __enter__(self) -> Board:
         self._progress.start()
-        total = self._estimate.total(self._waiting.values(), self._jobs)
+        total = self._left
         self._say(f"{self._n_cells} cell{'s' * (self._n_cells != 1)}, {in_all(total)}{self._where}")
         return self
 
@@ -99,14 +106,15 @@ class Board:
     def left_s(self) -> float:
         """Seconds until the end of all cells of which anything is known."""
         running = [self._waiting[key] for key in self._running if key in self._waiting]
-        expected_s = self._estimate.total(running, self._jobs).span.middle
+        expected_s = self._total(running).span.middle
         return self._left.span.middle - min(time.monotonic() - self._began, expected_s)
 
     def doing(self, group: Group) -> None:
         self._began = time.monotonic()
-        self._running = dict.fromkeys(cell.key for cell in group.cells)
+        together: dict[str, Record | None] = dict.fromkeys(cell.key for cell in group.cells)
+        self._running |= dict.fromkeys(together, together)
         self._waiting |= {cell.key: cell for cell in group.cells}
-        self._left = self._in_all()
+        self._reckon()
         n_more = len(group.cells) - 1
         self._progress.update(
             self._bar, description=self._shown[group.cells[0].key] + f" and {n_more} more" * bool(n_more)
@@ -117,23 +125,31 @@ class Board:
             self._ended(cell, "kept", "")
 
     def done(self, cell: Cell, record: Record) -> None:
-        self._running[cell.key] = record
+        together = self._running[cell.key]
+        together[cell.key] = record
         if cell.kind in UNTIMED:
-            self._estimate.learn([record])
             self._began = time.monotonic()
-        elif None not in self._running.values():
-            self._estimate.learn([record for record in self._running.values() if record is not None])
-        if None not in self._running.values():
-            self._running = {}
+        ended = [record for record in together.values() if record is not None]
+        if len(ended) == len(together):
+            self._estimate.learn(ended)
+            for key in together:
+                del self._running[key]
         what = headline(record) if record.status == "ok" else str(record.reason)
         self._ended(cell, record.status, what)
 
-    def _in_all(self) -> Total:
-        return self._estimate.total(self._waiting.values(), self._jobs)
+    def _total(self, cells: Iterable[Cell]) -> Total:
+        return self._estimate.total(cells, self._executor.at_once, self._executor.timed_at_once)
+
+    def _reckon(self) -> None:
+        """Reckons what is left; of very many cells once a while, since that takes longer than a short one of them."""
+        now = time.monotonic()
+        if len(self._waiting) <= MANY or now >= self._left_until:
+            self._left = self._total(self._waiting.values())
+            self._left_until = now + len(self._waiting) / MANY
 
     def _ended(self, cell: Cell, status: str, what: str) -> None:
         self._waiting.pop(cell.key, None)
-        self._left = self._in_all()
+        self._reckon()
         self._n_done += 1
         self._progress.update(self._bar, completed=self._n_done)
         if self._progress.disable:

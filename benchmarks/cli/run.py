@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import itertools
+import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from backends.ann import INDEXES
 from benchmarks import suites
 from benchmarks.cli.console import entrances, published, warn
+from benchmarks.cli.executing import add_executor, executor
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -19,7 +20,6 @@ from benchmarks.cli.options import (
     add_matrix,
     add_overrides,
     add_results,
-    jobs,
     natural,
     overrides,
     time_limit,
@@ -28,9 +28,10 @@ from benchmarks.cli.progress import Board, between, in_all
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import mixture, store
 from benchmarks.harness.estimates import Estimate
-from benchmarks.harness.groups import Group, groups, side_by_side
+from benchmarks.harness.groups import Group, stages
 from benchmarks.harness.plan import Cell, Options, Prepared, lines
-from benchmarks.harness.run import FAILURES, Run, plan
+from benchmarks.harness.run import FAILURES, Run, Wanted, plan
+from benchmarks.harness.teams import Executor
 from benchmarks.records import Record
 from datasets.errors import InputError
 
@@ -51,10 +52,7 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "--timeout", type=time_limit, default=3600.0, metavar="S", help="seconds that a cell may take (default 3600)"
     )
-    command.add_argument(
-        "--jobs", type=jobs, default=1, metavar="N",
-        help="trainings side by side, `auto` for one a core; what is timed always runs alone (default 1)",
-    )  # fmt: skip
+    add_executor(command, "trainings, never what is timed,")
     command.add_argument("--force", action="store_true", help="run finished cells again")
     command.add_argument("--dry-run", action="store_true", help="list the cells and an estimate, and run nothing")
     command.add_argument("--json", action="store_true", help="print the run's records as JSON lines at the end")
@@ -79,7 +77,8 @@ def call(options: argparse.Namespace) -> int:
         threads=options.threads,
         keep_paths=options.keep_paths,
     )
-    with store.locked(options.results):
+    with store.locked(options.results), executor(options) as where:
+        chosen = dataclasses.replace(chosen, machine=where.machine.id)
         planned = plan(blocks, chosen, options.results, options.data_dir, accept_download=not options.dry_run)
         data = ((prepared.dataset, prepared.hashes.get("dataset")) for prepared, _ in planned)
         mixture.refuse_other_data(options.results, data)
@@ -90,32 +89,30 @@ def call(options: argparse.Namespace) -> int:
         if not any(cells for _, cells in planned):
             raise InputError("no cell fits these options; `python -m benchmarks list` shows what there is.")
         if options.dry_run:
-            return _dry_run(options, planned)
-        session = Run(options.results, options.timeout)
+            return _dry_run(options, planned, where)
+        session = Run(options.results, options.timeout, executor=where)
         everything = [cell for _, cells in planned for cell in cells]
         session.expect(everything)
-        with Board(options, everything, session.records.values(), published()) as board:
+        with Board(options, everything, session.records.values(), published(), where) as board:
             session.report = board.done
-            for prepared, cells in planned:
-                _run(options, session, board, prepared, cells)
+            for stage in stages(planned):
+                session.follow(_unfinished(options, session, board, stage))
         store.restore(options.results, session.records.values())
         keys = {cell.key for cell in everything}
         records = [record for key, record in session.records.items() if key in keys]
     return _conclude(options, records)
 
 
-def _run(options: argparse.Namespace, session: Run, board: Board, prepared: Prepared, cells: Sequence[Cell]) -> None:
-    """Runs the cells of a block that are not finished, side by side those of which nothing is timed."""
-    for is_timed, of_kind in itertools.groupby(groups(cells), key=lambda group: group.turns > 0):
-        todo: list[Group] = []
-        for group in of_kind:
-            if not options.force and not session.unfinished(group):
-                board.kept(group)
-            else:
-                todo.append(group)
-        for group in todo if is_timed else side_by_side(todo, options.jobs):
+def _unfinished(
+    options: argparse.Namespace, session: Run, board: Board, stage: Sequence[tuple[Group, Prepared]]
+) -> Iterator[Wanted]:
+    """Those groups of a stage that are to be run, each looked at when there is room for it."""
+    for group, prepared in stage:
+        if not options.force and not session.unfinished(group):
+            board.kept(group)
+        else:
             board.doing(group)
-            session.execute(group, prepared)
+            yield Wanted(group, prepared)
 
 
 def _tell(options: argparse.Namespace, sentences: Sequence[str]) -> None:
@@ -159,7 +156,7 @@ def _code(reached: Sequence[Verdict], records: Sequence[Record]) -> int:
     return FAILED if disagree or any(record.status in FAILURES for record in records) else FINE
 
 
-def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]]) -> int:
+def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list[Cell]]], where: Executor) -> int:
     session = Run(options.results, options.timeout)
     estimate = Estimate(session.records.values(), published())
     cells = [cell for _, of_block in planned for cell in of_block]
@@ -173,5 +170,6 @@ def _dry_run(options: argparse.Namespace, planned: Sequence[tuple[Prepared, list
         span = estimate.seconds(cell)
         time = "time not known" if span is None else between(span)
         sys.stdout.write(f"{shown[cell.key]}  {time if cell.key in unfinished else 'finished'}\n")
-    sys.stdout.write(f"{len(cells)} cell{'s' * (len(cells) != 1)}, {in_all(estimate.total(waiting, options.jobs))}\n")
+    total = estimate.total(waiting, where.at_once, where.timed_at_once)
+    sys.stdout.write(f"{len(cells)} cell{'s' * (len(cells) != 1)}, {in_all(total)}\n")
     return FINE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from backends.registry import FRAMEWORKS
 from benchmarks import suites
 from benchmarks.cli import report
+from benchmarks.cli.executing import add_executor, executor
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -18,7 +19,6 @@ from benchmarks.cli.options import (
     add_models,
     add_results,
     count,
-    jobs,
     natural,
     time_limit,
 )
@@ -58,9 +58,7 @@ def add(subcommands: Subcommands) -> None:
         help="the mode of every trial (default: compiled where the suite has it)",
     )
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every trial (default 1)")
-    command.add_argument(
-        "--jobs", type=jobs, default=1, metavar="N", help="trials side by side, `auto` for one a core (default 1)"
-    )
+    add_executor(command, "trials")
     command.add_argument(
         "--timeout", type=time_limit, default=7200.0, metavar="S", help="seconds that a trial may take (default 7200)"
     )
@@ -77,15 +75,15 @@ def call(options: argparse.Namespace) -> int:
         models=tuple(options.models), modes=(options.mode,) if options.mode else (), threads=options.threads
     )
     budget = search.Budget(options.trials, options.cap, options.backend, options.seed, wanted)
-    with store.locked(options.results):
-        session = Run(options.results, options.timeout)
+    with store.locked(options.results), executor(options) as where:
+        session = Run(options.results, options.timeout, executor=where)
         path = _path(options)
         chosen.refuse_edited(path)
         everything = search.planned(blocks, budget, session, options.data_dir)
         searches = [one for one in everything if not options.models or one.row.model in options.models]
         if not options.quiet:
             sys.stdout.writelines(f"{_begun(one)}\n" for one in searches)
-        search.run(searches, session, options.jobs, lambda one, trial: _print(options, one, trial))
+        search.run(searches, session, lambda one, trial: _print(options, one, trial))
         chosen.write(path, chosen.suite(path.stem, blocks, everything, _remarks(options, path, everything)))
     _conclude(searches, path)
     report.write_pages(options, [options.results])

@@ -128,8 +128,8 @@ class Estimate:
                 return Span(min(expected) / factor, max(expected) * factor)
         return None
 
-    def total(self, cells: Iterable[Cell], jobs: int = 1) -> Total:
-        """What cells take together, where so many run side by side of those that may; see `run.side_by_side`."""
+    def total(self, cells: Iterable[Cell], at_once: int = 1, timed_at_once: int = 1) -> Total:
+        """What cells take together, where so many run side by side of those that may, and of those that are timed."""
         low = high = 0.0
         n_known = n_unknown = 0
         for cell in cells:
@@ -138,8 +138,8 @@ class Estimate:
                 n_unknown += 1
                 continue
             n_known += 1
-            at_once = jobs if cell.kind in UNTIMED else 1
-            low, high = low + span.low / at_once, high + span.high / at_once
+            n_beside = at_once if cell.kind in UNTIMED else max(1, timed_at_once)
+            low, high = low + span.low / n_beside, high + span.high / n_beside
         return Total(Span(low, high), n_known, n_unknown)
 
     def peak_bytes(self, cell: Cell) -> int | None:

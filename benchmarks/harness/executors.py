@@ -14,6 +14,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,7 +26,7 @@ import msgspec
 import psutil
 
 from backends.registry import interpreter
-from benchmarks.harness import files
+from benchmarks.harness import files, load
 from benchmarks.harness.environment import ROOT, worker_environment
 
 Result: TypeAlias = dict[str, Any]
@@ -150,20 +151,29 @@ def _has_room(task: Task, n_running: int, at_once: int, free_bytes: int) -> bool
 @contextlib.contextmanager
 def _started(task: Task) -> Iterator[_Worker]:
     """A worker that is killed at the end; an interrupt waits until there is a worker to kill."""
-    interrupts: list[int] = []
     worker = None
     try:
-        handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
-        try:
+        with _interrupts_wait():
             worker = _Worker(task)
-        finally:
-            signal.signal(signal.SIGINT, handler)
-        if interrupts and callable(handler):
-            handler(signal.SIGINT, None)
         yield worker
     finally:
         if worker is not None:
             worker.kill()
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
+        yield
+        return
+    interrupts: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if interrupts and callable(handler):
+        handler(signal.SIGINT, None)
 
 
 class _Worker:
@@ -176,6 +186,7 @@ class _Worker:
         self._spawned = time.monotonic()
         self._line = bytearray()
         self._stderr = bytearray()
+        self._watch = load.Watch()
         self._temporary = _temporary(task.folder)
         self._selector = selectors.PollSelector()
         job = {**task.job, "spawned": self._spawned, "parent": os.getpid()}
@@ -262,7 +273,7 @@ class _Worker:
     def give_turn(self, timeout_s: float) -> None:
         if self._process is None:
             return
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), self._watch.turn(self._process.pid):
             assert self._process.stdin is not None  # noqa: S101 - opened above
             self._process.stdin.write(b"go\n")
             self.hear("done", timeout_s)
@@ -292,6 +303,8 @@ class _Worker:
         if result["status"] != "ok":
             with contextlib.suppress(OSError):  # a full disk does not change how the cell ended
                 (self._folder / "stderr").write_bytes(self._stderr)
+        elif self._watch.turns[load.LOAD]:
+            result["timings"] = {**result.get("timings", {}), **self._watch.turns}
         return {**result, "wall_s": self._ended_s}
 
     def _written(self) -> Result | None:

@@ -102,6 +102,12 @@ def seal(folder: Path) -> str | None:
         return None
 
 
+def sizes(folder: Path) -> dict[str, int] | None:
+    """Bytes of each file of a sealed folder, by its manifest; None where that is damaged."""
+    sealed = _manifest(folder)
+    return None if sealed is None else {name: int(described[0]) for name, described in sealed[1].items()}
+
+
 def _manifest(folder: Path) -> tuple[str, dict[str, Any]] | None:
     """The name that a folder was sealed under, and what its files were then."""
     path = folder / MANIFEST

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.harness.plan import Cell
+from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.specs.base import digest
 
 TURNS = {"throughput": 7, "index": 5}
@@ -22,12 +22,10 @@ class Group:
         processes: the cells of each process; an index built once answers for all its query settings, and an adapter
             imported once climbs in all its forms and modes.
         turns: how many turns each process gets; 0 where nothing is timed.
-        at_once: how many processes run at a time, where nothing is timed.
     """
 
     processes: tuple[tuple[Cell, ...], ...]
     turns: int
-    at_once: int = 1
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -58,8 +56,10 @@ def groups(planned: Iterable[Cell]) -> list[Group]:
     ]
 
 
-def side_by_side(alone: Sequence[Group], jobs: int) -> list[Group]:
-    """Groups in which nothing is timed as they are run, so many processes at a time."""
-    if jobs == 1 or not alone:
-        return list(alone)
-    return [Group(tuple(process for group in alone for process in group.processes), turns=0, at_once=jobs)]
+def stages(planned: Iterable[tuple[Prepared, Iterable[Cell]]]) -> list[list[tuple[Group, Prepared]]]:
+    """All groups in the order in which they are run, those that read what trainings leave after all trainings."""
+    every = [(group, prepared) for prepared, cells in planned for group in groups(cells)]
+    return [
+        [one for kind in kinds for one in every if one[0].cells[0].kind == kind]
+        for kinds in (("train", "throughput"), ("index", "map"))
+    ]

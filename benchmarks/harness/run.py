@@ -8,30 +8,30 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from benchmarks import records, specs
-from benchmarks.harness import environment, executors, files, mixture, privacy, sources, store
-from benchmarks.harness.estimates import TRAINED, UNTIMED, Estimate
+from benchmarks.harness import answers, environment, executors, files, mixture, privacy, sources, store
+from benchmarks.harness.estimates import UNTIMED, Estimate
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import MADE_UP, Cell, Options, Prepared, cells, refuse_alike
 from benchmarks.harness.prepare import prepare_all
-from benchmarks.records import Index, Map, Record, Throughput, Train, Trial
+from benchmarks.harness.teams import Executor, Here, Team
+from benchmarks.records import Record
 from benchmarks.specs.base import digest
 from benchmarks.suites import Block
 from datasets import durable
 
 Listener: TypeAlias = Callable[[Path, str], None]
 """Is told each line that a process prints, and the folder of its job."""
-Wanted: TypeAlias = tuple[tuple[Cell, ...], Prepared, Listener | None]
-"""A process to be: its cells, what they read, and who hears what it prints."""
-
+HERE = Here()
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
 OF_NO_DATA = frozenset({"agreement", "mutation"})
 """Cells that read no split."""
 BESIDE = "it ran among up to {} cells side by side, so its times are not those of a machine of its own"
+UNTIMEABLE = "no node of the cluster has said that it is a machine of its own, on which speed can be measured"
 UNKNOWN_BYTES = 2 << 30
 """Memory that a cell is taken to need of which nothing like it has been recorded: a framework and a small model do."""
 LEFT = ("users.npy", "items.npy")
@@ -59,13 +59,26 @@ def plan(
     return planned
 
 
+class Wanted(NamedTuple):
+    """A group to be run, what its cells read, and who hears what their processes print."""
+
+    group: Group
+    prepared: Prepared
+    listener: Listener | None = None
+
+
 class Run:
     """One call of `run`: knows what is finished, runs the rest, and records it."""
 
     def __init__(
-        self, results: Path, timeout_s: float, report: Callable[[Cell, Record], None] = lambda *_: None
+        self,
+        results: Path,
+        timeout_s: float,
+        report: Callable[[Cell, Record], None] = lambda *_: None,
+        executor: Executor = HERE,
     ) -> None:
         self.results = results
+        self.executor = executor
         self.timeout_s = timeout_s
         self.report = report
         self.run_id = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
@@ -134,48 +147,53 @@ class Run:
 
     def execute(self, group: Group, prepared: Prepared) -> None:
         """Runs a group and records its cells, those that cannot run with the reason."""
-        if not group.turns:
-            self.follow(((process, prepared, None) for process in group.processes), group.at_once)
-            return
-        able = [process for process in group.processes if self._is_able(process, prepared)]
-        if not able:
-            return
-        name = digest([self.run_id, *sorted(cell.key for process in able for cell in process)])
-        tasks = [self.task(process, prepared) for process in able]
-        processes = {task.folder: process for task, process in zip(tasks, able, strict=True)}
-        finished = list(executors.run(tasks, group.turns, self.timeout_s))
-        # What is compared inside a group is recorded as a whole or not at all.
-        outcomes = (self._outcomes(processes[task.folder], task, result, prepared) for task, result in finished)
-        self._record([outcome for of_process in outcomes for outcome in of_process], prepared, name)
-        for task in tasks:
-            files.remove(task.folder)
+        self.follow([Wanted(group, prepared)])
 
-    def follow(self, wanted: Iterable[Wanted], at_once: int = 1) -> None:
-        """Runs processes and records the cells of each when it ends; those that cannot run with the reason.
+    def follow(self, wanted: Iterable[Wanted]) -> None:
+        """Runs groups and records the cells of each process when it ends; those that cannot run with the reason.
+
+        What takes turns is compared inside its group, and so is recorded as a whole or not at all.
 
         Args:
             wanted: each is asked for when there is room for it, with all recorded that have ended by then.
-            at_once: how many processes run at a time, as far as memory allows.
         """
-        running: dict[Path, tuple[tuple[Cell, ...], Prepared]] = {}
+        at_once = self.executor.at_once
+        running: dict[Team, tuple[list[tuple[Cell, ...]], Prepared]] = {}
         estimate = Estimate(self.records.values() if at_once > 1 else ())
 
-        def tasks() -> Iterator[executors.Task]:
-            for process, prepared, listener in wanted:
-                if self._is_able(process, prepared):
-                    is_weighed = at_once > 1 and process[0].kind in UNTIMED
-                    needs_bytes = (estimate.peak_bytes(process[0]) or UNKNOWN_BYTES) if is_weighed else 0
-                    task = self.task(process, prepared, needs_bytes, listener)
-                    running[task.folder] = (process, prepared)
-                    yield task
+        def teams() -> Iterator[Team]:
+            for group, prepared, listener in wanted:
+                for processes in [group.processes] if group.turns else [(process,) for process in group.processes]:
+                    able = [process for process in processes if self._is_able(process, prepared)]
+                    if able:
+                        tasks = tuple(self._weighed(process, prepared, estimate, listener) for process in able)
+                        team = Team(tasks, group.turns)
+                        running[team] = (able, prepared)
+                        yield team
 
-        for task, result in executors.run(tasks(), 0, self.timeout_s, at_once):
-            process, prepared = running.pop(task.folder)
-            beside = [BESIDE.format(at_once)] if at_once > 1 and process[0].kind in UNTIMED else []
-            self._record(list(self._outcomes(process, task, _noted(result, beside), prepared)), prepared, None)
+        for team, results in self.executor.run(teams(), self.timeout_s):
+            processes, prepared = running.pop(team)
+            cells = [cell for process in processes for cell in process]
+            beside = [BESIDE.format(at_once)] if at_once > 1 and cells[0].kind in UNTIMED else []
+            outcomes = [
+                outcome
+                for process, task, result in zip(processes, team.tasks, results, strict=True)
+                for outcome in self._outcomes(process, task, answers.noted(result, beside), prepared)
+            ]
+            name = digest([self.run_id, *sorted(cell.key for cell in cells)]) if team.turns else None
+            self._record(outcomes, prepared, name)
             if at_once > 1:
-                estimate.learn([self.records[cell.key] for cell in process])
-            files.remove(task.folder)
+                estimate.learn([self.records[cell.key] for cell in cells])
+            for task in team.tasks:
+                files.remove(task.folder)
+
+    def _weighed(
+        self, process: tuple[Cell, ...], prepared: Prepared, estimate: Estimate, listener: Listener | None
+    ) -> executors.Task:
+        """The task of a process, with the memory that it is likely to need where others run beside it."""
+        is_weighed = self.executor.at_once > 1 and process[0].kind in UNTIMED
+        needs_bytes = (estimate.peak_bytes(process[0]) or UNKNOWN_BYTES) if is_weighed else 0
+        return self.task(process, prepared, needs_bytes, listener)
 
     def _is_able(self, process: tuple[Cell, ...], prepared: Prepared) -> bool:
         """Whether a process can run; of one that cannot the reason is recorded."""
@@ -194,6 +212,8 @@ class Run:
                 return {"status": "skipped", "reason": reason}
         if cell.refusal is not None:
             return {"status": "unsupported", "reason": cell.refusal}
+        if cell.kind in records.TIMED and not self.executor.timed_at_once:
+            return {"status": "skipped", "reason": UNTIMEABLE}
         return self._changed(cell, prepared)
 
     def _changed(self, cell: Cell, prepared: Prepared) -> executors.Result | None:
@@ -248,14 +268,14 @@ class Run:
     ) -> Iterator[tuple[Cell, executors.Result]]:
         if result["status"] == "ok":
             result = self._taken(process[0], task.folder, {**result, **(self._changed(process[0], prepared) or {})})
-        answers = result.pop("answers", None)
-        if answers is None:
-            answers = [{} for _ in process]
-        if len(answers) != len(process):
-            result |= {"status": "failed", "reason": f"{len(answers)} answers, expected {len(process)}"}
-            answers = [{} for _ in process]
+        answered = result.pop("answers", None)
+        if answered is None:
+            answered = [{} for _ in process]
+        if len(answered) != len(process):
+            result |= {"status": "failed", "reason": f"{len(answered)} answers, expected {len(process)}"}
+            answered = [{} for _ in process]
         self._log(process, task.folder, result)
-        for cell, answer in zip(process, answers, strict=True):
+        for cell, answer in zip(process, answered, strict=True):
             yield cell, {**result, **answer, "timings": {**result.get("timings", {}), **answer.get("timings", {})}}
 
     def _taken(self, cell: Cell, folder: Path, result: executors.Result) -> executors.Result:
@@ -317,7 +337,7 @@ class Run:
         """A cell's record and its line; of one that does not fit, a failure that says what in it does not."""
         try:
             record = records.of(self._fields(cell, result, prepared, group))
-            _refuse_partial(record)
+            answers.refuse_partial(record)
             return record, store.as_line(record)
         except ValueError as error:
             failure = {"status": "failed", "reason": f"it cannot be recorded: {error}", "wall_s": result["wall_s"]}
@@ -349,7 +369,7 @@ class Run:
             "status": result["status"],
             "run_id": self.run_id,
             "reason": result["reason"] and privacy.text(result["reason"], self.results.resolve(), environment.ROOT),
-            "timings": _with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
+            "timings": answers.with_overhead(cell.kind, result.get("timings", {}), result["wall_s"]),
             "hashes": {
                 **({"vectors": seal} if seal is not None else {}),
                 **result.get("hashes", {}),
@@ -361,7 +381,7 @@ class Run:
                 **cell.inputs.get("indexes", {}),
                 **cell.inputs.get("maps", {}),
             },
-            "machine": msgspec.structs.asdict(environment.machine()),
+            "machine": result.get("machine") or msgspec.structs.asdict(environment.machine()),
             "notes": notes,
             "rows": msgspec.to_builtins(prepared.counts),
             "warning": prepared.warning or None,
@@ -370,31 +390,5 @@ class Run:
         }
 
 
-def _noted(result: executors.Result, notes: Sequence[str]) -> executors.Result:
-    return {**result, "notes": [*result.get("notes", []), *notes]} if notes else result
-
-
-def _refuse_partial(record: Record) -> None:
-    """Raises ValueError where a worker says that all went well, and what it was asked for is not there."""
-    missing = ""
-    match record:
-        case Train() | Index() | Trial() if record.primary_metric not in record.metrics:
-            missing = f"metrics.{record.primary_metric}"
-        case Throughput() if "window_samples_per_s" not in record.timings:
-            missing = "timings.window_samples_per_s"
-        case Map(map=None):
-            missing = "map.method"
-    if record.status == "ok" and missing:
-        raise ValueError(f"{missing} is missing")
-
-
 def _serves_vectors(cell: Cell) -> bool:
     return bool(specs.make(cell.model, cell.settings).serves == "vectors")
-
-
-def _with_overhead(kind: str, timings: dict[str, Any], wall_s: float) -> dict[str, Any]:
-    """Adds a training's whole time, and what of it was neither the framework's import nor its own work."""
-    if kind not in TRAINED:
-        return timings
-    own = timings.get("import_s", 0.0) + timings.get("init_s", 0.0) + timings.get("train_s", 0.0)
-    return {**timings, "wall_s": wall_s, "overhead_s": wall_s - own}

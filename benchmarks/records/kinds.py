@@ -226,7 +226,8 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
         Meta(description="single values or all samples, the unit being the name's suffix: `_s` seconds, `_qps` queries "
              "a second; of an index, `load_s` holds one restoring of its file a turn (in older records, the loading of "
              "the split), `batch_qps` and `batch_qps_all` batches with one thread and with `settings.threads_all`, "
-             "`bare_qps` direct calls of the library, `call_overhead` what the adapter adds to them, as a share"),
+             "`bare_qps` direct calls of the library, `call_overhead` what the adapter adds to them, as a share; "
+             "`turn_load` and `turn_steal` of each turn, the processors that others kept busy or a hypervisor took"),
     ] = {}  # fmt: skip
     memory: Annotated[
         dict[str, Whole],

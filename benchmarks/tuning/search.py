@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backends.registry import FAMILIES, FRAMEWORKS
 from benchmarks import specs
+from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Options, Prepared, given, model_cell
 from benchmarks.harness.prepare import prepare_all
 from benchmarks.harness.run import Run, Wanted
@@ -91,13 +92,12 @@ def _study(block: Block, row: ModelRow, prepared: Prepared, budget: Budget, sess
     return Study(origin, spaces.axes(row.model, own, row.search), budget.trials, session.records.values())
 
 
-def run(searches: Sequence[Searched], session: Run, jobs: int, said: Callable[[Searched, Trial], None]) -> None:
+def run(searches: Sequence[Searched], session: Run, said: Callable[[Searched, Trial], None]) -> None:
     """Runs what is left of each budget: every row's first trial, then every second, and so on.
 
     Args:
         searches: of rows that have a study each.
-        session: records the trials; its `report` is taken.
-        jobs: how many trials run side by side, as far as memory allows.
+        session: records the trials, as many side by side as its executor runs; its `report` is taken.
         said: is told each trial that has ended.
     """
     of: dict[str, Searched] = {}
@@ -117,7 +117,7 @@ def run(searches: Sequence[Searched], session: Run, jobs: int, said: Callable[[S
                 left.remove(searched)
                 continue
             of[cell.key] = searched
-            yield (cell,), searched.prepared, partial(searched.study.hear, cell)
+            yield Wanted(Group(((cell,),), turns=0), searched.prepared, partial(searched.study.hear, cell))
 
     session.report = report
-    session.follow(drawn(), jobs)
+    session.follow(drawn())

@@ -128,7 +128,7 @@ def test_the_total_divides_what_may_run_side_by_side_and_counts_what_is_unknown(
     known = Estimate([left_by(cell, 20.0) for cell in trained])
     assert known.total(made).n_unknown == len(made) - len(trained)
     assert known.total(trained).span.middle == pytest.approx(40.0)
-    assert known.total(trained, jobs=2).span.middle == pytest.approx(20.0)
+    assert known.total(trained, at_once=2).span.middle == pytest.approx(20.0)
     assert known.total([]) == ((0.0, 0.0), 0, 0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS, Family, Unsupported
 from benchmarks import suites
 from benchmarks.harness import environment, item_map, plan
-from benchmarks.harness.groups import TURNS, groups, side_by_side
+from benchmarks.harness.groups import TURNS, groups, stages
 from benchmarks.harness.plan import Cell, Options, Prepared, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.suites import Asked, Block, IndexRow, ModelRow, asked
@@ -437,13 +437,17 @@ class TestGroups:
             for process in group.processes:
                 assert len({repr(cell.index["build"]) for cell in process}) == 1
 
-    def test_side_by_side_they_are_one_group_of_the_same_processes_in_the_same_order(self):
-        single = [group for group in groups(planned()) if group.cells[0].kind == "train"]
-        assert side_by_side(single, 1) == single
-        (together,) = side_by_side(single, 3)
-        assert together.processes == tuple(process for group in single for process in group.processes)
-        assert (together.turns, together.at_once) == (0, 3)
-        assert side_by_side([], 3) == []
+    def test_what_reads_vectors_comes_after_all_trainings_of_all_blocks(self):
+        first, second = planned(), planned(prepared=dataclasses.replace(PREPARED, dataset="other"))
+        one, other = stages([(PREPARED, first), (PREPARED, second)])
+        kinds = [[group.cells[0].kind for group, _ in stage] for stage in (one, other)]
+        n_trained = sum(cell.kind == "train" for cell in (*first, *second))
+        assert kinds[0][:n_trained] == ["train"] * n_trained
+        assert set(kinds[0][n_trained:]) <= {"throughput"}
+        assert set(kinds[1]) <= {"index", "map"}
+        assert kinds[1] == sorted(kinds[1])
+        keys = [cell.key for stage in (one, other) for group, _ in stage for cell in group.cells]
+        assert sorted(keys) == sorted(cell.key for cell in (*first, *second))
 
     def test_nothing_planned_is_no_group(self):
         assert groups([]) == []

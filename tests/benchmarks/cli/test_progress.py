@@ -15,6 +15,7 @@ from benchmarks.cli.progress import Board, about, between, in_all
 from benchmarks.harness.estimates import Span, Total
 from benchmarks.harness.groups import groups
 from benchmarks.harness.plan import Options, Prepared, cells
+from benchmarks.harness.teams import Here
 from benchmarks.suites import Block, IndexRow, ModelRow
 
 PROTOCOL = {"name": "leave-k-out", "k": 1, "min_items": 5, "period": "test", "ks": [5], "primary_metric": "ndcg@5"}
@@ -43,7 +44,7 @@ def left_by(cell, seconds, group=None, status="ok"):
 
 
 def options(**given):
-    return argparse.Namespace(**{"quiet": False, "force": False, "jobs": 1, **given})
+    return argparse.Namespace(**{"quiet": False, "force": False, **given})
 
 
 @pytest.fixture
@@ -190,6 +191,6 @@ def test_of_what_runs_side_by_side_each_has_its_share(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
     made = planned()
     known = [left_by(cell, 20.0) for cell in made if cell.kind == "train"]
-    alone, together = (Board(options(force=True, jobs=jobs), made, known) for jobs in (1, 2))
+    alone, together = (Board(options(force=True), made, known, executor=Here(jobs)) for jobs in (1, 2))
     assert alone.left_s == pytest.approx(60.0)
     assert together.left_s == pytest.approx(30.0)
