@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Counts = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
 Items = npt.NDArray[np.int32]
+Distribution: TypeAlias = Literal["uniform", "popularity", "log-popularity", "log-uniform", "two-bucket"]
 
 POWER = 0.75
 """What word2vec raises counts to."""

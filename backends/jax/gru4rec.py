@@ -31,8 +31,9 @@ class Model(nnx.Module):
         else:
             outputs, target = self.encode(batch), batch["target"]
         padding = 0 if self.spec.padding_masked else 1  # classes before the first item
-        negatives = batch["negatives"] + padding if self.spec.n_negatives else None
-        return layers.next_item_loss(outputs, self.item_embedding[1 - padding :], target + padding, negatives)
+        return layers.next_item_loss(
+            self.spec, outputs, self.item_embedding[1 - padding :], target, batch, n_before=padding
+        )
 
     def outputs(self, inputs: Batch) -> Array:
         embedded = layers.lookup(self.item_embedding, inputs["history"])

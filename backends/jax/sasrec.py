@@ -30,8 +30,7 @@ class Model(nnx.Module):
             target = batch["target"].ravel() - 1
         else:
             outputs, target = self.users(batch), batch["target"]
-        negatives = batch["negatives"] if self.spec.n_negatives else None
-        return layers.next_item_loss(outputs, self.items(), target, negatives)
+        return layers.next_item_loss(self.spec, outputs, self.items(), target, batch)
 
     def users(self, inputs: Batch) -> Array:
         return layers.at(self.outputs(inputs), jnp.maximum(inputs["length"] - 1, 0))

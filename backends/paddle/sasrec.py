@@ -29,8 +29,7 @@ class Model(nn.Layer):
             target = batch["target"].flatten() - 1
         else:
             outputs, target = self.users(batch), batch["target"]
-        negatives = batch["negatives"] if self.spec.n_negatives else None
-        return layers.next_item_loss(outputs, self.items(), target, negatives)
+        return layers.next_item_loss(self.spec, outputs, self.items(), target, batch)
 
     def users(self, inputs: Batch) -> Tensor:
         return layers.at(self.outputs(inputs), (inputs["length"] - 1).clip(min=0))

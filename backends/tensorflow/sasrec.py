@@ -28,8 +28,7 @@ class Model(tf.Module):
             target = tf.reshape(batch["target"], [-1]) - 1
         else:
             outputs, target = self.users(batch), batch["target"]
-        negatives = batch["negatives"] if self.spec.n_negatives else None
-        return layers.next_item_loss(outputs, self.items(), target, negatives)
+        return layers.next_item_loss(self.spec, outputs, self.items(), target, batch)
 
     def users(self, inputs: Batch) -> tf.Tensor:
         return layers.at(self.outputs(inputs), tf.maximum(inputs["length"] - 1, 0))

@@ -236,5 +236,6 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
     else:  # a target at every place, numbered as histories are
         made["target"][:2, :2] = [[last + 1, 1], [1, last + 1]]
     if "negatives" in made:
-        made["negatives"][:2] = 0, last
+        of_batch = made["negatives"]
+        of_batch[:1], of_batch[1:2] = 0, last  # two that all rows share, or all of two rows'
     return made

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 import autograd.numpy as np
 
 from benchmarks.settings import Few, Name, Positive, Width, require
-from benchmarks.specs import sequences
+from benchmarks.specs import positions, sequences
 from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
-class GRU4Rec(sequences.PositionsSpec):
+class GRU4Rec(positions.PositionsSpec):
     """The user is what a GRU makes of the last items; the next item is drawn with probability softmax(<user, item>).
 
     The defaults are those published, faults included: histories are padded on the right, but the output of the very
@@ -29,12 +29,14 @@ class GRU4Rec(sequences.PositionsSpec):
             "padding_masked": (False, True),
             "normalised": (False, True),
             "trains_on": ("cuts", "prefixes", "positions"),
-            "n_negatives": (0, 5),
+            "objective": positions.OBJECTIVES,
+            "n_negatives": (0, 1, 30),
             "dropout": (0.0, 0.25),
             "warmup_steps": (0, 5),
             "weight_decay": (0.0, 0.1),
             "clip_norm": (0.0, 0.2),
         },
+        plain={"n_negatives": 1},  # without any, there is but one objective
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300, "pooling": "mean"},
@@ -45,7 +47,7 @@ class GRU4Rec(sequences.PositionsSpec):
     pooling: Literal["last", "mean"] = "last"  # the user is the last output, or the "mean" of all
     padding_masked: bool = False
     normalised: bool = True
-    trains_on: sequences.TrainsOn = "cuts"
+    trains_on: positions.TrainsOn = "cuts"
     min_history: Few = 4
     learning_rate: Positive = 1e-4
 

@@ -9,19 +9,21 @@ from typing import Any, ClassVar
 import autograd.numpy as np
 
 from benchmarks.settings import Batch, Count, Dropout, Few, Name, Positive, Width, WidthOrNone, require
-from benchmarks.specs import sequences
+from benchmarks.specs import positions, sequences
 from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
-class SASRec(sequences.PositionsSpec):
+class SASRec(positions.PositionsSpec):
     """The user is what the last item's place has become in the blocks; the next item: softmax(<user, item>).
 
     The blocks are the paper's: x + g(LayerNorm(x)), where g is the attention of equations 2 and 3 and then the dense
     network of equation 4. (The authors' code normalises the queries alone and adds the attention to them, not to x;
     RecBole normalises after the sum.) Dropout stands where the paper has it, on the embedded history and on each g.
-    The loss is the cross entropy of the next item over all items, or over sampled ones; the paper's is a binary one,
-    against one sampled negative.
+    The loss is the cross entropy of the next item over all items, or over sampled ones. The paper's is a binary one,
+    against one negative that the user does not have: objective = "bce", n_negatives = 1, exclude_positives = true.
+    gSASRec's (Petrov and Macdonald 2023) is binary, too, with more negatives, which the user may have, and a
+    calibration; its items that are scored have a table of their own.
 
     Histories are padded on the right, so positions count from the oldest item that is kept; the paper pads on the left.
     """
@@ -33,12 +35,14 @@ class SASRec(sequences.PositionsSpec):
             "n_heads": (1, 2, 4),
             "ffn_dim": (0, 3),
             "trains_on": ("cuts", "prefixes", "positions"),
-            "n_negatives": (0, 5),
+            "objective": positions.OBJECTIVES,
+            "n_negatives": (0, 1, 30),  # few enough to look each target's up, and so many that all scores are less
             "dropout": (0.0, 0.25),
             "warmup_steps": (0, 5),
             "weight_decay": (0.0, 0.1),
             "clip_norm": (0.0, 0.7),
         },
+        plain={"n_negatives": 1},  # without any, there is but one objective
         is_mean_of_rows=True,
         wide={"batch_size": 1500, "length": 40, "cuts_per_sequence": 1, "embedding_dim": 66},
         far_back={"length": 300, "n_blocks": 1, "n_heads": 1},
@@ -97,7 +101,10 @@ class SASRec(sequences.PositionsSpec):
             weight_decay=0.1,
             clip_norm=0.7,
         )
-        return small, every
+        plain = dataclasses.replace(every, warmup_steps=0, weight_decay=0.0, clip_norm=0.0)
+        by_popularity = dataclasses.replace(plain, variant="logQ", sampler="popularity", log_q=True)
+        calibrated = dataclasses.replace(plain, variant="gBCE", objective="bce", calibration=0.75)
+        return small, every, by_popularity, calibrated
 
     def table(self, sizes: Sizes) -> tuple[Parameter, ...]:
         """Matrices are [out, in], uniform in 1/sqrt(in). A norm's scale is its difference from one: it starts at 0."""

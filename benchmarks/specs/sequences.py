@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
 import autograd.numpy as np
 import numpy.typing as npt
@@ -15,24 +15,17 @@ from benchmarks import sampling
 from benchmarks.settings import (
     Batch,
     Count,
-    Dropout,
     Few,
     Name,
     Natural,
     NonNegative,
     Positive,
     Width,
-    WidthOrNone,
     check,
     require,
 )
 from benchmarks.specs import questions
 from benchmarks.specs.base import Adam, Arrays, Parameter, Questions, Sizes, Training
-
-TrainsOn: TypeAlias = Literal["cuts", "prefixes", "positions"]
-
-MOST_KEPT = 1 << 26
-"""Elements of one chunk that dropout keeps or not, at most: of one byte each."""
 
 
 @dataclass(frozen=True)
@@ -120,94 +113,6 @@ class SequenceSpec:
 
     def item_vectors(self, p: Arrays) -> Any:
         return p["item_embedding"][1:]
-
-
-@dataclass(frozen=True)
-class PositionsSpec(SequenceSpec):
-    """A model whose every place has an output that is made of the items up to it, so that each can learn at once.
-
-    Dropout (Srivastava et al. 2014) sets elements to zero in training, and makes the others so much larger. What is
-    dropped is drawn here, for all frameworks alike.
-    """
-
-    trains_on: TrainsOn = "positions"  # type: ignore[assignment] # or all places of a sequence at once
-    n_negatives: WidthOrNone = (
-        0  # items that a batch's softmax is over, drawn uniformly, beside the target; 0: all items
-    )
-    dropout: Dropout = 0.0  # in steps of 1 / 256
-
-    def n_dropped(self) -> int:
-        """How many arrays as large as the embedded histories dropout is applied to."""
-        raise NotImplementedError
-
-    @property
-    def drop_rate(self) -> int:
-        """Of 256 elements so many are dropped."""
-        return round(256 * self.dropout)
-
-    @property
-    def keep_scale(self) -> float:
-        """What the elements that dropout keeps are multiplied by."""
-        return 256 / (256 - self.drop_rate)
-
-    def n_samples(self, chunk: Arrays) -> int:
-        return int(np.count_nonzero(chunk["target"])) if self.trains_on == "positions" else super().n_samples(chunk)
-
-    def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
-        """As other sequence models have them, or as `sampling.every_position`.
-
-        With negatives, int32[steps, n_negatives] items; with dropout, keep, bool[steps, batch, n_dropped, length,
-        embedding_dim].
-        """
-        if self.trains_on == "positions":
-            rng = sampling.generator(*key, self.trains_on, epoch)
-            chunks: Iterator[Arrays] = sampling.every_position(rng, training, self.batch_size, self.length)
-        else:
-            chunks = super().batches(training, key, epoch)
-        negatives, dropped = (sampling.generator(*key, what, epoch) for what in ("negatives", "dropout"))
-        for chunk in self._in_portions(chunks):
-            n_steps, n_rows, length = chunk["history"].shape
-            made = dict(chunk)
-            if self.n_negatives:
-                made["negatives"] = sampling.uniform_items(negatives, training.n_items, (n_steps, self.n_negatives))
-            if self.drop_rate:
-                shape = (n_steps, n_rows, self.n_dropped(), length, self.embedding_dim)
-                made["keep"] = sampling.kept(dropped, self.drop_rate, shape)
-            yield made
-
-    def _in_portions(self, chunks: Iterator[Arrays]) -> Iterator[Arrays]:
-        """The chunks, with dropout of so few steps that what it keeps fits in memory."""
-        for chunk in chunks:
-            n_steps, n_rows, length = chunk["history"].shape
-            portion = n_steps
-            if self.drop_rate:
-                portion = max(1, MOST_KEPT // (n_rows * self.n_dropped() * length * self.embedding_dim))
-            for first in range(0, n_steps, portion):
-                yield {name: values[first : first + portion] for name, values in chunk.items()}
-
-    def dropped(self, x: Any, batch: Arrays, place: int) -> Any:
-        """What dropout leaves of an array, float64[batch, length, dim]; all of it where nothing is learnt."""
-        return x * batch["keep"][:, place] * self.keep_scale if "keep" in batch else x
-
-    def next_item_loss(self, outputs: Any, table: Any, batch: Arrays, n_before: int = 0) -> Any:
-        """Mean cross entropy of the targets under the outputs' inner products with the rows of a table.
-
-        Args:
-            outputs: float64[batch, length, dim] where all positions train, else float64[batch, dim].
-            table: float64[rows, dim], the classes.
-            batch: its targets and negatives.
-            n_before: rows of the table before that of the first item.
-        """
-        first_item = 1 if self.trains_on == "positions" else 0  # as targets are numbered
-        target = np.reshape(batch["target"], -1) - first_item
-        known = target >= 0
-        outputs, target = np.reshape(outputs, (len(target), -1))[known], target[known] + n_before
-        if not self.n_negatives:
-            return softmax_loss(outputs @ table.T, target)
-        negatives = batch["negatives"] + n_before
-        of_target = np.sum(outputs * table[target], 1, keepdims=True)
-        of_negatives = np.where(negatives == target[:, None], -np.inf, outputs @ table[negatives].T)
-        return softmax_loss(np.concatenate([of_target, of_negatives], 1), np.zeros(len(target), int))
 
 
 def lookup(table: Any, history: Any) -> Any:

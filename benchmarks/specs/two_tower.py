@@ -35,7 +35,6 @@ Form: TypeAlias = Literal["point-wise", "pair-wise", "list-wise", "triplet", "in
 Pooling: TypeAlias = Literal["mean", "sum", "max", "concat"]
 Activation: TypeAlias = Literal["none", "leaky-relu", "prelu"]
 Scaling: TypeAlias = Literal["none", "length", "squared-length"]
-Sampler: TypeAlias = Literal["uniform", "popularity", "log-popularity", "log-uniform", "two-bucket"]
 Features: TypeAlias = Annotated[tuple[Name, ...], Meta(min_length=1, description="a list of one or more names")]
 Tower: TypeAlias = tuple[Width, ...]
 IDS = ("user", "item")
@@ -84,7 +83,7 @@ class TwoTower:
     margin: NonNegative = 1.0
     double_sigmoid: bool = False  # point-wise: the cross entropy takes sigmoid(s) for s
     by_distance: bool = False  # ranked by the Euclidean distance, not by the inner product
-    sampler: Sampler = "uniform"  # see benchmarks.negatives
+    sampler: negatives.Distribution = "uniform"
     n_negatives: Annotated[int, whole(1, 65_536)] = 3  # for each positive; none in-batch
     exclude_positives: bool = False  # a user's training items are no negatives for them
     log_q: bool = False  # log Q(item) is subtracted from scores in training (Yi et al. 2019, eq. 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from benchmarks import negatives
 from benchmarks.settings import Batch, NonNegative, Positive, Width, WidthOrNone
 from benchmarks.specs import two_tower
 from benchmarks.specs.base import OnLadder
@@ -45,7 +46,7 @@ class YouTubeDNN(two_tower.TwoTower):
     activation: two_tower.Activation = "prelu"
     batch_norm: bool = True
     temperature: Positive = 0.02
-    sampler: two_tower.Sampler = "popularity"
+    sampler: negatives.Distribution = "popularity"
     embedding_bound: Positive = 3**0.5 * 1e-4
     batch_size: Batch = 256
     learning_rate: Positive = 1e-4

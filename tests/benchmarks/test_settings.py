@@ -29,7 +29,6 @@ from benchmarks.settings import (
     make,
     shown,
 )
-from benchmarks.specs import two_tower
 from datasets.errors import InputError
 
 COMMON = {"period": "test", "ks": (5, 10), "primary_metric": "recall@5"}
@@ -214,7 +213,7 @@ def test_a_feature_of_the_data_may_decide_a_towers_width():
 
 
 def test_samplers_are_those_that_there_are():
-    assert set(typing.get_args(two_tower.Sampler)) == set(negatives.DISTRIBUTIONS)
+    assert set(typing.get_args(negatives.Distribution)) == set(negatives.DISTRIBUTIONS)
 
 
 class TestValues:
