@@ -203,6 +203,16 @@ def test_a_negative_is_the_positive_and_two_rows_have_the_same_positive():
     assert (item[2, 1:] == item[2, 0]).all()
 
 
+@pytest.mark.parametrize("climb", [climb for climb in CLIMBS if hasattr(climb.spec, "objective")], ids=named)
+def test_a_negative_of_a_sequence_model_is_the_target(climb):
+    batch = first_batch(climb)
+    if "negatives" in batch:
+        target = batch["target"] - (climb.spec.trains_on == "positions")
+        own = target[..., None] if climb.spec.objective == "bce" else target.ravel()[:, None]
+        hits = own == batch["negatives"]
+        assert 0 < hits.sum() < hits.size
+
+
 def test_what_is_drawn_is_not_written_to():
     drawn = {"user": np.arange(5, dtype=np.int32), "item": np.arange(5, dtype=np.int32)}
     kept = {name: value.copy() for name, value in drawn.items()}
