@@ -111,6 +111,7 @@ NonNegative: TypeAlias = Annotated[float, number(0)]
 Rating: TypeAlias = Annotated[float, number(-1e9)]
 Share: TypeAlias = Annotated[float, Meta(gt=0, lt=1, description="a number between 0 and 1")]
 Dropout: TypeAlias = Annotated[float, Meta(ge=0, le=0.9, description="a number from 0 to 0.9")]
+Decay: TypeAlias = Annotated[float, Meta(ge=0, lt=1, description="a number from 0, below 1")]
 Calibration: TypeAlias = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 DataSet: TypeAlias = Annotated[  # a name, or a file's, whose bytes need be no text
     str, Meta(min_length=1, max_length=4_096, pattern=r"\A[^\x00-\x1f\x7f]+\Z", description="a data set, or a file")

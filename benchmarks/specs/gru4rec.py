@@ -81,6 +81,7 @@ class GRU4Rec(positions.PositionsSpec):
             warmup_steps=3,
             weight_decay=0.1,
             clip_norm=0.23,
+            beta2=0.98,
         )
         return small, every
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import autograd.numpy as np
 from numpy.random import Generator
 
 from benchmarks import negatives, sampling
-from benchmarks.settings import Calibration, Dropout, WidthOrNone, require
+from benchmarks.settings import Calibration, Decay, Dropout, WidthOrNone, require
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Arrays, Training
+from benchmarks.specs.base import Adam, Arrays, Training
 
 TrainsOn: TypeAlias = Literal["cuts", "prefixes", "positions"]
 
@@ -59,6 +59,7 @@ class PositionsSpec(sequences.SequenceSpec):
     log_q: bool = False
     calibration: Calibration = 0.0  # t of gBCE
     dropout: Dropout = 0.0  # in steps of 1 / 256
+    beta2: Decay = 0.999  # of Adam; 0.98 in the code of SASRec's authors
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,6 +77,10 @@ class PositionsSpec(sequences.SequenceSpec):
     def n_dropped(self) -> int:
         """How many arrays as large as the embedded histories dropout is applied to."""
         raise NotImplementedError
+
+    @property
+    def optimizer(self) -> Adam:
+        return replace(super().optimizer, beta2=self.beta2)
 
     @property
     def drop_rate(self) -> int:

@@ -103,7 +103,7 @@ class SASRec(positions.PositionsSpec):
         )
         plain = dataclasses.replace(every, warmup_steps=0, weight_decay=0.0, clip_norm=0.0)
         by_popularity = dataclasses.replace(plain, variant="logQ", sampler="popularity", log_q=True)
-        calibrated = dataclasses.replace(plain, variant="gBCE", objective="bce", calibration=0.75)
+        calibrated = dataclasses.replace(plain, variant="gBCE", objective="bce", calibration=0.75, beta2=0.98)
         return small, every, by_popularity, calibrated
 
     def table(self, sizes: Sizes) -> tuple[Parameter, ...]:

@@ -195,6 +195,13 @@ class TestBatches:
 
 
 @pytest.mark.parametrize("model", ["sasrec", "gru4rec"])
+def test_adams_second_moment_forgets_as_fast_as_is_said_and_all_else_stays(model):
+    plain, fast = (specs.make(model, {"clip_norm": 0.5, **given}).optimizer for given in ({}, {"beta2": 0.98}))
+    assert (plain.beta2, fast.beta2) == (0.999, 0.98)
+    assert replace(fast, beta2=0.999) == plain
+
+
+@pytest.mark.parametrize("model", ["sasrec", "gru4rec"])
 @pytest.mark.parametrize(
     ("given", "message"),
     [
