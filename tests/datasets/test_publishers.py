@@ -185,7 +185,11 @@ class TestDownloads:
         ):
             load("foursquare-nyc", data_dir)
 
-    @pytest.mark.parametrize(("content", "is_right"), [(gzip.compress(b"x\n"), True), (b"<html>sign in</html>", False)])
+    @pytest.mark.parametrize(
+        ("content", "is_right"),
+        [(gzip.compress(b"x\n", mtime=0), True), (b"<html>sign in</html>", False)],
+        ids=["a file", "a page"],
+    )
     def test_a_page_in_place_of_a_file_is_not_kept(self, tmp_path, content, is_right):
         (tmp_path / "file").write_bytes(content)
         archive = archives.Archive("a.gz", "https://example.org/a.gz", "", None, "", "")
