@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks import cli, sampling, suites
-from benchmarks.harness import files, run, sources, store, worker
-from benchmarks.harness.groups import groups
+from benchmarks.harness import files, sources, store, worker
+from benchmarks.harness.groups import TURNS, groups
 from benchmarks.harness.plan import MADE_UP, Options, cells
 from benchmarks.harness.prepare import prepare
 from benchmarks.harness.run import Run
@@ -58,7 +58,7 @@ class Bench:
 def finished(tmp_path_factory):
     """A finished run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(run.TURNS, "index", 2)
+        patch.setitem(TURNS, "index", 2)
         bench = Bench(tmp_path_factory.mktemp("finished"))
         assert len(bench.run()) == 3
     return bench
@@ -114,7 +114,7 @@ def test_a_finished_run_is_not_run_again_and_leaderboards_are_made_of_it(finishe
 
 
 def test_an_index_that_fails_leaves_the_others_and_is_tried_again(finished, tmp_path, monkeypatch):
-    monkeypatch.setitem(run.TURNS, "index", 1)
+    monkeypatch.setitem(TURNS, "index", 1)
     shutil.copytree(finished.results, tmp_path / "results")
     bench = Bench(tmp_path / "results")
     block = Block(
@@ -130,7 +130,7 @@ def test_an_index_that_fails_leaves_the_others_and_is_tried_again(finished, tmp_
 
 
 def test_an_index_for_more_items_than_there_are_is_skipped_and_says_so(finished, tmp_path, monkeypatch):
-    monkeypatch.setitem(run.TURNS, "index", 1)
+    monkeypatch.setitem(TURNS, "index", 1)
     shutil.copytree(finished.results, tmp_path / "results")
     bench = Bench(tmp_path / "results")
     bench.run(Block("vectors-600", SEARCH, models=(), indexes=(IndexRow("exact"), TOO_LARGE), vectors=SETTINGS))

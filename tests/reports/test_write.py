@@ -88,20 +88,18 @@ def test_one_folders_foreign_page_keeps_all_folders_as_they_were(tmp_path):
     assert (second / "leaderboard.md").read_text(encoding="utf-8") == "my own notes"
 
 
-def test_of_two_machines_the_newest_is_reported_and_the_other_is_counted(tmp_path):
+def test_of_two_machines_all_is_reported_and_where_it_ran(tmp_path):
     there = MACHINE | {"id": "m-2", "cpu": "Another CPU"}
-    old = [trained("als", 0.1, backend="classic", machine=there, seed=seed, run_id="run-9") for seed in range(3)]
+    old = [trained("als", 0.1, backend="classic", machine=there, seed=seed, run_id="run-9") for seed in range(1, 4)]
     folder = results(tmp_path / "a", *old, trained("als", 0.2, backend="classic"))
     boards = write.load(folder)
-    assert list(boards.cells["primary"]) == [0.2]
-    (sentence,) = boards.left_out
-    assert sentence.startswith("3 cells are left out, of machine m-2 (Another CPU")
+    assert sorted(boards.cells["primary"]) == [0.1, 0.1, 0.1, 0.2]
+    assert boards.left_out == ()
     write.write([folder])
-    for page in ("site/index.html", "leaderboard.md"):
-        assert "3 cells are left out" in (folder / page).read_text(encoding="utf-8")
-    # The order in the file decides: run again on the other machine, that one is the newest.
-    store.append(folder, [trained("als", 0.3, backend="classic", machine=there, seed=4)])
-    assert sorted(write.load(folder).cells["primary"]) == [0.1, 0.1, 0.1, 0.3]
+    assert "m-1, m-2" in (folder / "site" / "accuracy.html").read_text(encoding="utf-8")
+    environment = (folder / "site" / "environment.html").read_text(encoding="utf-8")
+    assert "Another CPU" in environment
+    assert MACHINE["cpu"] in environment
 
 
 def test_of_two_versions_of_the_data_the_newest_is_reported(tmp_path):
