@@ -70,8 +70,10 @@ def _line(file: str, name: str) -> str:
 def _run(
     python: str, root: Path, words: Sequence[str], threads: int, timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
+    # What a pytest that has called this one says to its own workers is not for it: under xdist nothing would be timed.
+    own = {name: value for name, value in worker_environment(threads, "cpu").items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [python, *_PYTEST, *words],
-        cwd=root, env=worker_environment(threads, "cpu"), capture_output=True, text=True, errors="replace",
+        cwd=root, env=own, capture_output=True, text=True, errors="replace",
         check=False, timeout=timeout_s,
     )  # fmt: skip

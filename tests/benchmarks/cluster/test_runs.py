@@ -82,7 +82,7 @@ def workers():
     return [
         process for process in psutil.process_iter(["cmdline"])
         if "benchmarks.harness.worker" in (process.info["cmdline"] or ())
-        and any("recallbench-" in word for word in process.info["cmdline"])
+        and any(f"recallbench-{os.getuid()}-" in word for word in process.info["cmdline"])
     ]  # fmt: skip
 
 
