@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 import tempfile
 from pathlib import Path
 
@@ -126,6 +127,10 @@ def test_a_node_that_departs_is_named_with_what_departs():
     assert "numpy for torch is not there, expected" in Facts(own.machine, own.sources, versions).departs(own)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("RECALLBENCH_SLOW"),
+    reason="depends on how fast processes end; set RECALLBENCH_SLOW=1 on a quiet machine to run it",
+)
 def test_of_a_node_that_is_killed_all_is_run_again_elsewhere(bench, nodes):
     """The last one, since it takes a node away."""
     head, other = nodes.list_all_nodes()

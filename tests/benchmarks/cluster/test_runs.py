@@ -22,7 +22,10 @@ from benchmarks.harness.teams import Here
 
 ROOT = Path(__file__).resolve().parents[3]
 BY_CHANCE = ("run_id", "timings", "memory", "group", "notes", "commit", "dirty")
-slow = pytest.mark.skipif(not os.environ.get("RECALLBENCH_SLOW"), reason="takes minutes; set RECALLBENCH_SLOW=1")
+slow = pytest.mark.skipif(
+    not os.environ.get("RECALLBENCH_SLOW"),
+    reason="depends on how fast processes end, and takes minutes; set RECALLBENCH_SLOW=1 on a quiet machine to run it",
+)
 
 SUITE = """
 title = "what is run on one machine and on two nodes"
@@ -86,7 +89,7 @@ def workers():
     ]  # fmt: skip
 
 
-def is_quiet(within_s=20.0):
+def is_quiet(within_s=60.0):
     deadline = time.monotonic() + within_s
     while workers() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -102,7 +105,8 @@ def run(suite, results, executor):
             session.follow(Wanted(*one) for one in stage if session.unfinished(one[0]))
 
 
-@pytest.mark.parametrize("by", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=slow)])
+@slow
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_ended_goes_on_and_its_records_are_those_of_one_machine(nodes, suite, tmp_path, by):
     here, there = tmp_path / "here", tmp_path / "there"
     run(suite, here, Here(4))
