@@ -1,4 +1,4 @@
-"""`gate`: is one revision, or one interpreter, slower than another by more than chance?"""
+"""`gate`: is one revision, or one interpreter, worse than another by more than chance?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def add(subcommands: Subcommands) -> None:
-    command = subcommands.add_parser("gate", help="hold a revision, or an interpreter, to be no slower than another")
+    command = subcommands.add_parser("gate", help="hold a revision, or an interpreter, to be no worse than another")
     command.add_argument("base", nargs="?", type=nonempty, metavar="BASE", help="the git revision to compare with")
     command.add_argument(
         "head", nargs="?", type=nonempty, metavar="HEAD", help="the one that is judged (default: the working tree)"
@@ -122,12 +123,15 @@ def call(options: argparse.Namespace) -> int:
 
 
 def _remember(options: argparse.Namespace, own: Path, gate: Gated) -> None:
-    """Adds a line to the history, and draws its page anew."""
+    """Adds a line to the history, unless it is that of the same pairs, and draws its page anew."""
     from benchmarks.gate import history
     from reports.pages import history as page
 
-    history.append(own / history.FILE, gate)
-    _say(options, f"written: {page.write(own, history.read(own / history.FILE))}")
+    known = history.read(own / history.FILE)
+    if not known or known[-1].figures != gate.figures:  # the same pairs, looked at once more, say nothing new
+        history.append(own / history.FILE, gate)
+        known.append(gate)
+    _say(options, f"written: {page.write(own, known)}")
 
 
 def _planned(options: argparse.Namespace, folder: Path, side: Contestant) -> Contestant:
@@ -152,8 +156,10 @@ def _prove(options: argparse.Namespace, own: Path, kept: Kept) -> int:
     """Measures rounds with what is planted, and prints how often the gate is right."""
     from benchmarks.gate import proof
 
-    def said(number: int, what: tuple[str, ...]) -> None:
+    def said(number: int, what: tuple[str, ...], lost: Sequence[str]) -> None:
         _say(options, f"  round {number} of {options.prove}: measured {' and '.join(what)}")
+        for reason in lost:
+            warn(f"left out of round {number}: {reason}")
 
     with proof.planted(lambda side: _planned(options, own / "proof", side)) as sides:
         streams = proof.measure(sides, kept, options.prove, options.timeout, said)
@@ -183,5 +189,5 @@ def _say(options: argparse.Namespace, line: str) -> None:
 
 
 def _progress(options: argparse.Namespace, one: Held) -> None:
-    state = one.reason if one.fault else f"{len(one.pairs)} pairs"
+    state = one.reason if one.fault else counts.of(len(one.pairs), "pair")
     _say(options, f"  measured {' and '.join(one.what)}: {state}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.gate.telling import Row
-from benchmarks.harness import environment
+from benchmarks.harness import environment, files
 
 Floats = npt.NDArray[np.float64]
 
@@ -111,10 +110,8 @@ def gated(told: Iterable[Row], suite: str, base: str, head: str) -> Gated:
 
 
 def append(path: Path, line: Gated) -> None:
-    """Adds a gate to a history; after a line that breaks off it begins a new one."""
-    with path.open("ab+") as file:
-        torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-        file.write(b"\n" * torn + msgspec.json.encode(line) + b"\n")
+    """Adds a gate to a history."""
+    files.append_line(path, msgspec.json.encode(line))
 
 
 def read(path: Path) -> list[Gated]:

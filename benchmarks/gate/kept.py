@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import FIGURES, Measured
 from benchmarks.gate.pairs import Pair
+from benchmarks.harness import files
 from benchmarks.specs.base import digest
 
 
@@ -44,7 +44,4 @@ class Kept:
         return found
 
     def add(self, key: str, pair: Pair) -> None:
-        line = msgspec.json.encode({"key": key, "measured": pair.measured})
-        with self._path.open("ab+") as file:
-            torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-            file.write(b"\n" * torn + line + b"\n")
+        files.append_line(self._path, msgspec.json.encode({"key": key, "measured": pair.measured}))

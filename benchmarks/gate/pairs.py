@@ -85,9 +85,9 @@ def _pair(kind: str, what: tuple[str, ...], number: int, base: Ended, head: Ende
     for name, (side, _, result) in (("base", base), ("head", head)):
         if result["status"] != "ok":
             return Pair(failed=f"{side.name}: {result['status']}, {result['reason']}", side=name)
-    results = {name: result for name, (_, _, result) in (("base", base), ("head", head))}
+    results = {"base": base[2], "head": head[2]}
     if kind == "train":
-        folders = {name: task.folder for name, (_, task, _) in (("base", base), ("head", head))}
+        folders = {"base": base[1].folder, "head": head[1].folder}
         return Pair((accuracy.compared(what[0], number, base[1].job, results, folders),))
     compare = COMPARE.get(kind) or partial(figures.compared, kind)
     return Pair(tuple(compare(what, results["base"], results["head"])))

@@ -50,14 +50,14 @@ class Plant:
         edits: that make it.
         figure: in which it has to show, "" where there is nothing to show.
         cells: the words of the lines of cells in which it has to show; () for every cell that has the figure.
-        slower: the share by which it slows down, where that is known beforehand.
+        is_of_windows: whether it changes nothing but what is timed by turns.
     """
 
     name: str
     edits: tuple[Edit, ...] = ()
     figure: str = ""
     cells: tuple[str, ...] = ()
-    slower: float = 0.0
+    is_of_windows: bool = False
 
     def place(self, cell: str, figure: str) -> str:
         """DUE, where it has to be called regressed; BESIDE, in another figure of such a cell; else ELSEWHERE."""
@@ -66,12 +66,12 @@ class Plant:
         return DUE if figure == self.figure else BESIDE
 
 
-_STEP = "        state, losses = adapter.train(state, batches)\n        adapter.sync(state)\n        training.check"
-_WORK = """
+_STEP = "        adapter.sync(state)\n        training.check_finite("
+_WORK = """        adapter.sync(state)
         ended = time.perf_counter()
         while time.perf_counter() - ended < {share} * (ended - start):
             np.sqrt(np.arange(64.0))
-"""
+        training.check_finite("""
 _SEARCH = """
 
 _searched = _Served.search
@@ -93,12 +93,11 @@ _Served.search = _searched_slower
 def _slower(percent: int) -> Plant:
     """So much more work in every training step and every search: of its time, on the core that it runs on."""
     share = 1 / (1 - percent / 100) - 1
-    step = _STEP.replace("        training.check", _WORK.format(share=share).lstrip("\n") + "        training.check")
     edits = (
-        Edit("benchmarks/harness/worker.py", step, _STEP),
+        Edit("benchmarks/harness/worker.py", _WORK.format(share=share), _STEP),
         Edit("benchmarks/harness/retrieval.py", _SEARCH.format(share=share)),
     )
-    return Plant(f"{percent} % slower", edits, SPEED, slower=percent / 100)
+    return Plant(f"{percent} % slower", edits, SPEED, is_of_windows=True)
 
 
 _TORCH_STEP = """    def step(batch: Batch) -> Tensor:

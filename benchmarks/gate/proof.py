@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 from scipy import stats
@@ -24,7 +25,11 @@ from benchmarks.gate.pairs import Pair
 from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING, PLANTS, Plant
 from benchmarks.gate.sequential import IMPROVED, REGRESSED, UNDECIDED, Judgement, Plan, judge, settled
 from benchmarks.harness import environment
+from benchmarks.harness.groups import TURNS
 from datasets import durable
+
+PLANT_OF = {plant.name: plant for plant in PLANTS}
+Said: TypeAlias = Callable[[int, tuple[str, ...], Sequence[str]], None]
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +73,7 @@ def planted(plan: Callable[[Contestant], Contestant], chosen: Sequence[Plant] = 
 
 
 def measure(
-    sides: Sequence[Contestant], kept: Kept, rounds: int, timeout_s: float, said: Callable[[int, tuple[str, ...]], None]
+    sides: Sequence[Contestant], kept: Kept, rounds: int, timeout_s: float, said: Said
 ) -> dict[tuple[str, tuple[str, ...]], list[Pair]]:
     """The pairs of each plant and process, those that are kept among them.
 
@@ -77,7 +82,7 @@ def measure(
         kept: pairs that were measured before; new ones are added.
         rounds: that are measured in all.
         timeout_s: seconds that a process may take to get ready, for a turn or to end.
-        said: is told the number of each round and the process that has been measured in it.
+        said: is told the number of each round, the process that has been measured in it, and what of it has failed.
     """
     base, *heads = sides
     keys = {(head.name, what): kept.key(base, head, what) for head in heads for what in base.cells}
@@ -89,30 +94,29 @@ def measure(
             ]
             if not due:
                 continue
-            for head, pair in zip(due, pairs.run(base, due, what, number, timeout_s), strict=True):
+            made = pairs.run(base, due, what, number, timeout_s)
+            for head, pair in zip(due, made, strict=True):
                 if not pair.failed:
                     streams[head.name, what].append(pair)
                     kept.add(keys[head.name, what], pair)
-            said(number + 1, what)
+            said(number + 1, what, [pair.failed for pair in made if pair.failed])
     return streams
 
 
 def _is_run(plant: str, kind: str) -> bool:
-    """More work in what is timed changes nothing of what is learnt."""
-    slower = {one.name for one in PLANTS if one.slower}
-    return kind != "train" or plant not in slower
+    """What a plant does not touch is not measured with it: it would be the same code once more."""
+    return kind in TURNS or not PLANT_OF[plant].is_of_windows
 
 
 def comparisons(streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan) -> Iterator[Comparison]:
     """What gates would have said of each stream, one after the other."""
     commit, _ = environment.commit()
-    known = {plant.name: plant for plant in PLANTS}
     for (name, _), stream in streams.items():
         for seen in zip(*(pair.measured for pair in stream), strict=True):
             cell, figure = seen[0].place
             for judged in _judged(seen, plan):
                 yield Comparison(
-                    plant=name, cell=cell, figure=figure, place=known[name].place(cell, figure),
+                    plant=name, cell=cell, figure=figure, place=PLANT_OF[name].place(cell, figure),
                     verdict=judged.verdict, ratio=judged.ratio, pairs=judged.n,
                     machine=environment.machine().id, commit=commit,
                 )  # fmt: skip

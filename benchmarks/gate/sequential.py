@@ -95,7 +95,7 @@ def judge(values: Sequence[float], plan: Plan, margins: float = 1.0) -> Judgemen
     error = deviation / math.sqrt(n)
     half, below = (float(stats.t.ppf(1 - level, n - 1)) * error for level in (plan.level, plan.missed))
     low, high, floor = mean - half, mean + half, mean - below
-    margin = _margin(plan, margins)
+    margin = math.log1p(-share(plan.margin, margins))
     verdict = _verdict(low, high, floor, margin)
     n_more = 0 if verdict != UNDECIDED else _n_more(mean, deviation, n, plan, margin)
     return Judgement(verdict, _ratio(mean), _ratio(floor if verdict == NO_WORSE else low), _ratio(high), n, n_more)
@@ -107,8 +107,9 @@ def settled(value: float) -> Judgement:
     return Judgement(verdict, _ratio(value), _ratio(value), _ratio(value), 1)
 
 
-def _margin(plan: Plan, margins: float) -> float:
-    return math.log1p(-min(plan.margin * margins, 0.99))
+def share(margin: float, margins: float) -> float:
+    """So many margins as the share by which a figure may be worse, never all of it."""
+    return min(margin * margins, 0.99)
 
 
 def _ratio(logarithm: float) -> float:

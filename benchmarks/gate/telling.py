@@ -11,7 +11,8 @@ from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.gate import holding
 from benchmarks.gate.figures import FIGURES, Measured
 from benchmarks.gate.holding import CHANCE, Held
-from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Judgement
+from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Judgement, share
+from benchmarks.protocols import counts
 
 WORST_FIRST = (holding.FAILED, REGRESSED, holding.MISSING, UNDECIDED, CHANCE, NO_WORSE, SAME, IMPROVED)
 
@@ -71,9 +72,8 @@ def rows(held: Iterable[Held], margin: float) -> list[Row]:
             continue
         for (line, figure), judged in one.judgements.items():
             seen = tuple(m for pair in one.pairs for m in pair.measured if m.place == (line, figure))
-            own_margin = min(margin * FIGURES[figure].margins, 0.99)
-            note = one.note((line, figure))
-            found.append(Row(line, figure, judged.verdict, judged, note, seen, own_margin))
+            worse = share(margin, FIGURES[figure].margins)
+            found.append(Row(line, figure, judged.verdict, judged, one.note((line, figure)), seen, worse))
     return sorted(found, key=lambda row: (WORST_FIRST.index(row.verdict), row.judged.ratio if row.judged else 0.0))
 
 
@@ -89,8 +89,7 @@ def lines(told: Sequence[Row]) -> list[str]:
             said.append(f"{words}: {cell}: {same[0].measured}")
             continue
         n = max(row.judged.n for row in same if row.judged is not None)
-        pairs = f"{n} pair{'s' * (n > 1)}"
-        said.append(f"{words}: {cell} · {', '.join(row.measured for row in same)}; {pairs}")
+        said.append(f"{words}: {cell} · {', '.join(row.measured for row in same)}; {counts.of(n, 'pair')}")
     return said
 
 
@@ -114,8 +113,8 @@ def as_markdown(told: Iterable[Row], title: str) -> str:
     for is_fine, of_both in by_concern:
         table = ["| verdict | cell | figure | of base's | interval | pairs |", "|---|---|---|---:|---|---:|"]
         table += [_markdown_row(row) for row in of_both]
-        n = len(table) - 2
-        shown = ["<details><summary>", f"{n} figure{'s' * (n > 1)} as good as before", "</summary>", "", *table, "",
+        n = counts.of(len(table) - 2, "figure")
+        shown = ["<details><summary>", f"{n} as good as before", "</summary>", "", *table, "",
                  "</details>"] if is_fine else table  # fmt: skip
         text += [*shown, ""]
     return "\n".join(text) + "\n"

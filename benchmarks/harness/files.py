@@ -264,3 +264,10 @@ def drop_empty(results: Path) -> None:
 def _inside(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError):
         yield from list(folder.iterdir())
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Adds a line to a file; after one that breaks off it begins a new one."""
+    with path.open("ab+") as file:
+        torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+        file.write(b"\n" * torn + line + b"\n")

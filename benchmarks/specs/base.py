@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.settings import check
+
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Schedule: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -301,6 +303,21 @@ class DifferentiableSpec(Spec, Protocol):
     def user_vectors(self, parameters: Arrays, inputs: Arrays) -> npt.NDArray[np.float64]: ...
 
     def item_vectors(self, parameters: Arrays) -> npt.NDArray[np.float64]: ...
+
+
+class WithoutParameters:
+    """What specs share whose models take no steps and start from nothing."""
+
+    model: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        check(self, self.model)
+
+    def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
+        return 0
+
+    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
+        return ()
 
 
 def settings(spec: Any) -> dict[str, Any]:

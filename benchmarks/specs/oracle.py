@@ -9,8 +9,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.settings import Name, Never, check
-from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
+from benchmarks.settings import Name, Never
+from benchmarks.specs.base import Arrays, Questions, Training, WithoutParameters
 
 
 class AnsweredQuestions(Questions, Protocol):
@@ -21,7 +21,7 @@ class AnsweredQuestions(Questions, Protocol):
 
 
 @dataclass(frozen=True)
-class Oracle:
+class Oracle(WithoutParameters):
     """Items ranked by their true expected number of occurrences; the lists come with the split, nothing is learnt."""
 
     model: ClassVar[str] = "oracle"
@@ -32,15 +32,6 @@ class Oracle:
     variant: Name = "true-probabilities"
     epochs: Never = 0
     filter_seen: bool = False
-
-    def __post_init__(self) -> None:
-        check(self, self.model)
-
-    def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
-        return 0
-
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
-        return ()
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
         yield from ()

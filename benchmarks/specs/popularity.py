@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.settings import Name, Once, check
-from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
+from benchmarks.settings import Name, Once
+from benchmarks.specs.base import Arrays, Questions, Training, WithoutParameters
 
 
 @dataclass(frozen=True)
-class Popularity:
+class Popularity(WithoutParameters):
     """Items ranked by their number of training rows, those of unknown users among them."""
 
     model: ClassVar[str] = "popularity"
@@ -25,15 +25,6 @@ class Popularity:
     variant: Name = "seen-kept"
     epochs: Once = 1
     filter_seen: bool = False
-
-    def __post_init__(self) -> None:
-        check(self, self.model)
-
-    def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
-        return 0
-
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
-        return ()
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
         """One step that holds all there is to know: count int64[1, n_items]."""

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.settings import Once, check
-from benchmarks.specs.base import Arrays, Parameter, Questions, Sizes, Training
+from benchmarks.settings import Once
+from benchmarks.specs.base import Arrays, Questions, Training, WithoutParameters
 from datasets.errors import InputError
 
 
 @dataclass(frozen=True)
-class SetSpec:
+class SetSpec(WithoutParameters):
     """Users and histories are sets: an item that stands there twice counts once, and order counts for nothing.
 
     Of equal scores the smaller number comes first.
@@ -31,15 +31,6 @@ class SetSpec:
     patience: ClassVar[int] = 0
     epochs: Once = 1
     filter_seen: bool = True
-
-    def __post_init__(self) -> None:
-        check(self, self.model)
-
-    def n_samples(self, chunk: Arrays) -> int:  # noqa: ARG002 - it takes no steps
-        return 0
-
-    def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
-        return ()
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:  # noqa: ARG002
         """One step that holds all training rows: user, item int32[1, n].

@@ -7,6 +7,8 @@ import pytest
 from datasets import InputError, archives, cache, load, movielens
 from datasets.hashing import arrays_of, content_hash
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
+
 EARLY, LATE = 881_250_949, 891_717_742
 # Ids that sort by number and not by text; user 3 and movie 4 have no rating.
 RATINGS = [(10, 30, 5, LATE), (2, 200, 1, EARLY), (10, 5, 3, EARLY), (2, 30, 4, LATE)]
@@ -57,18 +59,6 @@ def archive(members) -> bytes:
         for name, content in members.items():
             file.writestr(name, content)
     return buffer.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECALLBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("RECALLBENCH_DATA", raising=False)
-
-
-@pytest.fixture
-def data_dir(tmp_path):
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 from datasets import UNKNOWN_USER, InputError, archives, cache, load, online_retail
 from datasets.hashing import arrays_of, content_hash
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
+
 HEADER = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
 
 
@@ -72,18 +74,6 @@ def text(written=pandas_time, customer="{}", rows=ROWS, delimiter=",") -> bytes:
         shown_number = "" if number is None else customer.format(number)
         writer.writerow([*first, shown_moment, price, shown_number, country])
     return buffer.getvalue().encode()
-
-
-@pytest.fixture(autouse=True)
-def _fresh_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECALLBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("RECALLBENCH_DATA", raising=False)
-
-
-@pytest.fixture
-def data_dir(tmp_path):
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
 
 
 @pytest.fixture

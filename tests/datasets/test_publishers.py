@@ -8,19 +8,9 @@ from datasets import DATASETS, InputError, archives, cache, described, load, pub
 from datasets.errors import NotHereError
 from datasets.hashing import content_hash
 
+pytestmark = pytest.mark.usefixtures("fresh_cache")
+
 SESSIONS = ("yoochoose", "diginetica")
-
-
-@pytest.fixture(autouse=True)
-def _fresh_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("RECALLBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("RECALLBENCH_DATA", raising=False)
-
-
-@pytest.fixture
-def data_dir(tmp_path):
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
 
 
 @pytest.fixture

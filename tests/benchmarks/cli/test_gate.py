@@ -71,7 +71,7 @@ def gate(repository, *words, **more):
 
 
 def test_a_planted_slow_down_is_named_and_nothing_else(repository, tmp_path):
-    ended = gate(repository, "HEAD~1", "--suite", "two.toml", "--pairs", 3, "--results", tmp_path, "--json")
+    ended = gate(repository, "HEAD~1", "--suite", "two.toml", "--pairs", 4, "--results", tmp_path, "--json")
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     regressed = {(line["cell"].split(" · ")[4], line["figure"]) for line in lines if line["verdict"] == "regressed"}
     assert (ended.returncode, regressed) == (FAILED, {("exact", "speed")}), ended.stderr + ended.stdout
@@ -123,6 +123,7 @@ def test_the_same_code_twice_has_not_regressed(repository, tmp_path):
     again = gate(repository, "HEAD", "HEAD", "--pairs", 2, "--results", tmp_path)
     assert again.returncode == FINE, again.stderr
     assert len((tmp_path / "gate" / "pairs.jsonl").read_bytes().splitlines()) == n_before == 2
+    assert len((tmp_path / "gate" / "history.jsonl").read_bytes().splitlines()) == 1  # it has measured nothing new
 
 
 @pytest.mark.parametrize(

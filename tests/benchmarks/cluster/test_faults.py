@@ -2,14 +2,13 @@
 
 import hashlib
 import itertools
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import ray
-from scripted_workers import NODE
+from scripted_workers import NODE, slow
 
 from benchmarks.cluster import node
 from benchmarks.cluster.orders import BLOCK_BYTES, Facts
@@ -127,10 +126,7 @@ def test_a_node_that_departs_is_named_with_what_departs():
     assert "numpy for torch is not there, expected" in Facts(own.machine, own.sources, versions).departs(own)
 
 
-@pytest.mark.skipif(
-    not os.environ.get("RECALLBENCH_SLOW"),
-    reason="depends on how fast processes end; set RECALLBENCH_SLOW=1 on a quiet machine to run it",
-)
+@slow
 def test_of_a_node_that_is_killed_all_is_run_again_elsewhere(bench, nodes):
     """The last one, since it takes a node away."""
     head, other = nodes.list_all_nodes()

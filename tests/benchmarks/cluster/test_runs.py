@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from scripted_workers import slow
 
 from benchmarks import cli, suites
 from benchmarks.cluster.executor import Asked, connected
@@ -22,10 +23,6 @@ from benchmarks.harness.teams import Here
 
 ROOT = Path(__file__).resolve().parents[3]
 BY_CHANCE = ("run_id", "timings", "memory", "group", "notes", "commit", "dirty")
-slow = pytest.mark.skipif(
-    not os.environ.get("RECALLBENCH_SLOW"),
-    reason="depends on how fast processes end, and takes minutes; set RECALLBENCH_SLOW=1 on a quiet machine to run it",
-)
 
 SUITE = """
 title = "what is run on one machine and on two nodes"

@@ -2,13 +2,11 @@
 
 import dataclasses
 import itertools
-import os
 import re
 import time
 from collections import Counter
 
-import pytest
-from scripted_workers import N_CPUS
+from scripted_workers import N_CPUS, slow
 
 from benchmarks.cluster import executor, node
 from benchmarks.harness import load
@@ -48,10 +46,7 @@ def test_nothing_is_ever_beside_what_is_timed(bench):
     assert any(overlap(one, other) for one in timed for other in timed if one[0] != other[0])
 
 
-@pytest.mark.skipif(
-    not os.environ.get("RECALLBENCH_SLOW"),
-    reason="depends on how fast processes start; set RECALLBENCH_SLOW=1 on a quiet machine to run it",
-)
+@slow
 def test_tasks_without_turns_are_packed_as_their_threads_fit(bench, tmp_path):
     """On each node so many wait for each other."""
     assert bench.cluster.at_once == 2 * N_CPUS

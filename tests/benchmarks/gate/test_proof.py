@@ -112,6 +112,29 @@ def test_rounds_go_on_where_they_stopped_and_leave_out_what_a_plant_does_not_tou
     }
 
 
+def test_a_process_that_fails_is_told_and_tried_in_the_next_round(sides, tmp_path, monkeypatch):
+    told = []
+
+    def run(_, heads, what, number, *__):
+        figures = (Measured(cell=what[0], figure=MEMORY, base=1.0, head=1.0),)
+        return [Pair(failed=f"{head.name}: oom") if number == 0 else Pair(figures) for head in heads]
+
+    monkeypatch.setattr(pairs, "run", run)
+    streams = measure(sides, Kept(tmp_path / "pairs", "m"), 2, 9.0, lambda *said: told.append(said))
+    both = [f"{NOTHING}: oom", "10 % slower: oom"]
+    assert told == [(1, TIMED, both), (1, TRAINED, both[:1]), (2, TIMED, []), (2, TRAINED, [])]
+    assert len(streams[NOTHING, TIMED]) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_run"),
+    [("throughput", True), ("index", True), ("train", False), ("agreement", False), ("pieces", False)],
+)
+def test_more_work_in_what_takes_turns_is_measured_there_alone(kind, is_run):
+    assert proof._is_run("10 % slower", kind) is is_run
+    assert proof._is_run("metrics are off by one rank", kind)
+
+
 def test_the_same_code_twice_is_hardly_ever_called_anything():
     rng = np.random.default_rng(0)
     streams = {(NOTHING, (f"throughput · {n}",)): stream(rng.normal(0, 0.05, 400)) for n in range(20)}
