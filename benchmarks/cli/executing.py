@@ -15,16 +15,17 @@ from datasets.errors import InputError
 INSTALL = "python -m pip install -c constraints.txt ray"
 
 
-def add_executor(command: Any, what: str) -> None:
+def add_executor(command: Any, what: str, at_once: int = 1) -> None:
     """Where it runs, and how much at a time.
 
     Args:
         command: the parser.
         what: runs side by side.
+        at_once: of them, on this machine, where the options do not say.
     """
     command.add_argument(
         "--jobs", type=jobs, metavar="N",
-        help=f"{what} side by side, `auto` for one a core (default 1; with Ray as many as its nodes have room for)",
+        help=f"{what} side by side, `auto` for one a core (default {at_once}; with Ray as many as there is room for)",
     )  # fmt: skip
     command.add_argument(
         "--executor", choices=("local", "ray"), default="local",
@@ -37,8 +38,12 @@ def add_executor(command: Any, what: str) -> None:
 
 
 @contextlib.contextmanager
-def executor(options: argparse.Namespace) -> Iterator[Executor]:
+def executor(options: argparse.Namespace, at_once: int = 1) -> Iterator[Executor]:
     """What these options ask for; a cluster is let go of at the end, and what a run has left on its nodes is deleted.
+
+    Args:
+        options: parsed.
+        at_once: as for `add_executor`.
 
     Raises:
         InputError: Ray is not installed, there is no such cluster, or none of its nodes can run what is asked for.
@@ -46,7 +51,7 @@ def executor(options: argparse.Namespace) -> Iterator[Executor]:
     if options.executor == "local":
         if options.address:
             raise InputError(f"--address {options.address} names a Ray cluster; add --executor ray, or leave it out.")
-        yield Here(options.jobs or 1)
+        yield Here(options.jobs or at_once)
         return
     try:
         from benchmarks.cluster.executor import Asked, connected

@@ -6,11 +6,13 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.cli.console import warn
+from benchmarks.cli.executing import add_executor, executor
 from benchmarks.cli.options import (
     Subcommands,
     add_always,
@@ -23,7 +25,6 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FINE, NOTHING_MEASURED
-from benchmarks.harness import environment
 from benchmarks.protocols import counts
 from datasets.errors import InputError
 
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from benchmarks.gate.history import Gated
     from benchmarks.gate.holding import Held
     from benchmarks.gate.kept import Kept
+    from benchmarks.gate.pairs import Where
     from benchmarks.gate.sequential import Plan
+
+AT_ONCE = 2
+"""Of what is not timed base and head run side by side."""
 
 
 def add(subcommands: Subcommands) -> None:
@@ -64,9 +69,14 @@ def add(subcommands: Subcommands) -> None:
         help="measure how often it is wrong here: the last commit against itself, and with what is planted in it",
     )
     command.add_argument(
+        "--planted", nargs="+", default=[], type=nonempty, metavar="PLANT",
+        help="what --prove plants, by how its name begins (default: everything)",
+    )  # fmt: skip
+    command.add_argument(
         "--timeout", type=time_limit, default=600.0, metavar="S", help="seconds that a process may take (default 600)"
     )
     command.add_argument("--threads", type=count, default=1, metavar="N", help="threads of every process (default 1)")
+    add_executor(command, "trainings and climbs", AT_ONCE)
     command.add_argument("--json", action="store_true", help="a JSON line for each figure of each cell")
     command.add_argument(
         "--export",
@@ -82,15 +92,19 @@ def call(options: argparse.Namespace) -> int:
     """Measures, prints a line a figure, the worst first, and returns the exit code that they come to."""
     from benchmarks.gate import contestants, exporting, history, holding, telling
     from benchmarks.gate.kept import Kept
+    from benchmarks.gate.pairs import Where
 
     _check(options)
     own = Path(options.results).resolve() / "gate"
     own.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding.alone())
-        kept = Kept(own / "pairs.jsonl", environment.machine().id)
+        runs = stack.enter_context(executor(options, AT_ONCE))
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="work-", dir=own)))
+        where = Where(runs, work, options.timeout)
+        kept = Kept(own / "pairs.jsonl", runs.machine.id)
         if options.prove:
-            return _prove(options, own, kept)
+            return _prove(options, own, kept, where)
         sides = []
         for name, revision, python in (
             ("base", options.base, options.base_python),
@@ -102,7 +116,7 @@ def call(options: argparse.Namespace) -> int:
             sides.append(_planned(options, own / name, side))
         base, head = sides
         _say(options, f"{head.name} against {base.name}: {counts.of(sum(map(len, base.cells)), 'cell')} to compare")
-        gate = holding.Gate(base, head, _plan(options, base), kept, options.timeout)
+        gate = holding.Gate(base, head, _plan(options, base), kept, where)
         held = gate.hold(lambda one: _progress(options, one))
     told = telling.rows(held, options.margin)
     if options.json:
@@ -118,7 +132,8 @@ def call(options: argparse.Namespace) -> int:
     if options.export is not None:
         exporting.write(options.export, told, title)
     if any(one.judgements for one in held):
-        _remember(options, own, history.gated(told, options.suite, base.name, head.name))
+        seconds = sum(pair.seconds for one in held for pair in one.pairs)
+        _remember(options, own, history.gated(told, options.suite, base.name, head.name, seconds))
     return telling.code_of(held)
 
 
@@ -152,26 +167,36 @@ def _plan(options: argparse.Namespace, base: Contestant) -> Plan:
     return sequential.Plan(options.pairs, max(1, n_figures), options.margin)
 
 
-def _prove(options: argparse.Namespace, own: Path, kept: Kept) -> int:
+def _prove(options: argparse.Namespace, own: Path, kept: Kept, where: Where) -> int:
     """Measures rounds with what is planted, and prints how often the gate is right."""
     from benchmarks.gate import proof
+    from benchmarks.gate.plants import chosen
+    from reports.pages import proof as page
 
     def said(number: int, what: tuple[str, ...], lost: Sequence[str]) -> None:
         _say(options, f"  round {number} of {options.prove}: measured {' and '.join(what)}")
         for reason in lost:
             warn(f"left out of round {number}: {reason}")
 
-    with proof.planted(lambda side: _planned(options, own / "proof", side)) as sides:
-        streams = proof.measure(sides, kept, options.prove, options.timeout, said)
-        found = list(proof.comparisons(streams, _plan(options, sides[0])))
+    with proof.planted(lambda side: _planned(options, own / "proof", side), chosen(options.planted)) as sides:
+        streams = proof.measure(sides, kept, options.prove, where, said)
+        found = list(proof.comparisons(streams, _plan(options, sides[0]), kept.machine))
     everything = proof.write(own / "comparisons.jsonl", found)
     sys.stdout.writelines(f"{line}\n" for line in proof.lines(everything))
+    if everything:
+        _say(options, f"written: {page.write(own, everything)}")
     return FINE if found else NOTHING_MEASURED
 
 
 def _check(options: argparse.Namespace) -> None:
     if options.prove and (options.base or options.base_python or options.head_python):
         raise InputError("--prove holds the last commit against itself, so it takes no revision and no interpreter.")
+    if options.planted:
+        from benchmarks.gate.plants import chosen
+
+        chosen(options.planted)
+        if not options.prove:
+            raise InputError("--planted says what --prove plants; add --prove ROUNDS, or leave it out.")
     if not options.prove and options.base is None and not (options.base_python or options.head_python):
         raise InputError(
             "nothing is named to compare with, expected a revision or --base-python; such as: gate HEAD~1."

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gate.cells import FORM
+from benchmarks.gate.figures import OF_KIND
 from benchmarks.harness import sources
 from benchmarks.harness.environment import ROOT
 from benchmarks.specs.base import digest
 from datasets.errors import InputError
 
-PROGRAM = ("-m", "benchmarks.gate.cells")
+PROGRAM = ("-P", "-m", "benchmarks.gate.cells")
+"""Without the current folder on the module path, which may hold other sources than those of the side."""
 PATHS = ("split", "vectors")
 """What of a job says where files lie; what they hold has a hash of its own in it, or follows from the rest."""
 NO_GATE = "No module named 'benchmarks.gate"
@@ -116,9 +119,11 @@ def planned(contestant: Contestant, suite: str, results: Path, more: Sequence[st
     """
     command = [contestant.python, *PROGRAM, suite, str(results), *more]
     try:
+        # In the current folder, from which the paths of a suite's own files start, with the sources of the side.
         done = subprocess.run(
-            command, cwd=contestant.root, capture_output=True, text=True, errors="replace", check=False
-        )
+            command, env={**os.environ, "PYTHONPATH": str(contestant.root)}, capture_output=True, text=True,
+            errors="replace", check=False,
+        )  # fmt: skip
     except OSError as error:
         raise InputError(
             f"{contestant.python} cannot be started ({error.strerror}); name a Python interpreter."
@@ -138,6 +143,11 @@ def planned(contestant: Contestant, suite: str, results: Path, more: Sequence[st
     if "error" in answer:
         raise InputError(f"{contestant.name}: {answer['error']}")
     cells = {tuple(one["what"]): one["job"] for one in answer["cells"]}
+    if unknown := {job["kind"] for job in cells.values()} - set(OF_KIND):
+        raise InputError(
+            f"{contestant.name} has cells of kinds that this gate cannot compare ({', '.join(sorted(unknown))}); "
+            "run the gate of the newer one of both revisions."
+        )
     if len(cells) != len(answer["cells"]):
         raise InputError(f"{contestant.name}: two processes of the suite {suite} are called the same; tell them apart.")
     return dataclasses.replace(contestant, cells=cells)

@@ -49,6 +49,7 @@ class Gated(msgspec.Struct, frozen=True, kw_only=True):
         machine: its id.
         commit: on which the working tree stood.
         dirty: whether the working tree differed from it.
+        seconds: that its processes took, those that were kept from an earlier start among them; 0 where nobody knows.
     """
 
     at: str
@@ -59,6 +60,7 @@ class Gated(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     dirty: bool | None = None
     figures: tuple[Figure, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class Series:
     changes: tuple[Change, ...]
 
 
-def gated(told: Iterable[Row], suite: str, base: str, head: str) -> Gated:
-    """A line of the history."""
+def gated(told: Iterable[Row], suite: str, base: str, head: str, seconds: float = 0.0) -> Gated:
+    """A line of the history; see `Gated`."""
     commit, dirty = environment.commit()
     figures = tuple(
         Figure(
@@ -105,8 +107,9 @@ def gated(told: Iterable[Row], suite: str, base: str, head: str) -> Gated:
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     machine = environment.machine().id
     return Gated(
-        at=now, suite=suite, base=base, head=head, machine=machine, commit=commit, dirty=dirty, figures=figures
-    )
+        at=now, suite=suite, base=base, head=head, machine=machine, commit=commit, dirty=dirty, figures=figures,
+        seconds=round(seconds, 1),
+    )  # fmt: skip
 
 
 def append(path: Path, line: Gated) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from benchmarks.gate import pairs
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import ACCURACY, FIGURES
 from benchmarks.gate.kept import Kept
-from benchmarks.gate.pairs import Pair
+from benchmarks.gate.pairs import Due, Pair, Where
 from benchmarks.gate.sequential import UNDECIDED, Judgement, Plan, judge, settled
 from datasets.errors import InputError
 
@@ -56,7 +57,7 @@ class Held:
     @property
     def is_settled(self) -> bool:
         """Whether the first pair has said all, so that no other is needed."""
-        return bool(self.pairs) and all(one.is_settled for one in self.pairs[0].measured)
+        return bool(self.pairs) and self.pairs[0].is_settled
 
     def judge(self, n: int, plan: Plan) -> None:
         """Looks at the first n pairs: those that were measured for a later look are not looked at before it."""
@@ -92,14 +93,14 @@ class Gate:
         head: the side that is judged.
         plan: when is looked, and how much worse is too much.
         kept: the pairs that were measured before; new ones are added.
-        timeout_s: seconds that a process may take to get ready, for a turn or to end.
+        where: processes run.
     """
 
     base: Contestant
     head: Contestant
     plan: Plan
     kept: Kept
-    timeout_s: float
+    where: Where
 
     def hold(self, said: Callable[[Held], None]) -> list[Held]:
         """Measures until every cell is decided, or has as many pairs as are allowed.
@@ -107,15 +108,15 @@ class Gate:
         Args:
             said: is told a process's cells whenever they have been measured for the next look.
         """
-        held = [self._begun(what) for what in dict.fromkeys((*self.base.cells, *self.head.cells))]
+        held = {what: self._begun(what) for what in dict.fromkeys((*self.base.cells, *self.head.cells))}
         for n in self.plan.looks:
-            for one in held:
+            for enough in (1, n):  # where the first pair says all, no other is begun
+                self._measure(held, enough)
+            for one in held.values():
                 if one.is_open:
-                    self._measure(one, n)
                     said(one)
-                if one.is_open:
                     one.judge(n, self.plan)
-        return held
+        return list(held.values())
 
     def _begun(self, what: tuple[str, ...]) -> Held:
         for side, fault in ((self.head, FAILED), (self.base, MISSING)):
@@ -127,16 +128,28 @@ class Gate:
         kind = self.base.cells[what]["kind"]
         return Held(what, kind, self.kept.of(self.kept.key(self.base, self.head, what)))
 
-    def _measure(self, one: Held, n: int) -> None:
-        key = self.kept.key(self.base, self.head, one.what)
-        while len(one.pairs) < n and not one.is_settled:
-            (pair,) = pairs.run(self.base, [self.head], one.what, len(one.pairs), self.timeout_s)
-            if pair.failed:
-                one.fault = MISSING if pair.side == "base" else FAILED
-                one.reason = pair.failed
-                return
-            one.pairs.append(pair)
-            self.kept.add(key, pair)
+    def _measure(self, held: Mapping[tuple[str, ...], Held], n: int) -> None:
+        """Pairs of all that is open, up to that number; each is taken in after those before it."""
+        due = (
+            Due(one.what, number, (self.head,))
+            for one in held.values()
+            for number in range(len(one.pairs), n)
+            if one.is_open and not one.is_settled
+        )
+        early: dict[tuple[str, ...], dict[int, Pair]] = defaultdict(dict)
+        for of, (pair,) in pairs.run(self.base, due, self.where):
+            one, waiting = held[of.what], early[of.what]
+            waiting[of.number] = pair
+            while not one.fault and len(one.pairs) in waiting:
+                self._take(one, waiting.pop(len(one.pairs)))
+
+    def _take(self, one: Held, pair: Pair) -> None:
+        if pair.failed:
+            one.fault = MISSING if pair.side == "base" else FAILED
+            one.reason = pair.failed
+            return
+        one.pairs.append(pair)
+        self.kept.add(self.kept.key(self.base, self.head, one.what), pair)
 
 
 @contextlib.contextmanager

@@ -1,16 +1,20 @@
-"""The pieces' own benchmarks (`benchmarks/bench_*.py`), run by pytest-benchmark in a process of each side in turn."""
+"""The pieces' own benchmarks (`benchmarks/bench_*.py`), run by pytest-benchmark, which a worker of each side starts."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.gate.figures import SPEED, Measured
 from benchmarks.harness.environment import ROOT, worker_environment
+from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.harness.worker import Job
 
 KIND = "pieces"
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
@@ -29,31 +33,28 @@ def found(threads: int) -> Iterator[dict[str, Any]]:
         if done.returncode or not names:
             said = (done.stdout + done.stderr).strip().splitlines() or ["nothing was said"]
             raise RuntimeError(f"the benchmarks of {file} cannot be listed: {said[-1]}")
-        job = {"kind": KIND, "file": file, "threads": threads}
+        job = {"kind": KIND, "file": file, "threads": threads, "device": "cpu", "model": file, "backend": "classic",
+               "settings": {}}  # fmt: skip
         yield {"what": [_line(file, name) for name in names], "kind": KIND, "job": job}
 
 
-def measured(python: str, root: Path, job: Mapping[str, Any], folder: Path, timeout_s: float) -> dict[str, Any]:
-    """The result of one side's process: for each benchmark the median of its rounds, in seconds.
+def measure(job: Job, turns: Callable[[], Iterator[None]]) -> None:
+    """Runs the benchmarks of a file whenever the parent gives the turn; the last median of each is its result, in s.
 
-    Args:
-        python: its interpreter.
-        root: the folder of its sources.
-        job: with the file and the threads.
-        folder: an empty one.
-        timeout_s: seconds that it may take.
+    Raises:
+        InputError: they do not run.
     """
-    out = folder / "benchmarks.json"
-    words = [job["file"], "--benchmark-only", f"--benchmark-json={out}"]
-    try:
-        done = _run(python, root, words, job["threads"], timeout_s)
-    except subprocess.TimeoutExpired:
-        return {"status": "timeout", "reason": f"not done within {timeout_s:g} s; see --timeout"}
-    if done.returncode or not out.exists():
-        said = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["it said nothing"]
-        return {"status": "failed", "reason": f"exit status {done.returncode}: {said[-1][:300]}"}
-    timed = json.loads(out.read_text(encoding="utf-8"))["benchmarks"]
-    return {"status": "ok", "seconds": {_line(job["file"], one["name"]): one["stats"]["median"] for one in timed}}
+    file, out = job.asked["file"], job.folder / "benchmarks.json"
+    seconds = {}
+    for _ in turns():
+        words = [file, "--benchmark-only", f"--benchmark-json={out}"]
+        done = _run(sys.executable, ROOT, words, job.asked["threads"])
+        if done.returncode or not out.exists():
+            said = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["it said nothing"]
+            raise InputError(f"pytest ended with exit status {done.returncode}: {said[-1][:300]}")
+        timed = json.loads(out.read_text(encoding="utf-8"))["benchmarks"]
+        seconds = {_line(file, one["name"]): one["stats"]["median"] for one in timed}
+    job.finish(status="ok", seconds=seconds)
 
 
 def compared(what: Sequence[str], base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[Measured]:
@@ -68,7 +69,7 @@ def _line(file: str, name: str) -> str:
 
 
 def _run(
-    python: str, root: Path, words: Sequence[str], threads: int, timeout_s: float
+    python: str, root: Path, words: Sequence[str], threads: int, timeout_s: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     # What a pytest that has called this one says to its own workers is not for it: under xdist nothing would be timed.
     own = {name: value for name, value in worker_environment(threads, "cpu").items() if not name.startswith("PYTEST_")}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.gate.figures import ACCURACY, MEMORY, RECALL, SPEED
+from datasets.errors import InputError
 
 DUE, BESIDE, ELSEWHERE = "due", "beside", "elsewhere"
 NOTHING = "nothing"
@@ -51,6 +53,7 @@ class Plant:
         figure: in which it has to show, "" where there is nothing to show.
         cells: the words of the lines of cells in which it has to show; () for every cell that has the figure.
         is_of_windows: whether it changes nothing but what is timed by turns.
+        slower: the share of the time that is added, 0 of what adds none.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Plant:
     figure: str = ""
     cells: tuple[str, ...] = ()
     is_of_windows: bool = False
+    slower: float = 0.0
 
     def place(self, cell: str, figure: str) -> str:
         """DUE, where it has to be called regressed; BESIDE, in another figure of such a cell; else ELSEWHERE."""
@@ -97,7 +101,7 @@ def _slower(percent: int) -> Plant:
         Edit("benchmarks/harness/worker.py", _WORK.format(share=share), _STEP),
         Edit("benchmarks/harness/retrieval.py", _SEARCH.format(share=share)),
     )
-    return Plant(f"{percent} % slower", edits, SPEED, is_of_windows=True)
+    return Plant(f"{percent} % slower", edits, SPEED, is_of_windows=True, slower=percent / 100)
 
 
 _TORCH_STEP = """    def step(batch: Batch) -> Tensor:
@@ -144,3 +148,16 @@ PLANTS = (
     ),
     Plant("Faiss holds its vectors twice", (Edit(_FAISS, _READ_TWICE, _READ),), MEMORY, ("faiss",)),
 )
+
+
+def chosen(words: Sequence[str]) -> tuple[Plant, ...]:
+    """The plants whose names begin with any of these words; all of them where there are none.
+
+    Raises:
+        InputError: no plant's name begins so.
+    """
+    for word in words:
+        if not any(plant.name.startswith(word) for plant in PLANTS):
+            known = "; ".join(plant.name for plant in PLANTS)
+            raise InputError(f"no plant is called {word!r}, expected the beginning of one of these: {known}.")
+    return tuple(plant for plant in PLANTS if not words or plant.name.startswith(tuple(words)))

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import TypeAlias
 
 import msgspec
@@ -21,14 +23,17 @@ from benchmarks.gate import contestants, pairs
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import FIGURES, Measured
 from benchmarks.gate.kept import Kept
-from benchmarks.gate.pairs import Pair
+from benchmarks.gate.pairs import Due, Pair, Where
 from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING, PLANTS, Plant
 from benchmarks.gate.sequential import IMPROVED, REGRESSED, UNDECIDED, Judgement, Plan, judge, settled
 from benchmarks.harness import environment
-from benchmarks.harness.groups import TURNS
 from datasets import durable
 
 PLANT_OF = {plant.name: plant for plant in PLANTS}
+OF_WINDOWS = frozenset({"throughput", "index"})
+"""Kinds of cells that are timed in windows, which plants make longer."""
+MOST_SETTLED = 4
+"""Rounds in which is measured what one pair settles, such as trainings that learn the same bits."""
 Said: TypeAlias = Callable[[int, tuple[str, ...], Sequence[str]], None]
 
 
@@ -39,6 +44,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         plant: its name.
         place: whether the plant has to show in this figure; see `plants.Plant.place`.
         pairs: of processes that it took.
+        seconds: that the processes of those pairs took.
+        load: processors that others kept busy meanwhile, on average over the pairs; None of what takes no turns.
     """
 
     plant: str
@@ -50,6 +57,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     pairs: int
     machine: str
     commit: str | None
+    seconds: float = 0.0
+    load: float | None = None
 
 
 @contextlib.contextmanager
@@ -73,7 +82,7 @@ def planted(plan: Callable[[Contestant], Contestant], chosen: Sequence[Plant] = 
 
 
 def measure(
-    sides: Sequence[Contestant], kept: Kept, rounds: int, timeout_s: float, said: Said
+    sides: Sequence[Contestant], kept: Kept, rounds: int, where: Where, said: Said
 ) -> dict[tuple[str, tuple[str, ...]], list[Pair]]:
     """The pairs of each plant and process, those that are kept among them.
 
@@ -81,44 +90,58 @@ def measure(
         sides: as `planted` gives them, base first.
         kept: pairs that were measured before; new ones are added.
         rounds: that are measured in all.
-        timeout_s: seconds that a process may take to get ready, for a turn or to end.
+        where: processes run.
         said: is told the number of each round, the process that has been measured in it, and what of it has failed.
     """
     base, *heads = sides
     keys = {(head.name, what): kept.key(base, head, what) for head in heads for what in base.cells}
     streams = {of: kept.of(key) for of, key in keys.items()}
-    for number in range(rounds):
-        for what, job in base.cells.items():
-            due = [
-                head for head in heads if len(streams[head.name, what]) <= number and _is_run(head.name, job["kind"])
-            ]
-            if not due:
-                continue
-            made = pairs.run(base, due, what, number, timeout_s)
-            for head, pair in zip(due, made, strict=True):
-                if not pair.failed:
-                    streams[head.name, what].append(pair)
-                    kept.add(keys[head.name, what], pair)
-            said(number + 1, what, [pair.failed for pair in made if pair.failed])
+
+    def due() -> Iterator[Due]:
+        for number, (what, job) in itertools.product(range(rounds), base.cells.items()):
+            wanted = (head for head in heads if _is_run(head.name, job["kind"]))
+            lacking = [head for head in wanted if _lacks(streams[head.name, what], number)]
+            if lacking:
+                yield Due(what, number, tuple(lacking))
+
+    for one, made in pairs.run(base, due(), where):
+        for head, pair in zip(one.heads, made, strict=True):
+            if not pair.failed:
+                streams[head.name, one.what].append(pair)
+                kept.add(keys[head.name, one.what], pair)
+        said(one.number + 1, one.what, [pair.failed for pair in made if pair.failed])
     return streams
 
 
 def _is_run(plant: str, kind: str) -> bool:
     """What a plant does not touch is not measured with it: it would be the same code once more."""
-    return kind in TURNS or not PLANT_OF[plant].is_of_windows
+    return kind in OF_WINDOWS or not PLANT_OF[plant].is_of_windows
 
 
-def comparisons(streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan) -> Iterator[Comparison]:
-    """What gates would have said of each stream, one after the other."""
+def _lacks(stream: Sequence[Pair], number: int) -> bool:
+    """Whether the pair of that number is to be measured; what one settles is settled alike by a few other seeds."""
+    is_known = len(stream) >= MOST_SETTLED and all(pair.is_settled for pair in stream)
+    return len(stream) <= number and not is_known
+
+
+def comparisons(
+    streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan, machine: str
+) -> Iterator[Comparison]:
+    """What gates would have said of each stream, one after the other, on the machine of that id."""
     commit, _ = environment.commit()
     for (name, _), stream in streams.items():
         for seen in zip(*(pair.measured for pair in stream), strict=True):
             cell, figure = seen[0].place
+            start = 0
             for judged in _judged(seen, plan):
+                took = stream[start : start + judged.n]
+                start += judged.n
+                loads = [pair.load for pair in took if pair.load is not None]
                 yield Comparison(
                     plant=name, cell=cell, figure=figure, place=PLANT_OF[name].place(cell, figure),
                     verdict=judged.verdict, ratio=judged.ratio, pairs=judged.n,
-                    machine=environment.machine().id, commit=commit,
+                    machine=machine, commit=commit,
+                    seconds=round(sum(pair.seconds for pair in took), 1), load=mean(loads) if loads else None,
                 )  # fmt: skip
 
 
@@ -149,11 +172,29 @@ def _decided(ratios: Sequence[float], plan: Plan, figure: str) -> Judgement | No
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """How often something is said, with the 95 % interval of Clopper and Pearson."""
+    """How often something is said of what is planted, with the 95 % interval of Clopper and Pearson.
 
-    name: str
+    Attributes:
+        plant: its name.
+        place: DUE, where it has to be found; ELSEWHERE, where nothing is to be said.
+        n: comparisons.
+        said: of them those that called it so.
+        undecided: of them those that had come to the cap.
+        pairs: that each took.
+    """
+
+    plant: str
+    place: str
     n: int
     said: int
+    undecided: int = 0
+    pairs: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        if self.plant == NOTHING:
+            return "false alarms"
+        return f"{self.plant}: {'found' if self.place == DUE else 'said of what it does not touch'}"
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -169,24 +210,36 @@ def rates(found: Sequence[Comparison]) -> list[Rate]:
     What a plant does to the other figures of the cells that it touches, as half the probes make a search faster, is
     neither.
     """
-    alike = [one for one in found if one.plant == NOTHING]
-    made = [Rate("false alarms", len(alike), sum(one.verdict in {REGRESSED, IMPROVED} for one in alike))]
+    made = [_rate(found, NOTHING, ELSEWHERE)]
     for plant in PLANTS[1:]:
-        for place, what in ((DUE, "found"), (ELSEWHERE, "said of what it does not touch")):
-            own = [one.verdict for one in found if (one.plant, one.place) == (plant.name, place)]
-            made += [Rate(f"{plant.name}: {what}", len(own), own.count(REGRESSED))] if own else []
+        of_places = (_rate(found, plant.name, place) for place in (DUE, ELSEWHERE))
+        made += [rate for rate in of_places if rate.n]
     return made
 
 
+def _rate(found: Sequence[Comparison], plant: str, place: str) -> Rate:
+    """Where something is due it is to be found; where nothing is, to be called better is as wrong as worse."""
+    own = [one for one in found if (one.plant, one.place) == (plant, place)]
+    wrong = {REGRESSED} if place == DUE else {REGRESSED, IMPROVED}
+    return Rate(
+        plant, place, len(own), sum(one.verdict in wrong for one in own),
+        sum(one.verdict == UNDECIDED for one in own), tuple(one.pairs for one in own),
+    )  # fmt: skip
+
+
 def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
-    """Adds comparisons to those of other commits and machines in a file, in place of the older ones of this one."""
+    """Adds comparisons to those of other plants, commits and machines in a file, in place of older ones of the same."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     before = [msgspec.json.decode(line, type=Comparison) for line in lines]
-    own = {(one.machine, one.commit) for one in found}
-    everything = [one for one in before if (one.machine, one.commit) not in own] + list(found)
+    own = {_origin(one) for one in found}
+    everything = [one for one in before if _origin(one) not in own] + list(found)
     with durable.replacing(path) as partial:
         partial.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in everything))
     return everything
+
+
+def _origin(one: Comparison) -> tuple[str, str, str | None]:
+    return one.plant, one.machine, one.commit
 
 
 def lines(found: Sequence[Comparison]) -> list[str]:

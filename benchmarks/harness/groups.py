@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from benchmarks.harness.plan import Cell, Prepared
 from benchmarks.specs.base import digest
 
-TURNS = {"throughput": 7, "index": 5}
+TURNS = {"throughput": 7, "index": 5, "pieces": 1}
 """Windows of each member of a group that is timed by turns."""
 
 

@@ -17,7 +17,7 @@ from benchmarks.records import Machine
 
 @dataclass(frozen=True, eq=False)
 class Team:
-    """Tasks that are scheduled as one: those that take turns, all on one machine; or one alone, of no turns."""
+    """Tasks that are scheduled as one, on one machine: they take turns, or there is nothing to be timed."""
 
     tasks: tuple[Task, ...]
     turns: int = 0
@@ -66,6 +66,7 @@ class Here:
     def run(self, teams: Iterable[Team], timeout_s: float) -> Iterator[tuple[Team, list[Result]]]:
         coming = iter(teams)
         of: dict[Path, Team] = {}
+        ended: dict[Path, Result] = {}
         timed: list[Team] = []
 
         def alone() -> Iterator[Task]:
@@ -80,7 +81,10 @@ class Here:
 
         while True:
             for task, result in executors.run(alone(), 0, timeout_s, self.at_once):
-                yield of.pop(task.folder), [result]
+                ended[task.folder] = result
+                team = of.pop(task.folder)
+                if all(one.folder in ended for one in team.tasks):
+                    yield team, [ended.pop(one.folder) for one in team.tasks]
             if not timed:
                 return
             team = timed.pop()

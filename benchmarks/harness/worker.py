@@ -195,6 +195,13 @@ def own(job: Job) -> None:
     own.climb(job)
 
 
+def pieces(job: Job) -> None:
+    """Runs a file of the pieces' own benchmarks."""
+    from benchmarks.gate import pieces
+
+    pieces.measure(job, _turns)
+
+
 def recommend(job: Job) -> None:
     """Lists for given users, from a checkpoint."""
     from benchmarks.harness import lists
@@ -211,6 +218,7 @@ KINDS = {
     "agreement": agreement,
     "mutation": mutation,
     "own": own,
+    "pieces": pieces,
     "recommend": recommend,
 }
 

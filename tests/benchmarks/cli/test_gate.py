@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.gate import contestants
+from benchmarks.gate.cells import FORM
+from datasets.errors import InputError
+
 ROOT = Path(__file__).resolve().parents[3]
 SUITE = """
 [[block]]
@@ -135,6 +139,11 @@ def test_the_same_code_twice_has_not_regressed(repository, tmp_path):
         (["HEAD", "--base-python", "/no/python"], "there is no program '/no/python'"),
         (["HEAD", "--pairs", "1"], "--pairs is 1, expected 2 or more"),
         (["HEAD", "--prove", "1"], "--prove holds the last commit against itself, so it takes no revision"),
+        (
+            ["--prove", "1", "--planted", "Tensor"],
+            "no plant is called 'Tensor', expected the beginning of one of these",
+        ),
+        (["HEAD", "--planted", "JAX"], "--planted says what --prove plants; add --prove ROUNDS"),
         (["HEAD", "--margin", "0"], "--margin is 0, expected a number between 0 and 1"),
         (["HEAD", "--models", "sasrek"], "did you mean 'sasrec'"),
     ],
@@ -162,6 +171,27 @@ def test_cells_that_only_their_protocol_tells_apart_are_all_timed(repository, tm
     cells = json.loads(said.splitlines()[-1])["cells"]
     assert len({tuple(cell["what"]) for cell in cells}) == len(cells) == 5
     assert sorted(cell["kind"] for cell in cells) == ["agreement", "throughput", "throughput", "train", "train"]
+
+
+def test_a_suite_s_own_file_is_found_from_the_current_folder(repository, tmp_path, monkeypatch):
+    rows = "".join(f"{user},{(user * 7 + turn * 3) % 11},{turn}\n" for user in range(12) for turn in range(6))
+    (tmp_path / "own.csv").write_text(f"user_id,item_id,timestamp\n{rows}", encoding="utf-8")
+    text = BLOCK.format(k=1).replace("synthetic-tiny", "file:own.csv")
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    side = contestants.Contestant("base", repository, sys.executable)
+    found = contestants.planned(side, str(tmp_path / "own.toml"), tmp_path / "results", [])
+    assert sorted(job["kind"] for job in found.cells.values()) == ["agreement", "throughput", "train"]
+
+
+def test_kinds_of_cells_that_only_a_newer_gate_knows_are_a_sentence(tmp_path):
+    answer = {"form": FORM, "cells": [{"what": ["a"], "job": {"kind": "latency"}}]}
+    newer = tmp_path / "python"
+    newer.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n", encoding="utf-8")
+    newer.chmod(0o755)
+    side = contestants.Contestant("v9", tmp_path, str(newer))
+    with pytest.raises(InputError, match=r"v9 has cells of kinds that this gate cannot compare \(latency\); run the"):
+        contestants.planned(side, "gate", tmp_path, [])
 
 
 def test_an_interpreter_that_is_no_python_is_a_sentence(repository, tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +14,14 @@ from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import ACCURACY, MEMORY, SPEED, Measured
 from benchmarks.gate.holding import CHANCE, Gate
 from benchmarks.gate.kept import Kept
-from benchmarks.gate.pairs import Pair
+from benchmarks.gate.pairs import Pair, Where
 from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Plan
+from benchmarks.harness.teams import Here
 from datasets.errors import InputError
 
 FAST, SLOW, NOISY = ("fast",), ("slow",), ("noisy",)
 EFFECTS = {FAST: (0.2, 0.002), SLOW: (math.log(0.8), 0.002), NOISY: (0.0, 0.3)}
+WHERE = Where(Here(2), Path("/nowhere"), 9.0)
 WOBBLE = (1.0, -1.0, 0.5, -0.5, 0.25, -0.25, 0.75, -0.75)
 
 
@@ -34,19 +37,30 @@ def ran(monkeypatch):
     """The pairs that were run, in their order."""
     numbers = []
 
-    def run(base, heads, what, number, timeout_s):  # noqa: ARG001
-        numbers.append((what, number))
-        mean, deviation = EFFECTS[what]
-        wobble = WOBBLE[number % len(WOBBLE)]
-        speed = Measured(cell=what[0], figure=SPEED, base=7.0, head=7.0 * math.exp(mean + deviation * wobble))
-        return [Pair((speed, Measured(cell=what[0], figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))))]
+    def made(due):
+        numbers.append((due.what, due.number))
+        (cell,), (mean, deviation) = due.what, EFFECTS[due.what]
+        wobble = WOBBLE[due.number % len(WOBBLE)]
+        speed = Measured(cell=cell, figure=SPEED, base=7.0, head=7.0 * math.exp(mean + deviation * wobble))
+        return Pair((speed, Measured(cell=cell, figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))))
 
-    monkeypatch.setattr(pairs, "run", run)
+    monkeypatch.setattr(pairs, "run", one_by_one(made))
     return numbers
 
 
+def one_by_one(made):
+    """What stands for processes: each pair is made when it is asked for."""
+
+    def run(_, due, where):
+        assert where is WHERE
+        for one in due:
+            yield one, [made(one)]
+
+    return run
+
+
 def held(sides, path, most=12, machine="m"):
-    gate = Gate(*sides, Plan(most, 6, 0.1), Kept(path, machine), 9.0)
+    gate = Gate(*sides, Plan(most, 6, 0.1), Kept(path, machine), WHERE)
     return {one.what: one for one in gate.hold(lambda _: None)}
 
 
@@ -108,6 +122,30 @@ def test_processes_with_other_cells_are_not_compared_and_that_is_said(sides, tmp
     assert telling.code_of(list(found.values())) == NOTHING_MEASURED
 
 
+def test_pairs_that_end_out_of_turn_are_taken_in_their_order_and_after_a_first_that_says_all_none_is_begun(
+    sides, tmp_path, monkeypatch
+):
+    numbers = []
+
+    def run(_, due, __):
+        taken = list(due)  # as many as there are, at once
+        numbers.extend(one.number for one in taken)
+        for one in reversed(taken):
+            figure = Measured(cell="fast", figure=SPEED, base=1.0, head=1.0 + 0.01 * one.number, is_settled=settled)
+            yield one, [Pair((figure,))]
+
+    monkeypatch.setattr(pairs, "run", run)
+    base, head = (dataclasses.replace(side, cells={FAST: {"kind": "train"}}) for side in sides)
+    settled = False
+    (one,) = held((base, head), tmp_path / "pairs", most=4).values()
+    assert [pair.measured[0].head for pair in one.pairs] == [1.0, 1.01, 1.02, 1.03]
+    assert numbers == [0, 1, 2, 3]
+    settled = True
+    numbers.clear()
+    (one,) = held((base, head), tmp_path / "others", most=4).values()
+    assert (numbers, len(one.pairs)) == ([0], 1)
+
+
 @pytest.mark.usefixtures("ran")
 def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
     found = held(sides, tmp_path / "pairs")
@@ -125,7 +163,7 @@ def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
     ],
 )
 def test_a_side_without_a_figure_never_passes(sides, tmp_path, monkeypatch, lacks, fails, expected):  # noqa: PLR0917
-    monkeypatch.setattr(pairs, "run", lambda *_: [Pair((), fails, fails.partition(":")[0])])
+    monkeypatch.setattr(pairs, "run", one_by_one(lambda _: Pair((), fails, fails.partition(":")[0])))
     one = {FAST: {"kind": "throughput"}}
     base, head = (dataclasses.replace(side, cells={} if side.name == lacks else one) for side in sides)
     (found,) = held((base, head), tmp_path / "pairs").values()
@@ -146,7 +184,7 @@ class TestTrainings:
     @pytest.fixture
     def trained(self, tmp_path, monkeypatch):
         def hold(pair_of):
-            monkeypatch.setattr(pairs, "run", lambda *given: [Pair((pair_of(given[3]),))])
+            monkeypatch.setattr(pairs, "run", one_by_one(lambda due: Pair((pair_of(due.number),))))
             cells = {FAST: {"kind": "train"}}
             base = Contestant("base", tmp_path, sys.executable, cells)
             (one,) = held((base, dataclasses.replace(base, name="head")), tmp_path / "pairs").values()

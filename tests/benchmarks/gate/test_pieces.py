@@ -1,12 +1,17 @@
 """The pieces' own benchmarks in two trees, by the real pytest-benchmark."""
 
+import dataclasses
 import math
+import shutil
 import sys
 
 import pytest
 
 from benchmarks.gate import pairs, pieces
 from benchmarks.gate.contestants import Contestant
+from benchmarks.gate.pairs import Due, Where
+from benchmarks.harness.environment import ROOT
+from benchmarks.harness.teams import Here
 
 FILE = "benchmarks/bench_sleep.py"
 BENCHMARKS = """
@@ -22,35 +27,44 @@ LINES = ("pieces · bench_sleep.py · test_sleep[1]", "pieces · bench_sleep.py 
 
 @pytest.fixture
 def tree(tmp_path):
+    """A tree with one file of benchmarks."""
+
     def made(name, text):
-        path = tmp_path / name / FILE
-        path.parent.mkdir(parents=True)
-        path.write_text(text, encoding="utf-8")
-        return Contestant(
-            name, tmp_path / name, sys.executable, {LINES: {"kind": pieces.KIND, "file": FILE, "threads": 1}}
-        )
+        root = tmp_path / name
+        for package in ("backends", "benchmarks", "datasets"):
+            shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "bench_*"))
+        (root / FILE).write_text(text, encoding="utf-8")
+        return Contestant(name, root, sys.executable)
 
     return made
 
 
-def test_each_benchmark_is_a_cell_and_its_speed_is_compared(tree, monkeypatch):
-    base, head = tree("base", BENCHMARKS.format(seconds=0.005)), tree("head", BENCHMARKS.format(seconds=0.05))
-    monkeypatch.setattr(pieces, "ROOT", base.root)
+def planned(side, monkeypatch):
+    monkeypatch.setattr(pieces, "ROOT", side.root)
     (process,) = pieces.found(1)
     assert tuple(process["what"]) == LINES
-    assert process["job"] == base.cells[LINES]
-    (pair,) = pairs.run(base, [head], LINES, 0, 60.0)
+    return dataclasses.replace(side, cells={LINES: process["job"]})
+
+
+def compared(base, head, where):
+    ((_, (pair,)),) = pairs.run(base, [Due(LINES, 0, (head,))], where)
+    return pair
+
+
+def test_each_benchmark_is_a_cell_and_its_speed_is_compared(tree, tmp_path, monkeypatch):
+    base, head = tree("base", BENCHMARKS.format(seconds=0.005)), tree("head", BENCHMARKS.format(seconds=0.05))
+    base = planned(base, monkeypatch)
+    pair = compared(base, dataclasses.replace(head, cells=base.cells), Where(Here(), tmp_path, 60.0))
     assert [one.cell for one in pair.measured] == list(LINES)
     assert all(one.ratio < math.log(0.5) for one in pair.measured)  # ten times the sleep
+    assert pair.seconds > 0
 
 
-def test_benchmarks_that_fail_are_a_sentence_and_those_that_cannot_be_listed_are_none(tree, monkeypatch):
-    base, head = (
-        tree("base", BENCHMARKS.format(seconds=0.001)),
-        tree("head", "def test_sleep(benchmark):\n    assert False\n"),
-    )
-    (pair,) = pairs.run(base, [head], LINES, 1, 60.0)
-    assert (pair.side, pair.failed.startswith("head: failed, exit status 1: ")) == ("head", True)
+def test_benchmarks_that_fail_are_a_sentence_and_those_that_cannot_be_listed_are_none(tree, tmp_path, monkeypatch):
+    base = planned(tree("base", BENCHMARKS.format(seconds=0.001)), monkeypatch)
+    head = tree("head", "def test_sleep(benchmark):\n    assert False\n")
+    pair = compared(base, dataclasses.replace(head, cells=base.cells), Where(Here(), tmp_path, 60.0))
+    assert (pair.side, pair.failed.startswith("head: failed, pytest ended with exit status 1: ")) == ("head", True)
     broken = tree("broken", "import nothing_of_that_name\n")
     monkeypatch.setattr(pieces, "ROOT", broken.root)
     with pytest.raises(RuntimeError, match=r"the benchmarks of benchmarks/bench_sleep\.py cannot be listed: "):

@@ -10,6 +10,7 @@ from benchmarks.gate import plants
 from benchmarks.gate.figures import ACCURACY, RECALL, SPEED
 from benchmarks.gate.plants import BESIDE, DUE, ELSEWHERE, PLANTS, Edit
 from benchmarks.harness.environment import ROOT
+from datasets.errors import InputError
 
 NAMED = {plant.name: plant for plant in PLANTS}
 
@@ -49,6 +50,13 @@ def test_a_plant_that_does_not_fit_says_so(tmp_path):
 )
 def test_it_has_to_show_where_it_is(name, cell, figure, place):
     assert NAMED[name].place(cell, figure) == place
+
+
+def test_plants_are_chosen_by_how_their_names_begin():
+    assert plants.chosen([]) == PLANTS
+    assert [plant.name for plant in plants.chosen(["20 %", "nothing"])] == [plants.NOTHING, "20 % slower"]
+    with pytest.raises(InputError, match=r"no plant is called 'TensorFlow', expected .*; 2 % slower; "):
+        plants.chosen(["nothing", "TensorFlow"])
 
 
 def test_so_much_slower_is_so_much_more_work():

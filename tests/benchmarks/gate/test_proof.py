@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from benchmarks.gate import pairs, proof
 from benchmarks.gate.contestants import Contestant
 from benchmarks.gate.figures import ACCURACY, MEMORY, SPEED, Measured
 from benchmarks.gate.kept import Kept
-from benchmarks.gate.pairs import Pair
+from benchmarks.gate.pairs import Pair, Where
 from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING
 from benchmarks.gate.proof import Comparison, Rate, comparisons, lines, measure, rates, write
 from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Plan
+from benchmarks.harness.teams import Here
 
 PLAN = Plan(8, 3, 0.1)
+WHERE = Where(Here(), Path("/nowhere"), 9.0)
 TIMED, TRAINED = ("throughput · jax",), ("train · jax",)
 
 
@@ -30,20 +33,32 @@ def clear(mean, n):
 
 
 def test_comparisons_follow_one_another_and_what_a_stream_ends_in_does_not_count():
-    found = list(comparisons({("10 % slower", TIMED): stream(clear(-0.105, 10))}, PLAN))
+    found = list(comparisons({("10 % slower", TIMED): stream(clear(-0.105, 10))}, PLAN, "m"))
     assert [(one.verdict, one.pairs, one.place) for one in found] == [(REGRESSED, 4, DUE)] * 2
 
 
 def test_one_that_nothing_decides_ends_at_the_cap():
     noisy = [0.5, -0.5] * 8
-    found = list(comparisons({(NOTHING, TIMED): stream(noisy)}, PLAN))
+    found = list(comparisons({(NOTHING, TIMED): stream(noisy)}, PLAN, "m"))
     assert [(one.verdict, one.pairs) for one in found] == [(UNDECIDED, 8)] * 2
 
 
 def test_trainings_that_learn_the_same_are_a_comparison_each():
     same = [Pair((Measured(cell=TRAINED[0], figure=ACCURACY, base=0.2, head=0.2, is_settled=True),))] * 3
-    found = list(comparisons({(NOTHING, TRAINED): same}, PLAN))
+    found = list(comparisons({(NOTHING, TRAINED): same}, PLAN, "m"))
     assert [(one.verdict, one.pairs, one.place) for one in found] == [(SAME, 1, ELSEWHERE)] * 3
+    assert found[0].load is None
+
+
+def test_a_comparison_has_the_time_and_the_load_of_its_own_pairs():
+    pairs_of = [
+        Pair(pair.measured, seconds=float(place), load=load)
+        for place, (pair, load) in enumerate(
+            zip(stream(clear(-0.105, 8)), [0.0] * 4 + [1.0, 1.0, 2.0, 2.0], strict=True)
+        )
+    ]
+    found = list(comparisons({("10 % slower", TIMED): pairs_of}, PLAN, "m"))
+    assert [(one.seconds, one.load) for one in found] == [(6.0, 0.0), (22.0, 1.5)]
 
 
 def one(**changes):
@@ -70,15 +85,16 @@ def test_alarms_are_both_ways_and_power_is_what_is_due():
 
 @pytest.mark.parametrize(("said", "n", "high"), [(0, 300, 0.0122), (0, 0, 1.0)])
 def test_an_interval_is_clopper_and_pearsons(said, n, high):
-    assert Rate("a", n, said).interval == pytest.approx((0.0, high), abs=1e-4)
+    assert Rate("a", DUE, n, said).interval == pytest.approx((0.0, high), abs=1e-4)
 
 
-def test_what_other_commits_and_machines_have_said_stays(tmp_path):
+def test_what_other_plants_commits_and_machines_have_said_stays(tmp_path):
     path = tmp_path / "comparisons.jsonl"
-    write(path, [one(), one(commit="d"), one(machine="n")])
+    write(path, [one(), one(commit="d"), one(machine="n"), one(plant="10 % slower", place=DUE)])
     everything = write(path, [one(verdict=REGRESSED)])
-    assert [(x.machine, x.commit, x.verdict) for x in everything] == [
-        ("m", "d", NO_WORSE), ("n", "c", NO_WORSE), ("m", "c", REGRESSED),
+    assert [(x.plant, x.machine, x.commit, x.verdict) for x in everything] == [
+        (NOTHING, "m", "d", NO_WORSE), (NOTHING, "n", "c", NO_WORSE), ("10 % slower", "m", "c", NO_WORSE),
+        (NOTHING, "m", "c", REGRESSED),
     ]  # fmt: skip
     assert write(path, []) == everything
 
@@ -92,20 +108,25 @@ def sides(tmp_path):
     return made
 
 
+def one_by_one(made):
+    """What stands for processes: pairs are made when they are asked for."""
+    return lambda _, due, __: ((one, made(one)) for one in due)
+
+
 def test_rounds_go_on_where_they_stopped_and_leave_out_what_a_plant_does_not_touch(sides, tmp_path, monkeypatch):
     ran = []
 
-    def run(_, heads, what, number, *__):
-        ran.append(([head.name for head in heads], what, number))
-        return [Pair((Measured(cell=what[0], figure=MEMORY, base=1.0, head=1.0),)) for _ in heads]
+    def made(due):
+        ran.append(([head.name for head in due.heads], due.what, due.number))
+        return [Pair((Measured(cell=due.what[0], figure=MEMORY, base=1.0, head=1.0),)) for _ in due.heads]
 
-    monkeypatch.setattr(pairs, "run", run)
+    monkeypatch.setattr(pairs, "run", one_by_one(made))
     kept = Kept(tmp_path / "pairs", "m")
-    first = measure(sides, kept, 2, 9.0, lambda *_: None)
+    first = measure(sides, kept, 2, WHERE, lambda *_: None)
     both, alone = [NOTHING, "10 % slower"], [NOTHING]
     assert ran == [(both, TIMED, 0), (alone, TRAINED, 0), (both, TIMED, 1), (alone, TRAINED, 1)]
     ran.clear()
-    again = measure(sides, kept, 3, 9.0, lambda *_: None)
+    again = measure(sides, kept, 3, WHERE, lambda *_: None)
     assert ran == [(both, TIMED, 2), (alone, TRAINED, 2)]
     assert {of: len(stream) for of, stream in again.items()} == {
         of: len(stream) + bool(stream) for of, stream in first.items()
@@ -115,15 +136,30 @@ def test_rounds_go_on_where_they_stopped_and_leave_out_what_a_plant_does_not_tou
 def test_a_process_that_fails_is_told_and_tried_in_the_next_round(sides, tmp_path, monkeypatch):
     told = []
 
-    def run(_, heads, what, number, *__):
-        figures = (Measured(cell=what[0], figure=MEMORY, base=1.0, head=1.0),)
-        return [Pair(failed=f"{head.name}: oom") if number == 0 else Pair(figures) for head in heads]
+    def made(due):
+        figures = (Measured(cell=due.what[0], figure=MEMORY, base=1.0, head=1.0),)
+        return [Pair(failed=f"{head.name}: oom") if due.number == 0 else Pair(figures) for head in due.heads]
 
-    monkeypatch.setattr(pairs, "run", run)
-    streams = measure(sides, Kept(tmp_path / "pairs", "m"), 2, 9.0, lambda *said: told.append(said))
+    monkeypatch.setattr(pairs, "run", one_by_one(made))
+    streams = measure(sides, Kept(tmp_path / "pairs", "m"), 2, WHERE, lambda *said: told.append(said))
     both = [f"{NOTHING}: oom", "10 % slower: oom"]
     assert told == [(1, TIMED, both), (1, TRAINED, both[:1]), (2, TIMED, []), (2, TRAINED, [])]
     assert len(streams[NOTHING, TIMED]) == 1
+
+
+def test_what_a_pair_settles_is_not_measured_in_every_round(sides, tmp_path, monkeypatch):
+    ran = []
+
+    def made(due):
+        ran.append((due.what, due.number))
+        is_settled = due.what == TRAINED
+        settled = Measured(cell=due.what[0], figure=ACCURACY, base=1.0, head=1.0, is_settled=is_settled)
+        return [Pair((settled,)) for _ in due.heads]
+
+    monkeypatch.setattr(pairs, "run", one_by_one(made))
+    measure(sides, Kept(tmp_path / "pairs", "m"), 9, WHERE, lambda *_: None)
+    assert [number for what, number in ran if what == TRAINED] == list(range(proof.MOST_SETTLED))
+    assert [number for what, number in ran if what == TIMED] == list(range(9))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +174,7 @@ def test_more_work_in_what_takes_turns_is_measured_there_alone(kind, is_run):
 def test_the_same_code_twice_is_hardly_ever_called_anything():
     rng = np.random.default_rng(0)
     streams = {(NOTHING, (f"throughput · {n}",)): stream(rng.normal(0, 0.05, 400)) for n in range(20)}
-    alarms = rates(list(comparisons(streams, Plan(32, 18, 0.1))))[0]
+    alarms = rates(list(comparisons(streams, Plan(32, 18, 0.1), "m")))[0]
     assert alarms.n > 500
     assert alarms.said <= 3
     assert proof.lines([])[0] == "false alarms: 0 of 0 (0.0% – 100.0%)"
