@@ -18,6 +18,7 @@ from ray.exceptions import OutOfMemoryError, RayError
 from benchmarks.cluster import node, nodes
 from benchmarks.cluster.nodes import WHOLE, Node, Share
 from benchmarks.cluster.orders import READS, Begun, Ended, Event, Line, Order, Piece, Sealed
+from benchmarks.cluster.trees import packed
 from benchmarks.harness import files, load, privacy
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.executors import Result
@@ -201,11 +202,14 @@ class Cluster:
             {name: Sealed.of(Path(task.job[name]), self._results) for name in READS if name in task.job}
             for task in tasks
         )
+        trees = tuple(
+            None if task.root == ROOT else Sealed.of(packed(task.root, self._results), self._results) for task in tasks
+        )
         stops = tuple(
             None if task.listener is None else str((task.folder / STOP).relative_to(self._results))
             for task in team.tasks
         )
-        order = Order(self._place, tasks, reads, stops, team.turns, timeout_s)
+        order = Order(self._place, tasks, reads, trees, stops, team.turns, timeout_s)
         return self._supervise.options(**self._asks(team)).remote(order, self._shelf)
 
     def _asks(self, team: Team) -> dict[str, Any]:

@@ -22,8 +22,10 @@ import ray
 
 from backends.registry import BACKENDS
 from benchmarks import surroundings
+from benchmarks.cluster import trees
 from benchmarks.cluster.orders import BLOCK_BYTES, LEAVES, Begun, Ended, Event, Facts, Line, Order, Piece, Sealed
 from benchmarks.harness import environment, executors, files, item_map, sources
+from benchmarks.harness.environment import ROOT
 from benchmarks.harness.executors import Result, Task
 from datasets.errors import MachineError
 
@@ -77,10 +79,12 @@ def supervise(order: Order, shelf: Any) -> Iterator[Event]:
     work = Path(tempfile.mkdtemp(prefix="", dir=_made(base / WORK)))
     try:
         reads = [{name: _fetched(one, base, shelf) for name, one in of.items()} for of in order.reads]
+        roots = [ROOT if one is None else _tree(one, base, shelf) for one in order.trees]
         said: Said = queue.SimpleQueue()
         began = _now()
         tasks = [
-            _laid_out(task, work, reads[n], functools.partial(_say, said, n)) for n, task in enumerate(order.tasks)
+            _laid_out(task, work, reads[n], roots[n], functools.partial(_say, said, n))
+            for n, task in enumerate(order.tasks)
         ]
         threading.Thread(target=_run, args=(order, tasks, said), daemon=True).start()
         for event in _heard(order, tasks, said, shelf):
@@ -130,12 +134,12 @@ def _say(said: Said, task: int, text: str) -> None:
     said.put(Line(task, text))
 
 
-def _laid_out(task: Task, work: Path, reads: dict[str, Path], listener: Any) -> Task:
+def _laid_out(task: Task, work: Path, reads: dict[str, Path], root: Path, listener: Any) -> Task:
     """A task in a folder of this node's, with the paths of what lies here."""
     folder = work / task.folder.name
     folder.mkdir()
     job = {**task.job, **{name: str(path) for name, path in reads.items()}}
-    return dataclasses.replace(task, job=job, folder=folder, listener=listener)
+    return dataclasses.replace(task, job=job, folder=folder, root=root, listener=listener)
 
 
 def _checked(result: Result, reads: dict[str, Path], where: str) -> Result:
@@ -189,6 +193,14 @@ def _fetched(wanted: Sealed, base: Path, shelf: Any) -> Path:
             files.remove(folder)
             raise MachineError(f"{wanted.path} has not arrived as it was sealed; give the same command again.")
     return folder
+
+
+def _tree(wanted: Sealed, base: Path, shelf: Any) -> Path:
+    """The sources of that seal, as a tree of this node's."""
+    folder = _fetched(wanted, base, shelf)
+    with (base / f"{wanted.seal}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return trees.unpacked(folder)
 
 
 @functools.cache

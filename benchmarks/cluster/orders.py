@@ -82,12 +82,14 @@ class Order:
         place: name of the folder that nodes keep the run's files in.
         tasks: with the driver's paths, and without listeners.
         reads: of each task, which of the values of `READS` in its job is which sealed folder.
+        trees: of each task the packed sources that it runs, None where they are those that every node has.
         stops: of each task the file, relative to the results folder, that ends it early once it is there; or None.
     """
 
     place: str
     tasks: tuple[Task, ...]
     reads: tuple[Mapping[str, Sealed], ...]
+    trees: tuple[Sealed | None, ...]
     stops: tuple[str | None, ...]
     turns: int
     timeout_s: float

@@ -21,7 +21,7 @@ def tree_hash(root: Path = ROOT, within: Sequence[str] = PACKAGES) -> str:
         within: the folders and files that count, relative to it.
     """
     digest = hashlib.sha256()
-    for path in sorted({*_files(root, within)}):
+    for path in sorted({*files(root, within)}):
         try:
             content = Path(path).read_bytes()
         except FileNotFoundError:  # it went away since the folder was listed, so the sources have moved
@@ -31,7 +31,8 @@ def tree_hash(root: Path = ROOT, within: Sequence[str] = PACKAGES) -> str:
     return digest.hexdigest()[:16]
 
 
-def _files(root: Path, within: Sequence[str]) -> list[str]:
+def files(root: Path, within: Sequence[str]) -> list[str]:
+    """Paths of all sources; see `tree_hash`."""
     return [str(root / name) for name in within if name.endswith(SUFFIXES)] + [
         os.path.join(folder, name)  # noqa: PTH118 - a Path a file takes as long as reading it
         for package in within

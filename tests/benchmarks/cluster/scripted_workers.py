@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.cluster.executor import Asked, connected
 from benchmarks.cluster.nodes import WHOLE
+from benchmarks.harness.environment import ROOT
 from benchmarks.harness.executors import Task
 from benchmarks.harness.teams import Team
 
@@ -46,7 +47,7 @@ class Bench:
         self.script.chmod(0o755)
         self.n_made = 0
 
-    def team(self, *deeds, turns=0, listener=None, **more):
+    def team(self, *deeds, turns=0, listener=None, root=ROOT, **more):
         tasks = []
         for does in deeds:
             self.n_made += 1
@@ -54,7 +55,8 @@ class Bench:
             folder.mkdir(parents=True)
             common = {"kind": "train", "model": "script", "backend": "torch", "threads": 1, "device": "cpu"}
             heard = None if listener is None else lambda line, folder=folder: listener(folder, line)
-            tasks.append(Task({**common, "turns": turns, "does": does, **more}, folder, heard, python=str(self.script)))
+            job = {**common, "turns": turns, "does": does, **more}
+            tasks.append(Task(job, folder, heard, root=root, python=str(self.script)))
         return Team(tuple(tasks), turns)
 
     def run(self, *teams, timeout_s=60.0):

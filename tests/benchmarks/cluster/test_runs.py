@@ -15,6 +15,7 @@ from scripted_workers import slow
 
 from benchmarks import cli, suites
 from benchmarks.cluster.executor import Asked, connected
+from benchmarks.gate import holding
 from benchmarks.harness import store
 from benchmarks.harness.groups import stages
 from benchmarks.harness.plan import Options
@@ -36,6 +37,13 @@ models = [
     { model = "popularity" },
     { model = "als", settings = { embedding_dim = 8, iterations = 2 } },
 ]
+indexes = [{ name = "exact" }]
+"""
+
+SEARCHED = """
+[[block]]
+vectors = { n_items = 300, dim = 8, n_queries = 50 }
+protocol = { name = "search", k = 5 }
 indexes = [{ name = "exact" }]
 """
 
@@ -153,3 +161,17 @@ def test_a_search_is_ended_and_goes_on(nodes, suite, tmp_path):
     assert cli.main(arguments(nodes, there, *search)) == 0
     trials = [record for record in store.read(there) if record.kind == "trial"]
     assert sorted(record.number for record in trials) == list(range(1, 7))
+
+
+@slow
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git repository, so it has no revisions")
+def test_a_gate_on_a_cluster_says_what_it_says_on_one_machine(nodes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(holding, "LOCK", tmp_path / "lock")
+    (tmp_path / "own.toml").write_text(SEARCHED, encoding="utf-8")
+    words = ["gate", "HEAD", "HEAD", "--suite", str(tmp_path / "own.toml"), "--pairs", "2", "--margin", "0.9"]
+    on_cluster = ["--executor", "ray", "--address", nodes.address]
+    assert cli.main([*words, *on_cluster, "--results", str(tmp_path / "results")]) == 0
+    said = capsys.readouterr().out
+    assert "the same: index · made-up-vectors" in said
+    assert "speed" in said
+    assert len((tmp_path / "results" / "gate" / "pairs.jsonl").read_bytes().splitlines()) == 2
