@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import collecting
 from reports import written
 from reports.charts.draw import draw
 from reports.pages import site
@@ -15,6 +16,7 @@ from reports.tables.leaderboard import Leaderboards, build
 from reports.tables.records import newest
 
 
+@collecting.paused()
 def load(results: Path) -> Leaderboards:
     """The leaderboards of a results folder: those of its newest machine, and of the newest version of its data.
 
@@ -54,6 +56,7 @@ def write(folders: Sequence[Path]) -> list[Path]:
     return publish(load_all(folders), folders)
 
 
+@collecting.aside()
 def publish(loaded: Mapping[Path, Leaderboards], named: Sequence[Path] = ()) -> list[Path]:
     """Write the pages of these leaderboards, results folder -> leaderboards; each file appears whole or not at all.
 

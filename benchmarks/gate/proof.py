@@ -25,7 +25,7 @@ from benchmarks.gate.figures import FIGURES, Measured
 from benchmarks.gate.kept import Kept
 from benchmarks.gate.pairs import Due, Pair, Where
 from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING, PLANTS, Plant
-from benchmarks.gate.sequential import IMPROVED, REGRESSED, UNDECIDED, Judgement, Plan, judge, settled
+from benchmarks.gate.sequential import IMPROVED, REGRESSED, SAME, UNDECIDED, Judgement, Plan, judge, settled
 from benchmarks.harness import environment
 from datasets import durable
 
@@ -218,8 +218,11 @@ def rates(found: Sequence[Comparison]) -> list[Rate]:
 
 
 def _rate(found: Sequence[Comparison], plant: str, place: str) -> Rate:
-    """Where something is due it is to be found; where nothing is, to be called better is as wrong as worse."""
-    own = [one for one in found if (one.plant, one.place) == (plant, place)]
+    """Where something is due it is to be found; where nothing is, to be called better is as wrong as worse.
+
+    There, what is the same to the last bit is not counted: chance has no part in it, and nothing can be wrong.
+    """
+    own = [one for one in found if (one.plant, one.place) == (plant, place) and (place == DUE or one.verdict != SAME)]
     wrong = {REGRESSED} if place == DUE else {REGRESSED, IMPROVED}
     return Rate(
         plant, place, len(own), sum(one.verdict in wrong for one in own),

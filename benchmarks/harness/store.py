@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import records
+from benchmarks import collecting, records
 from benchmarks.harness import files
 from benchmarks.records import AnyRecord, Record
 from benchmarks.records.values import MOST_LEVELS, shortened
@@ -39,6 +39,7 @@ class _BreaksOffError(ValueError):
     """Bytes that are no JSON, as those of a record that was not written to its end."""
 
 
+@collecting.paused()
 def read(results: Path) -> list[AnyRecord]:
     """The records of a folder, the last of each cell, in the order of the file: what was recorded last comes last.
 

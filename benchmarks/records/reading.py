@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -181,6 +182,21 @@ def recordable(value: dict[str, Any]) -> AnyRecord:
 def fields(record: Record) -> dict[str, Any]:
     """A record as a plain dictionary, with the fields of all kinds: what its own does not have is None or empty.
 
-    `kind` is a field among the others, and nested parts are dictionaries.
+    `kind` is a field among the others, and nested parts are dictionaries. Lists and dictionaries that the record holds
+    are its own, and no copies: a hundred thousand records would be there twice.
     """
-    return {**_NOTHING, **msgspec.to_builtins(record)}
+    held = msgspec.structs.asdict(record)
+    parts = {name: msgspec.to_builtins(held[name]) for name in _of_parts(type(record))}
+    return {**_NOTHING, "kind": record.kind, **held, **parts}
+
+
+@functools.cache
+def _of_parts(kind: type[Record]) -> tuple[str, ...]:
+    """The fields of a kind whose values are parts of a record, or hold some."""
+    hints = get_type_hints(kind)
+    return tuple(name for name in kind.__struct_fields__ if _has_part(hints[name]))
+
+
+def _has_part(hint: Any) -> bool:
+    is_part = isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+    return is_part or any(map(_has_part, get_args(hint)))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from benchmarks import collecting
 from benchmarks.harness import store
 from benchmarks.records import AnyRecord, fields
 from benchmarks.records.kinds import Fate
@@ -75,6 +76,7 @@ _PARTS: tuple[Any, ...] = (
 )
 
 
+@collecting.paused()
 def frame(*results: str | Path) -> pd.DataFrame:
     """The cells of results folders as one tidy table, a row a cell: `reports.frame("RESULTS")`.
 

@@ -202,6 +202,13 @@ def test_a_flat_dictionary_has_the_fields_of_all_kinds():
     assert flat["machine"]["cpu"] == "c"
 
 
+@pytest.mark.parametrize("kind", OWN)
+def test_a_flat_dictionary_has_dictionaries_in_place_of_parts(kind):
+    made = record(kind=kind, **OWN[kind])
+    flat, plain = records.fields(made), msgspec.to_builtins(made)
+    assert {name: flat[name] for name in plain} == plain
+
+
 def test_a_timing_is_a_list_of_samples_or_was_taken_once():
     made = record(timings={"a_s": 1, "b_s": [1.0, 2.0]})
     assert (made.samples("a_s"), made.samples("b_s"), made.samples("c_s")) == ([1.0], [1.0, 2.0], [])

@@ -69,8 +69,8 @@ def one(**changes):
 
 def test_alarms_are_both_ways_and_power_is_what_is_due():
     found = [
-        one(), one(verdict=REGRESSED), one(verdict=IMPROVED), one(verdict=SAME),
-        one(plant="10 % slower", place=DUE, verdict=REGRESSED), one(plant="10 % slower", place=DUE),
+        one(), one(verdict=REGRESSED), one(verdict=IMPROVED), one(verdict=UNDECIDED), one(verdict=SAME),
+        one(plant="10 % slower", place=DUE, verdict=REGRESSED), one(plant="10 % slower", place=DUE, verdict=SAME),
         one(plant="Faiss probes half the lists", place="beside", verdict=IMPROVED),
         one(plant="Faiss probes half the lists", verdict=REGRESSED),
     ]  # fmt: skip
