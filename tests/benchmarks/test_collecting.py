@@ -8,10 +8,16 @@ from benchmarks import collecting
 
 
 def test_it_is_off_in_the_block_and_back_on_after_an_error():
-    with pytest.raises(KeyError), collecting.paused():
-        assert not gc.isenabled()
+    seen = []
+
+    @collecting.paused()
+    def failing():
+        seen.append(gc.isenabled())
         raise KeyError
-    assert gc.isenabled()
+
+    with pytest.raises(KeyError):
+        failing()
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_who_had_it_off_keeps_it_off():
