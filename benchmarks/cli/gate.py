@@ -180,7 +180,7 @@ def _prove(options: argparse.Namespace, own: Path, kept: Kept, where: Where) -> 
 
     with proof.planted(lambda side: _planned(options, own / "proof", side), chosen(options.planted)) as sides:
         streams = proof.measure(sides, kept, options.prove, where, said)
-        found = list(proof.comparisons(streams, _plan(options, sides[0]), kept.machine))
+        found = list(proof.comparisons(streams, _plan(options, sides[0]), kept.machine, Path(options.suite).stem))
     everything = proof.write(own / "comparisons.jsonl", found)
     sys.stdout.writelines(f"{line}\n" for line in proof.lines(everything))
     if everything:

@@ -42,6 +42,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         plant: its name.
+        suite: whose cell it is.
         place: whether the plant has to show in this figure; see `plants.Plant.place`.
         pairs: of processes that it took.
         seconds: that the processes of those pairs took.
@@ -59,6 +60,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None
     seconds: float = 0.0
     load: float | None = None
+    suite: str = "gate"
 
 
 @contextlib.contextmanager
@@ -125,9 +127,9 @@ def _lacks(stream: Sequence[Pair], number: int) -> bool:
 
 
 def comparisons(
-    streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan, machine: str
+    streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan, machine: str, suite: str
 ) -> Iterator[Comparison]:
-    """What gates would have said of each stream, one after the other, on the machine of that id."""
+    """What gates of a suite would have said of each stream, one after the other, on the machine of that id."""
     commit, _ = environment.commit()
     for (name, _), stream in streams.items():
         for seen in zip(*(pair.measured for pair in stream), strict=True):
@@ -140,7 +142,7 @@ def comparisons(
                 yield Comparison(
                     plant=name, cell=cell, figure=figure, place=PLANT_OF[name].place(cell, figure),
                     verdict=judged.verdict, ratio=judged.ratio, pairs=judged.n,
-                    machine=machine, commit=commit,
+                    machine=machine, commit=commit, suite=suite,
                     seconds=round(sum(pair.seconds for pair in took), 1), load=mean(loads) if loads else None,
                 )  # fmt: skip
 
@@ -231,7 +233,7 @@ def _rate(found: Sequence[Comparison], plant: str, place: str) -> Rate:
 
 
 def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
-    """Adds comparisons to those of other plants, commits and machines in a file, in place of older ones of the same."""
+    """Adds comparisons to a file, in place of older ones of the same plants, suite, machine and commit."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     before = [msgspec.json.decode(line, type=Comparison) for line in lines]
     own = {_origin(one) for one in found}
@@ -241,8 +243,8 @@ def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
     return everything
 
 
-def _origin(one: Comparison) -> tuple[str, str, str | None]:
-    return one.plant, one.machine, one.commit
+def _origin(one: Comparison) -> tuple[str | None, ...]:
+    return one.plant, one.suite, one.machine, one.commit
 
 
 def lines(found: Sequence[Comparison]) -> list[str]:

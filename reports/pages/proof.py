@@ -70,6 +70,7 @@ def page(found: Sequence[Comparison]) -> str:
         quiet=[_row(rate) for rate in rates if rate.place != DUE],
         cells=_cell_rows(found),
         n=len(found),
+        suites=sorted({one.suite for one in found}),
         machines=sorted({one.machine for one in found}),
         commits=sorted({one.commit or "unknown" for one in found}),
         load=f"{np.median(loads):.2f} (nine of ten below {np.quantile(loads, 0.9):.2f})" if loads else "",

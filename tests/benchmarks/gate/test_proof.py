@@ -33,19 +33,19 @@ def clear(mean, n):
 
 
 def test_comparisons_follow_one_another_and_what_a_stream_ends_in_does_not_count():
-    found = list(comparisons({("10 % slower", TIMED): stream(clear(-0.105, 10))}, PLAN, "m"))
+    found = list(comparisons({("10 % slower", TIMED): stream(clear(-0.105, 10))}, PLAN, "m", "gate"))
     assert [(one.verdict, one.pairs, one.place) for one in found] == [(REGRESSED, 4, DUE)] * 2
 
 
 def test_one_that_nothing_decides_ends_at_the_cap():
     noisy = [0.5, -0.5] * 8
-    found = list(comparisons({(NOTHING, TIMED): stream(noisy)}, PLAN, "m"))
+    found = list(comparisons({(NOTHING, TIMED): stream(noisy)}, PLAN, "m", "gate"))
     assert [(one.verdict, one.pairs) for one in found] == [(UNDECIDED, 8)] * 2
 
 
 def test_trainings_that_learn_the_same_are_a_comparison_each():
     same = [Pair((Measured(cell=TRAINED[0], figure=ACCURACY, base=0.2, head=0.2, is_settled=True),))] * 3
-    found = list(comparisons({(NOTHING, TRAINED): same}, PLAN, "m"))
+    found = list(comparisons({(NOTHING, TRAINED): same}, PLAN, "m", "gate"))
     assert [(one.verdict, one.pairs, one.place) for one in found] == [(SAME, 1, ELSEWHERE)] * 3
     assert found[0].load is None
 
@@ -57,7 +57,7 @@ def test_a_comparison_has_the_time_and_the_load_of_its_own_pairs():
             zip(stream(clear(-0.105, 8)), [0.0] * 4 + [1.0, 1.0, 2.0, 2.0], strict=True)
         )
     ]
-    found = list(comparisons({("10 % slower", TIMED): pairs_of}, PLAN, "m"))
+    found = list(comparisons({("10 % slower", TIMED): pairs_of}, PLAN, "m", "gate"))
     assert [(one.seconds, one.load) for one in found] == [(6.0, 0.0), (22.0, 1.5)]
 
 
@@ -88,13 +88,14 @@ def test_an_interval_is_clopper_and_pearsons(said, n, high):
     assert Rate("a", DUE, n, said).interval == pytest.approx((0.0, high), abs=1e-4)
 
 
-def test_what_other_plants_commits_and_machines_have_said_stays(tmp_path):
+def test_what_other_plants_suites_commits_and_machines_have_said_stays(tmp_path):
     path = tmp_path / "comparisons.jsonl"
-    write(path, [one(), one(commit="d"), one(machine="n"), one(plant="10 % slower", place=DUE)])
+    write(path, [one(), one(commit="d"), one(machine="n"), one(suite="s"), one(plant="10 % slower", place=DUE)])
     everything = write(path, [one(verdict=REGRESSED)])
-    assert [(x.plant, x.machine, x.commit, x.verdict) for x in everything] == [
-        (NOTHING, "m", "d", NO_WORSE), (NOTHING, "n", "c", NO_WORSE), ("10 % slower", "m", "c", NO_WORSE),
-        (NOTHING, "m", "c", REGRESSED),
+    assert [(x.plant, x.suite, x.machine, x.commit, x.verdict) for x in everything] == [
+        (NOTHING, "gate", "m", "d", NO_WORSE), (NOTHING, "gate", "n", "c", NO_WORSE),
+        (NOTHING, "s", "m", "c", NO_WORSE), ("10 % slower", "gate", "m", "c", NO_WORSE),
+        (NOTHING, "gate", "m", "c", REGRESSED),
     ]  # fmt: skip
     assert write(path, []) == everything
 
@@ -174,7 +175,7 @@ def test_more_work_in_what_takes_turns_is_measured_there_alone(kind, is_run):
 def test_the_same_code_twice_is_hardly_ever_called_anything():
     rng = np.random.default_rng(0)
     streams = {(NOTHING, (f"throughput · {n}",)): stream(rng.normal(0, 0.05, 400)) for n in range(20)}
-    alarms = rates(list(comparisons(streams, Plan(32, 18, 0.1), "m")))[0]
+    alarms = rates(list(comparisons(streams, Plan(32, 18, 0.1), "m", "gate")))[0]
     assert alarms.n > 500
     assert alarms.said <= 3
     assert proof.lines([])[0] == "false alarms: 0 of 0 (0.0% – 100.0%)"
