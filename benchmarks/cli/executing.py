@@ -12,7 +12,7 @@ from benchmarks.harness import files
 from benchmarks.harness.teams import Executor, Here
 from datasets.errors import InputError
 
-INSTALL = "python -m pip install -c constraints.txt ray"
+INSTALL = "python -m pip install -c constraints.txt ray==2.60.0"
 
 
 def add_executor(command: Any, what: str, at_once: int = 1) -> None:

@@ -138,7 +138,7 @@ def test_what_is_not_there_is_a_sentence(suite, tmp_path, capsys, monkeypatch):
     monkeypatch.delitem(sys.modules, "benchmarks.cluster.nodes", raising=False)
     monkeypatch.delitem(sys.modules, "benchmarks.cluster.node", raising=False)
     assert cli.main([*command, "--executor", "ray"]) == 2
-    assert "install it with `python -m pip install -c constraints.txt ray`." in capsys.readouterr().err
+    assert "install it with `python -m pip install -c constraints.txt ray==2.60.0`." in capsys.readouterr().err
 
 
 @slow
