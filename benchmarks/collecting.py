@@ -26,8 +26,10 @@ def paused() -> Iterator[None]:
 @contextlib.contextmanager
 def aside() -> Iterator[None]:
     """Searches in the block go over what it makes itself, such as pictures, and not over what was there before."""
+    is_own = gc.get_freeze_count() == 0  # who has set something aside already wants it to stay so
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if is_own:
+            gc.unfreeze()

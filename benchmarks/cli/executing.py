@@ -38,12 +38,13 @@ def add_executor(command: Any, what: str, at_once: int = 1) -> None:
 
 
 @contextlib.contextmanager
-def executor(options: argparse.Namespace, at_once: int = 1) -> Iterator[Executor]:
+def executor(options: argparse.Namespace, at_once: int = 1, apart: str = "") -> Iterator[Executor]:
     """What these options ask for; a cluster is let go of at the end, and what a run has left on its nodes is deleted.
 
     Args:
         options: parsed.
         at_once: as for `add_executor`.
+        apart: a word for a command that may run beside others with the same results folder.
 
     Raises:
         InputError: Ray is not installed, there is no such cluster, or none of its nodes can run what is asked for.
@@ -65,6 +66,7 @@ def executor(options: argparse.Namespace, at_once: int = 1) -> Iterator[Executor
         threads=options.threads,
         device=getattr(options, "device", "cpu"),
         most=options.jobs,
+        apart=apart,
     )
     with connected(asked, (lambda _: None) if options.quiet else files.say) as made:
         yield made

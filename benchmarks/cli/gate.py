@@ -25,6 +25,7 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FINE, NOTHING_MEASURED
+from benchmarks.harness import environment, files
 from benchmarks.protocols import counts
 from datasets.errors import InputError
 
@@ -93,13 +94,18 @@ def call(options: argparse.Namespace) -> int:
     from benchmarks.gate import contestants, exporting, history, holding, telling
     from benchmarks.gate.kept import Kept
     from benchmarks.gate.pairs import Where
+    from benchmarks.harness.run import UNTIMEABLE
 
     _check(options)
     own = Path(options.results).resolve() / "gate"
     own.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding.alone())
-        runs = stack.enter_context(executor(options, AT_ONCE))
+        _sweep(own)
+        runs = stack.enter_context(executor(options, AT_ONCE, "gate"))
+        if not runs.timed_at_once:
+            raise InputError(f"{UNTIMEABLE}; start one with `ray start --resources`, as docs/cluster.md has it.")
+        stack.callback(_sweep, own)
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="work-", dir=own)))
         where = Where(runs, work, options.timeout)
         kept = Kept(own / "pairs.jsonl", runs.machine.id)
@@ -123,6 +129,8 @@ def call(options: argparse.Namespace) -> int:
         sys.stdout.write(telling.as_json(told, {"base": base.name, "head": head.name}))
     else:
         sys.stdout.writelines(f"{line}\n" for line in telling.lines(told))
+    if skipped := [line for one in held for line in one.skipped]:
+        warn(f"{counts.of(len(skipped), 'benchmark')} skipped themselves on both sides: {', '.join(skipped)}")
     if not held:
         warn(f"nothing of {options.suite} can be held, so that there is nothing to compare")
     title = f"{head.name} against {base.name}"
@@ -130,11 +138,24 @@ def call(options: argparse.Namespace) -> int:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(telling.as_markdown(told, title))
     if options.export is not None:
-        exporting.write(options.export, told, title)
+        exporting.write(options.export, told, title, runs.machine)
     if any(one.judgements for one in held):
         seconds = sum(pair.seconds for one in held for pair in one.pairs)
-        _remember(options, own, history.gated(told, options.suite, base.name, head.name, seconds))
+        gated = history.gated(told, options.suite, base.name, head.name, machine=kept.machine, seconds=seconds)
+        _remember(options, own, gated)
     return telling.code_of(held)
+
+
+def _sweep(own: Path) -> None:
+    """Deletes what a gate leaves behind: of one that was killed its worktrees and work, and what was sent to nodes."""
+    from benchmarks.gate import contestants
+
+    contestants.sweep()
+    files.remove(own / "trees")
+    for work in own.glob("work-*"):
+        for folder in work.glob("*/*"):
+            files.remove(files.temporary(folder))
+        files.remove(work)
 
 
 def _remember(options: argparse.Namespace, own: Path, gate: Gated) -> None:
@@ -178,9 +199,11 @@ def _prove(options: argparse.Namespace, own: Path, kept: Kept, where: Where) -> 
         for reason in lost:
             warn(f"left out of round {number}: {reason}")
 
+    commit, _ = environment.commit()  # which is planted, whatever is committed while it is measured
     with proof.planted(lambda side: _planned(options, own / "proof", side), chosen(options.planted)) as sides:
         streams = proof.measure(sides, kept, options.prove, where, said)
-        found = list(proof.comparisons(streams, _plan(options, sides[0]), kept.machine, Path(options.suite).stem))
+        origin = {"suite": options.suite, "machine": kept.machine, "commit": commit}
+        found = list(proof.comparisons(streams, _plan(options, sides[0]), **origin))
     everything = proof.write(own / "comparisons.jsonl", found)
     sys.stdout.writelines(f"{line}\n" for line in proof.lines(everything))
     if everything:
@@ -203,6 +226,11 @@ def _check(options: argparse.Namespace) -> None:
         )
     if not 0 < options.margin < 1:
         raise InputError(f"--margin is {options.margin:g}, expected a number between 0 and 1; correct it.")
+    if options.executor == "ray" and (options.base_python or options.head_python):
+        raise InputError(
+            "--executor ray runs the interpreter that every node has, so it takes neither --base-python nor "
+            "--head-python; leave them out, or run on one machine."
+        )
     if options.pairs < 2:
         raise InputError(f"--pairs is {options.pairs}, expected 2 or more, since of one nothing can be said; raise it.")
 

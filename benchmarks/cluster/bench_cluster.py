@@ -11,18 +11,16 @@ import itertools
 import time
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
-from benchmarks.harness import environment, store
+from benchmarks.harness import store
 from benchmarks.harness.executors import Task
 from benchmarks.harness.groups import stages
 from benchmarks.harness.plan import Options, Prepared, cells, refuse_alike
 from benchmarks.harness.run import Run
 from benchmarks.harness.teams import Here, Team
 from benchmarks.suites import Block, ModelRow
-from reports import write
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "reports" / "published"
 PROTOCOL = {"name": "leave-k-out", "k": 1, "min_items": 5, "period": "test", "ks": [5], "primary_metric": "ndcg@5"}
@@ -117,28 +115,6 @@ def test_a_record_is_on_the_disk(benchmark, tmp_path):
     (record, *_) = (record for record in store.read(PUBLISHED / "quick") if record.kind == "train")
     line = store.as_line(record)
     benchmark(lambda: store.append_lines(tmp_path, [line]))
-
-
-def test_a_hundred_thousand_records_are_read_and_reported(benchmark, tmp_path):
-    """Trainings of a sweep: variants × frameworks and modes × seeds. Memory is that of this process at its largest."""
-    known = (record for record in store.read(PUBLISHED / "quick") if record.model == "mf-logloss")
-    of_place = {(one.backend, one.mode): one for one in known if one.kind == "train"}
-    n_seeds = N_PLANNED // (N_VARIANTS * len(of_place))
-    number = itertools.count()
-    with (tmp_path / store.FILE_NAME).open("wb") as file:
-        for variant, seed, record in itertools.product(range(N_VARIANTS), range(n_seeds), of_place.values()):
-            settings = {**record.settings, "variant": f"v{variant}", "epochs": variant + 1}
-            made = msgspec.structs.replace(
-                record, cell=f"{next(number):016x}", variant=f"v{variant}", seed=seed, settings=settings
-            )
-            file.write(store.as_line(made))
-    start, cpu = time.perf_counter(), time.process_time()
-    loaded = write.load_all([tmp_path])
-    read_s = time.perf_counter() - start
-    assert len(loaded[tmp_path].cells) == N_PLANNED
-    assert benchmark.pedantic(lambda: write.publish(loaded, [tmp_path]), rounds=1)
-    total_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu
-    said(benchmark, read_s=read_s, total_s=total_s, cpu_s=cpu_s, peak_gib=environment.peak_rss_bytes() / 2**30)
 
 
 def swept_s(walls_s, n_slots, driver_s):

@@ -22,6 +22,7 @@ from benchmarks.cluster.trees import packed
 from benchmarks.harness import files, load, privacy
 from benchmarks.harness.environment import ROOT
 from benchmarks.harness.executors import Result
+from benchmarks.harness.run import OF_NO_DATA
 from benchmarks.harness.teams import Team
 from benchmarks.harness.training import STOP
 from benchmarks.records import Machine
@@ -47,6 +48,7 @@ class Asked:
         results: the results folder.
         threads: of a cell.
         device: "cpu" or "gpu".
+        apart: what tells commands apart that may run at the same time with one results folder.
         most: tasks without turns at a time; None for as many as there is room for.
     """
 
@@ -55,6 +57,12 @@ class Asked:
     threads: int = 1
     device: str = "cpu"
     most: int | None = None
+    apart: str = ""
+
+    @property
+    def place(self) -> str:
+        """The name of the folder that nodes keep the command's files in."""
+        return digest([os.uname().nodename, str(self.results.resolve()), self.apart])[:8]
 
 
 @contextlib.contextmanager
@@ -83,7 +91,8 @@ def connected(asked: Asked, tell: Callable[[str], None] = files.say) -> Iterator
             f"there is no Ray cluster at {asked.address} ({nodes.reason(error)}); start one with `ray start --head`, "
             "or name the address of its head with --address."
         ) from error
-    place = digest([os.uname().nodename, str(asked.results.resolve())])[:8]
+    place = asked.place
+    packed.cache_clear()  # a tree of the same path may be another one by now
     try:
         own = node.facts()
         found = nodes.looked_at(own, place, files.say)
@@ -200,6 +209,8 @@ class Cluster:
         tasks = tuple(dataclasses.replace(task, listener=None) for task in team.tasks)
         reads = tuple(
             {name: Sealed.of(Path(task.job[name]), self._results) for name in READS if name in task.job}
+            if task.job["kind"] not in OF_NO_DATA
+            else {}
             for task in tasks
         )
         trees = tuple(

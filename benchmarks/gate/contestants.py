@@ -65,8 +65,6 @@ class Contestant:
 def tree(revision: str | None, side: str) -> Iterator[tuple[str, Path]]:
     """A revision's name and its sources, in a worktree that is removed again; None is the working tree as it stands.
 
-    What a gate that was killed has left is removed first: it may be half of a tree.
-
     Raises:
         InputError: this is no git repository, or it has no such revision.
     """
@@ -75,13 +73,23 @@ def tree(revision: str | None, side: str) -> Iterator[tuple[str, Path]]:
         return
     refusal = f"{revision} is no revision of this repository"
     commit = _git(refusal, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    folder = Path(_git("this is no git repository", "rev-parse", "--absolute-git-dir")) / "gate" / side
-    _remove(folder)
+    folder = _trees() / side
     try:
         _git(f"{revision} cannot be checked out", "worktree", "add", "--detach", "--force", str(folder), commit)
         yield f"{revision} ({commit[:12]})", folder
     finally:
         _remove(folder)
+
+
+def sweep() -> None:
+    """Removes the worktrees that a gate which was killed has left, as far as they have come to be."""
+    with contextlib.suppress(InputError, OSError):
+        for folder in list(_trees().iterdir()):
+            _remove(folder)
+
+
+def _trees() -> Path:
+    return Path(_git("this is no git repository", "rev-parse", "--absolute-git-dir")) / "gate"
 
 
 def _remove(folder: Path) -> None:
@@ -118,10 +126,11 @@ def planned(contestant: Contestant, suite: str, results: Path, more: Sequence[st
         InputError: it has no gate, or cannot be started or read, or the suite is none to it.
     """
     command = [contestant.python, *PROGRAM, suite, str(results), *more]
+    paths = [str(contestant.root), *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
         # In the current folder, from which the paths of a suite's own files start, with the sources of the side.
         done = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": str(contestant.root)}, capture_output=True, text=True,
+            command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, capture_output=True, text=True,
             errors="replace", check=False,
         )  # fmt: skip
     except OSError as error:

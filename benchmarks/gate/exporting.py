@@ -25,18 +25,26 @@ from benchmarks.gate.figures import FIGURES
 from benchmarks.gate.sequential import REGRESSED, UNDECIDED
 from benchmarks.gate.telling import Row
 from benchmarks.harness import environment
+from benchmarks.records import Machine
 from datasets import durable
 
 SUITE = "recallbench-gate"
 
 
-def write(folder: Path, told: Sequence[Row], title: str) -> None:
-    """Writes all forms into a folder, which is made where it is missing; a file of the same name is replaced."""
+def write(folder: Path, told: Sequence[Row], title: str, machine: Machine) -> None:
+    """Writes all forms into a folder, which is made where it is missing; a file of the same name is replaced.
+
+    Args:
+        folder: where to.
+        told: the figures.
+        title: what was compared.
+        machine: on which it was measured.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {"junit.xml": _junit(told, title), "summary.md": telling.as_markdown(told, title)}
     made = {
-        "pytest-benchmark-base.json": _pytest_benchmark(told, "base"),
-        "pytest-benchmark-head.json": _pytest_benchmark(told, "head"),
+        "pytest-benchmark-base.json": _pytest_benchmark(told, "base", machine),
+        "pytest-benchmark-head.json": _pytest_benchmark(told, "head", machine),
         "bigger-is-better.json": _github_action(told, lower_is_better=False),
         "smaller-is-better.json": _github_action(told, lower_is_better=True),
         "bencher.json": _bencher(told),
@@ -62,11 +70,11 @@ def _junit(told: Sequence[Row], title: str) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _pytest_benchmark(told: Sequence[Row], side: str) -> dict[str, Any]:
+def _pytest_benchmark(told: Sequence[Row], side: str, machine: Machine) -> dict[str, Any]:
     commit, dirty = environment.commit()
     timed = [row for row in told if row.seen and FIGURES[row.figure].unit in {"s", "a second"}]
     return {
-        "machine_info": {"node": environment.machine().id, "cpu": {"brand_raw": environment.machine().cpu}},
+        "machine_info": {"node": machine.id, "cpu": {"brand_raw": machine.cpu}},
         "commit_info": {"id": commit or "unversioned", "dirty": bool(dirty)},
         "benchmarks": [_benchmark(row, side) for row in timed],
         "datetime": dt.datetime.now(dt.UTC).isoformat(),

@@ -91,7 +91,7 @@ class Series:
     changes: tuple[Change, ...]
 
 
-def gated(told: Iterable[Row], suite: str, base: str, head: str, seconds: float = 0.0) -> Gated:
+def gated(told: Iterable[Row], suite: str, base: str, head: str, *, machine: str, seconds: float = 0.0) -> Gated:
     """A line of the history; see `Gated`."""
     commit, dirty = environment.commit()
     figures = tuple(
@@ -105,7 +105,6 @@ def gated(told: Iterable[Row], suite: str, base: str, head: str, seconds: float 
         if row.seen
     )
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    machine = environment.machine().id
     return Gated(
         at=now, suite=suite, base=base, head=head, machine=machine, commit=commit, dirty=dirty, figures=figures,
         seconds=round(seconds, 1),

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.gate import pairs
 from benchmarks.gate.contestants import Contestant
-from benchmarks.gate.figures import ACCURACY, FIGURES
+from benchmarks.gate.figures import ACCURACY, FIGURES, Measured
 from benchmarks.gate.kept import Kept
 from benchmarks.gate.pairs import Due, Pair, Where
 from benchmarks.gate.sequential import UNDECIDED, Judgement, Plan, judge, settled
@@ -35,7 +35,7 @@ class Held:
 
     Attributes:
         what: the lines of the cells.
-        kind: "train", "throughput" or "index".
+        kind: of the cells, a key of `figures.OF_KIND`.
         pairs: what the pairs of processes came to.
         judgements: the line of a cell and a figure -> what it is judged to be.
         fault: FAILED or MISSING where it cannot be compared.
@@ -59,6 +59,12 @@ class Held:
         """Whether the first pair has said all, so that no other is needed."""
         return bool(self.pairs) and self.pairs[0].is_settled
 
+    @property
+    def skipped(self) -> list[str]:
+        """The cells that neither side has measured, though its process has run: benchmarks may skip themselves."""
+        measured = {cell for cell, _ in self.judgements}
+        return [line for line in self.what if line not in measured] if self.pairs else []
+
     def judge(self, n: int, plan: Plan) -> None:
         """Looks at the first n pairs: those that were measured for a later look are not looked at before it."""
         of_place = zip(*(pair.measured for pair in self.pairs[:n]), strict=True)
@@ -67,17 +73,21 @@ class Held:
             before = self.judgements.get(first.place)
             if before is not None and before.verdict != UNDECIDED:
                 continue
-            if first.is_settled:
-                self.judgements[first.place] = settled(first.ratio)
-            elif first.figure == ACCURACY and _is_chance([one.base for one in seen]):
-                self.judgements[first.place] = Judgement(CHANCE, 1.0, 1.0, 1.0, len(seen))
-            else:
-                ratios = [one.ratio for one in seen]
-                self.judgements[first.place] = judge(ratios, plan, FIGURES[first.figure].margins)
+            self.judgements[first.place] = judged(seen, plan)
 
     def note(self, place: tuple[str, str]) -> str:
         """What is to be said beside a figure."""
         return next((one.note for one in self.pairs[0].measured if one.place == place), "") if self.pairs else ""
+
+
+def judged(seen: Sequence[Measured], plan: Plan) -> Judgement:
+    """What the pairs say of a figure, one or more of them."""
+    first = seen[0]
+    if first.is_settled:
+        return settled(first.ratio)
+    if first.figure == ACCURACY and _is_chance([one.base for one in seen]):
+        return Judgement(CHANCE, 1.0, 1.0, 1.0, len(seen))
+    return judge([one.ratio for one in seen], plan, FIGURES[first.figure].margins)
 
 
 def _is_chance(values: list[float]) -> bool:
@@ -106,15 +116,14 @@ class Gate:
         """Measures until every cell is decided, or has as many pairs as are allowed.
 
         Args:
-            said: is told a process's cells whenever they have been measured for the next look.
+            said: is told a process's cells when the first pair is measured, all for the next look are, or one fails.
         """
         held = {what: self._begun(what) for what in dict.fromkeys((*self.base.cells, *self.head.cells))}
         for n in self.plan.looks:
             for enough in (1, n):  # where the first pair says all, no other is begun
-                self._measure(held, enough)
+                self._measure(held, enough, said)
             for one in held.values():
                 if one.is_open:
-                    said(one)
                     one.judge(n, self.plan)
         return list(held.values())
 
@@ -128,7 +137,7 @@ class Gate:
         kind = self.base.cells[what]["kind"]
         return Held(what, kind, self.kept.of(self.kept.key(self.base, self.head, what)))
 
-    def _measure(self, held: Mapping[tuple[str, ...], Held], n: int) -> None:
+    def _measure(self, held: Mapping[tuple[str, ...], Held], n: int, said: Callable[[Held], None]) -> None:
         """Pairs of all that is open, up to that number; each is taken in after those before it."""
         due = (
             Due(one.what, number, (self.head,))
@@ -142,6 +151,8 @@ class Gate:
             waiting[of.number] = pair
             while not one.fault and len(one.pairs) in waiting:
                 self._take(one, waiting.pop(len(one.pairs)))
+                if one.fault or one.is_settled or len(one.pairs) == n:
+                    said(one)
 
     def _take(self, one: Held, pair: Pair) -> None:
         if pair.failed:

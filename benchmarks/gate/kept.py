@@ -35,16 +35,16 @@ class Kept:
         return digest([self.machine, base.key, head.key, what, base.measures(what), head.measures(what)])
 
     def of(self, key: str) -> list[Pair]:
-        """The pairs of a process's cells, in the order in which they were measured."""
+        """The pairs of a process's cells in the order of their numbers, of each the first that was measured."""
         if not self._path.exists():
             return []
-        found = []
+        found: dict[int, Pair] = {}
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(msgspec.MsgspecError):  # not written to its end, or not by a gate
                 kept = msgspec.json.decode(line, type=_Line)
-                if kept.key == key:
-                    found += [kept.pair] if all(one.figure in FIGURES for one in kept.pair.measured) else []
-        return found
+                if kept.key == key and all(one.figure in FIGURES for one in kept.pair.measured):
+                    found.setdefault(kept.pair.number, kept.pair)
+        return [found[number] for number in sorted(found)]
 
     def add(self, key: str, pair: Pair) -> None:
         files.append_line(self._path, msgspec.json.encode(_Line(key, pair)))

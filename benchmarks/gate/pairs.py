@@ -63,6 +63,7 @@ class Pair(msgspec.Struct, frozen=True):
 
     Attributes:
         measured: each figure of each cell.
+        number: from 0; of trainings, what was added to the seed.
         failed: why there are none, "" where there are.
         side: whose process failed, "base" or "head".
         seconds: that two processes took, as all that were begun together did on average.
@@ -70,6 +71,7 @@ class Pair(msgspec.Struct, frozen=True):
     """
 
     measured: tuple[Measured, ...] = ()
+    number: int = 0
     failed: str = ""
     side: str = ""
     seconds: float = 0.0
@@ -121,7 +123,7 @@ def _seconds(team: Team, results: Sequence[executors.Result]) -> float:
 def _pair(due: Due, base: Ended, head: Ended, seconds: float) -> Pair:
     for name, (side, _, result) in (("base", base), ("head", head)):
         if result["status"] != "ok":
-            return Pair(failed=f"{side.name}: {result['status']}, {result['reason']}", side=name)
+            return Pair(number=due.number, failed=f"{side.name}: {result['status']}, {result['reason']}", side=name)
     results = {"base": base[2], "head": head[2]}
     kind = base[1].job["kind"]
     if kind == "train":
@@ -130,7 +132,7 @@ def _pair(due: Due, base: Ended, head: Ended, seconds: float) -> Pair:
     else:
         compare = COMPARE.get(kind) or partial(figures.compared, kind)
         found = list(compare(due.what, results["base"], results["head"]))
-    return Pair(tuple(found), seconds=seconds, load=_load(base, head))
+    return Pair(tuple(found), due.number, seconds=seconds, load=_load(base, head))
 
 
 def _load(base: Ended, head: Ended) -> float | None:
@@ -141,6 +143,8 @@ def _load(base: Ended, head: Ended) -> float | None:
 def _task(side: Contestant, due: Due, folder: Path) -> executors.Task:
     folder.mkdir()
     job: Mapping[str, Any] = side.cells[due.what]
+    if job["kind"] == pieces.KIND:  # revisions before there was a worker for them say less
+        job = {**pieces.job(job["file"], job["threads"]), **job}
     if job["kind"] in BY_SEED:
         job = {**job, "seed": job["seed"] + due.number}
     return executors.Task(job, folder, root=side.root, python=side.python)

@@ -53,7 +53,7 @@ class Plant:
         figure: in which it has to show, "" where there is nothing to show.
         cells: the words of the lines of cells in which it has to show; () for every cell that has the figure.
         is_of_windows: whether it changes nothing but what is timed by turns.
-        slower: the share of the time that is added, 0 of what adds none.
+        slower: the share of the speed that it takes away by more work, 0 of what adds none.
     """
 
     name: str
@@ -95,7 +95,7 @@ _Served.search = _searched_slower
 
 
 def _slower(percent: int) -> Plant:
-    """So much more work in every training step and every search: of its time, on the core that it runs on."""
+    """So much of the speed taken away by more work in every training step and search, on the core that it runs on."""
     share = 1 / (1 - percent / 100) - 1
     edits = (
         Edit("benchmarks/harness/worker.py", _WORK.format(share=share), _STEP),

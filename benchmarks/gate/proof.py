@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
@@ -21,12 +22,12 @@ from scipy import stats
 
 from benchmarks.gate import contestants, pairs
 from benchmarks.gate.contestants import Contestant
-from benchmarks.gate.figures import FIGURES, Measured
+from benchmarks.gate.figures import Measured
+from benchmarks.gate.holding import CHANCE, judged
 from benchmarks.gate.kept import Kept
 from benchmarks.gate.pairs import Due, Pair, Where
 from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING, PLANTS, Plant
-from benchmarks.gate.sequential import IMPROVED, REGRESSED, SAME, UNDECIDED, Judgement, Plan, judge, settled
-from benchmarks.harness import environment
+from benchmarks.gate.sequential import IMPROVED, REGRESSED, SAME, UNDECIDED, Judgement, Plan
 from datasets import durable
 
 PLANT_OF = {plant.name: plant for plant in PLANTS}
@@ -45,7 +46,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         suite: whose cell it is.
         place: whether the plant has to show in this figure; see `plants.Plant.place`.
         pairs: of processes that it took.
-        seconds: that the processes of those pairs took.
         load: processors that others kept busy meanwhile, on average over the pairs; None of what takes no turns.
     """
 
@@ -58,7 +58,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     pairs: int
     machine: str
     commit: str | None
-    seconds: float = 0.0
     load: float | None = None
     suite: str = "gate"
 
@@ -109,7 +108,7 @@ def measure(
     for one, made in pairs.run(base, due(), where):
         for head, pair in zip(one.heads, made, strict=True):
             if not pair.failed:
-                streams[head.name, one.what].append(pair)
+                insort(streams[head.name, one.what], pair, key=lambda pair: pair.number)
                 kept.add(keys[head.name, one.what], pair)
         said(one.number + 1, one.what, [pair.failed for pair in made if pair.failed])
     return streams
@@ -123,52 +122,57 @@ def _is_run(plant: str, kind: str) -> bool:
 def _lacks(stream: Sequence[Pair], number: int) -> bool:
     """Whether the pair of that number is to be measured; what one settles is settled alike by a few other seeds."""
     is_known = len(stream) >= MOST_SETTLED and all(pair.is_settled for pair in stream)
-    return len(stream) <= number and not is_known
+    return not is_known and all(pair.number != number for pair in stream)
 
 
 def comparisons(
-    streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan, machine: str, suite: str
+    streams: dict[tuple[str, tuple[str, ...]], list[Pair]], plan: Plan, *, suite: str, machine: str, commit: str | None
 ) -> Iterator[Comparison]:
-    """What gates of a suite would have said of each stream, one after the other, on the machine of that id."""
-    commit, _ = environment.commit()
+    """What gates would have said of each stream, one after the other.
+
+    Args:
+        streams: as `measure` gives them.
+        plan: of a gate of the suite.
+        suite: of the cells.
+        machine: that they were measured on.
+        commit: that was planted.
+    """
     for (name, _), stream in streams.items():
         for seen in zip(*(pair.measured for pair in stream), strict=True):
             cell, figure = seen[0].place
             start = 0
-            for judged in _judged(seen, plan):
-                took = stream[start : start + judged.n]
-                start += judged.n
+            for found in _judged(seen, plan):
+                took = stream[start : start + found.n]
+                start += found.n
                 loads = [pair.load for pair in took if pair.load is not None]
                 yield Comparison(
                     plant=name, cell=cell, figure=figure, place=PLANT_OF[name].place(cell, figure),
-                    verdict=judged.verdict, ratio=judged.ratio, pairs=judged.n,
-                    machine=machine, commit=commit, suite=suite,
-                    seconds=round(sum(pair.seconds for pair in took), 1), load=mean(loads) if loads else None,
+                    verdict=found.verdict, ratio=found.ratio, pairs=found.n,
+                    load=mean(loads) if loads else None,
+                    suite=suite, machine=machine, commit=commit,
                 )  # fmt: skip
 
 
 def _judged(seen: Sequence[Measured], plan: Plan) -> Iterator[Judgement]:
     start = 0
     while start < len(seen):
-        if seen[start].is_settled:
-            judged = settled(seen[start].ratio)
-        else:
-            found = _decided([one.ratio for one in seen[start : start + plan.most]], plan, seen[0].figure)
-            if found is None:
-                return
-            judged = found
-        yield judged
-        start += judged.n
+        found = _decided(seen[start : start + plan.most], plan)
+        if found is None:
+            return
+        yield found
+        start += found.n
 
 
-def _decided(ratios: Sequence[float], plan: Plan, figure: str) -> Judgement | None:
+def _decided(seen: Sequence[Measured], plan: Plan) -> Judgement | None:
     """The judgement at which a gate stops; None where the stream ends before it does."""
+    if seen[0].is_settled:
+        return judged(seen[:1], plan)
     for n in plan.looks:
-        if n > len(ratios):
+        if n > len(seen):
             return None
-        judged = judge(ratios[:n], plan, FIGURES[figure].margins)
-        if judged.verdict != UNDECIDED or n == plan.most:
-            return judged
+        found = judged(seen[:n], plan)
+        if found.verdict != UNDECIDED or n == plan.most:
+            return found
     return None
 
 
@@ -222,9 +226,10 @@ def rates(found: Sequence[Comparison]) -> list[Rate]:
 def _rate(found: Sequence[Comparison], plant: str, place: str) -> Rate:
     """Where something is due it is to be found; where nothing is, to be called better is as wrong as worse.
 
-    There, what is the same to the last bit is not counted: chance has no part in it, and nothing can be wrong.
+    There, what is the same to the last bit is not counted, in which chance has no part, nor what is not held at all.
     """
-    own = [one for one in found if (one.plant, one.place) == (plant, place) and (place == DUE or one.verdict != SAME)]
+    is_counted = dict.fromkeys((SAME, CHANCE), place == DUE)
+    own = [one for one in found if (one.plant, one.place) == (plant, place) and is_counted.get(one.verdict, True)]
     wrong = {REGRESSED} if place == DUE else {REGRESSED, IMPROVED}
     return Rate(
         plant, place, len(own), sum(one.verdict in wrong for one in own),
@@ -233,7 +238,7 @@ def _rate(found: Sequence[Comparison], plant: str, place: str) -> Rate:
 
 
 def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
-    """Adds comparisons to a file, in place of older ones of the same plants, suite, machine and commit."""
+    """Adds comparisons to a file, in place of older ones of the same plants, cells, suite, machine and commit."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     before = [msgspec.json.decode(line, type=Comparison) for line in lines]
     own = {_origin(one) for one in found}
@@ -244,7 +249,7 @@ def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _origin(one: Comparison) -> tuple[str | None, ...]:
-    return one.plant, one.suite, one.machine, one.commit
+    return one.plant, one.suite, one.cell, one.machine, one.commit
 
 
 def lines(found: Sequence[Comparison]) -> list[str]:

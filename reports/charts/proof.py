@@ -1,4 +1,4 @@
-"""What a gate's proof has found as a picture: how often more work is found, by how much more it is."""
+"""What a gate's proof has found as a picture: how often a slow-down is found, by how much slower it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.gate.plants import DUE, NOTHING, PLANTS
 from benchmarks.gate.proof import Rate
 from reports.charts import text
-from reports.charts.drawing import COLOURS, GREY, PHONE, Chart, Place, chart_of, figure_of
+from reports.charts.drawing import COLOURS, PHONE, Chart, Place, chart_of, figure_of
 
 _SLOWER = {plant.name: plant.slower for plant in PLANTS if plant.slower or plant.name == NOTHING}
 
@@ -27,13 +27,12 @@ def draw(rates: Sequence[Rate]) -> Chart | None:
     y = np.array([100 * rate.said / rate.n for _, rate in shown])
     ends = 100 * np.array([rate.interval for _, rate in shown]).T
     figure, axes = figure_of(3.0, PHONE)
-    axes.axhline(95, color=GREY, linewidth=0.8, linestyle=":")
     axes.errorbar(x, y, np.abs(ends - y), color=COLOURS["paddle"], marker="o", markersize=5, linewidth=1.2, capsize=3)
-    axes.set(xlabel="% more work planted", ylabel="% of comparisons", ylim=(-3, 103))
+    axes.set(xlabel="% of the speed taken away", ylabel="% called worse", ylim=(-3, 103))
     axes.set_xticks(x)
-    title = "Called worse, by how much more work there is"
+    title = "How often a slow-down is found (at 0 %: false alarms)"
     axes.set_title(title, loc="left", fontsize="medium")
-    words = [f"{at:g} % more work: {_in_words(rate)}" for at, (_, rate) in zip(x, shown, strict=True)]
+    words = [f"{at:g} % slower: {_in_words(rate)}" for at, (_, rate) in zip(x, shown, strict=True)]
     places = [Place(axes, label, [at], [value]) for label, at, value in zip(words, x, y, strict=True)]
     return chart_of(figure, "gate-proof", shown, title, f"{title}. {'; '.join(words)}.", places=places)
 

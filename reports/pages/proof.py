@@ -94,7 +94,7 @@ def _row(rate: Rate) -> RateRow:
 def _cell_rows(found: Sequence[Comparison]) -> list[CellRow]:
     of: dict[tuple[str, str, str], list[Comparison]] = {}
     for one in found:
-        if one.place == DUE or one.plant == NOTHING:
+        if one.plant in _FIGURE and (one.place == DUE or one.plant == NOTHING):  # and not what an older gate planted
             of.setdefault((one.plant, one.cell, one.figure), []).append(one)
     order = [plant.name for plant in PLANTS]
     rows = sorted(of.items(), key=lambda row: (order.index(row[0][0]), row[0][1:]))

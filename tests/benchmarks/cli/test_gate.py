@@ -144,6 +144,7 @@ def test_the_same_code_twice_has_not_regressed(repository, tmp_path):
             "no plant is called 'Tensor', expected the beginning of one of these",
         ),
         (["HEAD", "--planted", "JAX"], "--planted says what --prove plants; add --prove ROUNDS"),
+        (["--base-python", sys.executable, "--executor", "ray"], "--executor ray runs the interpreter that every node"),
         (["HEAD", "--margin", "0"], "--margin is 0, expected a number between 0 and 1"),
         (["HEAD", "--models", "sasrek"], "did you mean 'sasrec'"),
     ],
@@ -161,6 +162,18 @@ def test_what_a_gate_that_was_killed_has_left_is_made_anew(repository, tmp_path)
     shutil.rmtree(left / "benchmarks")
     ended = gate(repository, "HEAD~2", "--results", tmp_path)
     assert "has no gate yet; name a later revision as the base" in ended.stderr  # and not that it cannot be made
+    assert not left.exists()
+
+
+def test_what_killed_gates_and_proofs_have_left_goes(repository, tmp_path):
+    left = repository / ".git" / "gate" / "proof-7"
+    git(repository, "worktree", "add", "--detach", str(left), "HEAD")
+    work = tmp_path / "gate" / "work-abc" / "pair" / "0"
+    (work / "tmp").mkdir(parents=True)
+    (tmp_path / "gate" / "trees" / "0123456789abcdef").mkdir(parents=True)
+    (tmp_path / "gate" / "own").mkdir()
+    gate(repository, "HEAD~2", "--results", tmp_path)
+    assert [path.name for path in (tmp_path / "gate").iterdir()] == ["own"]
     assert not left.exists()
 
 

@@ -12,6 +12,7 @@ from benchmarks.gate.figures import FIRST_STEP, MEMORY, RECALL, SPEED, Measured
 from benchmarks.gate.holding import FAILED, MISSING, Held
 from benchmarks.gate.pairs import Pair
 from benchmarks.gate.sequential import Plan
+from benchmarks.harness import environment
 
 WOBBLE = (1.0, 0.99, 1.01, 1.005)
 
@@ -35,7 +36,7 @@ def told():
 
 @pytest.fixture
 def folder(told, tmp_path):
-    exporting.write(tmp_path / "new" / "folder", told, "b against a")
+    exporting.write(tmp_path / "new" / "folder", told, "b against a", environment.machine())
     return tmp_path / "new" / "folder"
 
 

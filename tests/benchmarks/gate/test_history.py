@@ -60,7 +60,7 @@ def told():
 
 def test_a_gate_is_a_line_that_is_read_again_and_a_torn_one_is_passed_over(tmp_path):
     path = tmp_path / history.FILE
-    gate = history.gated(told(), "gate", "HEAD~1", "working tree")
+    gate = history.gated(told(), "gate", "HEAD~1", "working tree", machine="m-9", seconds=61.23)
     assert gate.figures == (Figure(cell="a", figure=SPEED, value=2.0, verdict=gate.figures[0].verdict),)
     assert history.read(path) == []
     history.append(path, gate)

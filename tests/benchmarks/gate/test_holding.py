@@ -42,7 +42,8 @@ def ran(monkeypatch):
         (cell,), (mean, deviation) = due.what, EFFECTS[due.what]
         wobble = WOBBLE[due.number % len(WOBBLE)]
         speed = Measured(cell=cell, figure=SPEED, base=7.0, head=7.0 * math.exp(mean + deviation * wobble))
-        return Pair((speed, Measured(cell=cell, figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))))
+        memory = Measured(cell=cell, figure=MEMORY, base=9e8, head=9e8 * math.exp(-1e-4 * wobble))
+        return Pair((speed, memory), due.number)
 
     monkeypatch.setattr(pairs, "run", one_by_one(made))
     return numbers
@@ -132,7 +133,7 @@ def test_pairs_that_end_out_of_turn_are_taken_in_their_order_and_after_a_first_t
         numbers.extend(one.number for one in taken)
         for one in reversed(taken):
             figure = Measured(cell="fast", figure=SPEED, base=1.0, head=1.0 + 0.01 * one.number, is_settled=settled)
-            yield one, [Pair((figure,))]
+            yield one, [Pair((figure,), one.number)]
 
     monkeypatch.setattr(pairs, "run", run)
     base, head = (dataclasses.replace(side, cells={FAST: {"kind": "train"}}) for side in sides)
@@ -163,7 +164,7 @@ def test_figures_once_decided_are_not_looked_at_again(sides, tmp_path):
     ],
 )
 def test_a_side_without_a_figure_never_passes(sides, tmp_path, monkeypatch, lacks, fails, expected):  # noqa: PLR0917
-    monkeypatch.setattr(pairs, "run", one_by_one(lambda _: Pair((), fails, fails.partition(":")[0])))
+    monkeypatch.setattr(pairs, "run", one_by_one(lambda _: Pair(failed=fails, side=fails.partition(":")[0])))
     one = {FAST: {"kind": "throughput"}}
     base, head = (dataclasses.replace(side, cells={} if side.name == lacks else one) for side in sides)
     (found,) = held((base, head), tmp_path / "pairs").values()
@@ -184,7 +185,7 @@ class TestTrainings:
     @pytest.fixture
     def trained(self, tmp_path, monkeypatch):
         def hold(pair_of):
-            monkeypatch.setattr(pairs, "run", one_by_one(lambda due: Pair((pair_of(due.number),))))
+            monkeypatch.setattr(pairs, "run", one_by_one(lambda due: Pair((pair_of(due.number),), due.number)))
             cells = {FAST: {"kind": "train"}}
             base = Contestant("base", tmp_path, sys.executable, cells)
             (one,) = held((base, dataclasses.replace(base, name="head")), tmp_path / "pairs").values()
