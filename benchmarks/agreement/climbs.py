@@ -69,7 +69,11 @@ class Climb:
 @functools.cache
 def of(model: str, *, quick: bool = False) -> tuple[Climb, ...]:
     """A family's climbs, the short ones first; `quick` leaves those that go to the end, on ordinary rows."""
-    whole = type(specs.make(model, {})).for_ladder()
+    return of_forms(type(specs.make(model, {})).for_ladder(), quick=quick)
+
+
+def of_forms(whole: tuple[DifferentiableSpec, ...], *, quick: bool = False) -> tuple[Climb, ...]:
+    """The same of a spec's forms for the ladder, the first of which is the one that the others are special beside."""
     if quick:
         return tuple(map(to_the_end, whole))
     return (*_branches(whole[0]), *_special(whole), *map(to_the_end, whole))

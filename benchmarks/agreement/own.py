@@ -39,6 +39,8 @@ OURS = ("backends", "benchmarks", "datasets", "reports")
 """The packages of this repository, whose names a user's files may have too."""
 CALLED = ("init", "train", "gradients", "embed_users", "embed_items", "export")
 """The functions of the contract that the ladder calls."""
+PACKAGE = "own_adapter"
+"""What the folder of the user's file is imported as."""
 UNUSABLE = "unusable"
 """The status of a worker that could not begin, for a reason that the user can mend."""
 HELD = "held"
@@ -55,7 +57,6 @@ def agree(options: argparse.Namespace) -> int:
         InputError: the options do not fit, or the file is no adapter.
     """
     model, path = _model(options), _file(options.adapter)
-    n_climbs = len(climbs.of(model, quick=options.quick))
     job = {
         "kind": "own",
         "model": model,
@@ -66,13 +67,16 @@ def agree(options: argparse.Namespace) -> int:
         "device": options.device,
         "threads": options.threads,
         "quick": options.quick,
+        "varied": options.varied,
     }
-    result = _worked(job, options.timeout * n_climbs)
+    result = _worked(job, options.timeout * len(climbs.of(model, quick=options.quick)))
     if result["status"] == UNUSABLE:
         raise InputError(result["reason"])
     if result["status"] != "ok":
         _say(f"{result['status']:8} {result['reason']}")
-    _say(f"{options.adapter} holds to the last rung in {result['n_holding']} of {n_climbs} climbs of {model}")
+    n_climbs = result.get("metrics", {}).get("n_climbs", "all")
+    what = f"its own {options.varied} of {model}" if options.varied else model
+    _say(f"{options.adapter} holds to the last rung in {result['n_holding']} of {n_climbs} climbs of {what}")
     if result["status"] == "skipped":
         return NOTHING_MEASURED
     return FINE if result["n_holding"] == n_climbs else FAILED
@@ -122,13 +126,15 @@ def climb(job: Any) -> None:
     Of the climbs to the end, and of the first that breaks, each rung is said as it is reached; of the others a line.
     """
     path, mode, device = Path(job.asked["adapter"]), job.asked["mode"], job.asked["device"]
+    spec = type(specs.make(job.asked["model"], {}))
     try:
         adapter = load(path)
+        forms = _varied(path, spec, job.asked["varied"]).for_ladder()
     except InputError as error:
         job.finish(status=UNUSABLE, reason=str(error))
         return
-    to_the_end = climbs.of(job.asked["model"], quick=True)
-    others = [climb for climb in climbs.of(job.asked["model"], quick=job.asked["quick"]) if climb not in to_the_end]
+    to_the_end = climbs.of_forms(forms, quick=True)
+    others = [one for one in climbs.of_forms(forms, quick=job.asked["quick"]) if one not in to_the_end]
     broken: set[str] = set()
     with (job.folder / HELD).open("wb", buffering=0) as held:
         for climb in (*to_the_end, *others):
@@ -141,7 +147,24 @@ def climb(job: Any) -> None:
                 held.write(b"+")
             else:
                 broken.add(last.rung)
-    job.finish(status="ok")
+    job.finish(status="ok", metrics={"n_climbs": len(to_the_end) + len(others)})
+
+
+def _varied(path: Path, spec: type[Any], name: str) -> type[Any]:
+    """A model's spec, or where a class is named the file's own variation of it: what it computes otherwise.
+
+    Raises:
+        InputError: it has none of that name.
+    """
+    if not name:
+        return spec
+    found = getattr(sys.modules[f"{PACKAGE}.{path.stem}"], name, None)
+    if not (isinstance(found, type) and issubclass(found, spec)):
+        raise InputError(
+            f"{path} has no class {name}, expected a subclass of {spec.__module__}.{spec.__name__} that says what the "
+            "file computes otherwise; write one, or leave --varied out."
+        )
+    return found
 
 
 def _told(path: Path, climb: Climb, title: str, climbing: Iterable[tuple[Rung, Difference]]) -> Rung:
@@ -182,7 +205,7 @@ def load(path: Path) -> Any:
     Raises:
         InputError: it cannot be imported, or lacks functions of the contract.
     """
-    package = ModuleType("own_adapter")
+    package = ModuleType(PACKAGE)
     package.__path__ = [str(path.parent)]
     sys.modules[package.__name__] = package
     sys.path.insert(0, str(path.parent))

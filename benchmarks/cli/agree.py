@@ -13,7 +13,17 @@ from typing import Any
 from backends.registry import BACKENDS, FAMILIES, FRAMEWORKS
 from benchmarks.agreement import INJECTED, WHOLE, planning
 from benchmarks.cli import report
-from benchmarks.cli.options import Subcommands, add_always, add_execution, add_results, count, natural, path, time_limit
+from benchmarks.cli.options import (
+    Subcommands,
+    add_always,
+    add_execution,
+    add_results,
+    count,
+    natural,
+    nonempty,
+    path,
+    time_limit,
+)
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
 from benchmarks.harness import store
 from benchmarks.harness.groups import Group
@@ -21,6 +31,7 @@ from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Run
 from benchmarks.harness.teams import Here
 from benchmarks.records import Agreement, Record
+from datasets.errors import InputError
 
 CLIMBS_AT_ONCE = 24
 COMPILED = frozenset({"whole", "long"})
@@ -43,6 +54,10 @@ def add(subcommands: Subcommands) -> None:
     command.add_argument(
         "--adapter", type=path, metavar="FILE",
         help="check a file of your own as the adapter of the one model named; records nothing",
+    )  # fmt: skip
+    command.add_argument(
+        "--varied", nargs="?", const="Varied", type=nonempty, metavar="CLASS",
+        help="with --adapter: hold the file to a class of its own that varies the model's spec (Varied if not named)",
     )  # fmt: skip
     command.add_argument(
         "--seeds",
@@ -72,6 +87,8 @@ def call(options: argparse.Namespace) -> int:
         from benchmarks.agreement import own  # here, because it brings the reference's libraries with it
 
         return own.agree(options)
+    if options.varied:
+        raise InputError("--varied is about a file of your own; name it with --adapter, or leave --varied out.")
     code = _agree(options)
     report.write_pages(options, [options.results])
     return code

@@ -379,6 +379,43 @@ def _no_worker(monkeypatch):
     monkeypatch.setattr(own.executors, "run", refuse)
 
 
+VARIATION = """import dataclasses
+
+import numpy as np
+from benchmarks.specs.mf_bpr import MFBPR
+
+
+class Varied(MFBPR):
+    @classmethod
+    def for_ladder(cls):
+        return (dataclasses.replace(super().for_ladder()[0], l2=0.0),)
+"""
+
+
+def test_a_port_is_held_to_the_variation_that_it_says_itself(agree, port):
+    path = port(("self.spec.l2", "0.0"), ("import numpy as np\n", VARIATION))
+    said = agree(path)
+    assert said.code == FAILED
+    assert said.rungs == until("gradients")
+    said = agree(path, "--varied")
+    assert said.code == FINE, said.complaint
+    assert said.rungs == dict.fromkeys(RUNGS, "ok")
+    assert said.lines[-1] == f"{path} holds to the last rung in 1 of 1 climbs of its own Varied of mf-bpr"
+
+
+@pytest.mark.parametrize("wrong", ["", "class Varied:\n    pass\n", "Varied = 3\n"])
+def test_a_variation_that_is_none_of_the_models_is_refused(complaint, port, wrong):
+    path = port(("import numpy as np\n", f"import numpy as np\n{wrong}"))
+    assert f"{path} has no class Varied, expected a subclass of benchmarks.specs.mf_bpr.MFBPR" in complaint(
+        path, "--varied"
+    )
+
+
+def test_a_variation_is_of_a_file_of_ones_own(capsys):
+    assert cli.main(["agree", "--varied"]) == WRONG_INPUT
+    assert "--varied is about a file of your own; name it with --adapter" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("_no_worker")
 @pytest.mark.parametrize("models", [("mf-bpr", "gru4rec"), ("als",)], ids=" ".join)
 def test_the_file_ports_one_family_of_those_that_are_trained(complaint, port, models):

@@ -1,0 +1,144 @@
+"""torch-rechub's SASRec on the ladder.
+
+RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
+        ports/rechub_sasrec.py --models sasrec --varied --quick
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import autograd.numpy as np
+import torch
+from modules import Place, Port, Table, export, gradients, train
+from torch_rechub.basic.features import SequenceFeature
+from torch_rechub.models.matching import SASRec as RechubSASRec
+
+from benchmarks.specs import sequences
+from benchmarks.specs.base import Parameter
+from benchmarks.specs.sasrec import SASRec
+
+__all__ = ["AsInstalled", "Varied", "embed_items", "embed_users", "export", "gradients", "init", "train"]
+
+PARTS = ("query", "key", "value")
+
+
+@dataclass(frozen=True)
+class Varied(SASRec):
+    """The authors' code: queries alone are normalised, and what attends is added to them; as many inner units.
+
+    And PyTorch's attention, which has biases and an output layer. A norm's scale is no difference from 1 here.
+    """
+
+    @classmethod
+    def for_ladder(cls):
+        return (dataclasses.replace(super().for_ladder()[0], ffn_dim=0, norm_epsilon=1e-8),)
+
+    def table(self, sizes):
+        dim = self.embedding_dim
+        square = dict.fromkeys(("output", "inner", "outer"), (dim, dim))
+        return (
+            Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
+            Parameter("position_embedding", (self.length, dim), dim**-0.5),
+            *(
+                row
+                for block in range(self.n_blocks)
+                for row in (
+                    *_norm(f"block_{block}_attention", dim),
+                    *_norm(f"block_{block}_ffn", dim),
+                    Parameter(f"block_{block}_attention_weight", (3 * dim, dim), dim**-0.5),
+                    Parameter(f"block_{block}_attention_bias", (3 * dim,), 0.1),
+                    *(Parameter(f"block_{block}_{name}_weight", shape, dim**-0.5) for name, shape in square.items()),
+                    *(Parameter(f"block_{block}_{name}_bias", shape[:1], 0.1) for name, shape in square.items()),
+                )
+            ),
+            *_norm("final", dim),
+        )
+
+    def _outputs(self, p, inputs):
+        known = (inputs["history"] > 0)[..., None]
+        x = self._embedded(p, inputs["history"])
+        for block in (f"block_{block}" for block in range(self.n_blocks)):
+            query = self._normed(p, f"{block}_attention", x)
+            x = self._normed(p, f"{block}_ffn", query + self._attending(p, block, query, x))
+            inner = np.maximum(_linear(p, f"{block}_inner", x), 0)
+            x = (_linear(p, f"{block}_outer", inner) + x) * known
+        return self._normed(p, "final", x)
+
+    def _attending(self, p, block, query, x):
+        weights, biases = (np.split(p[f"{block}_attention_{name}"], 3) for name in ("weight", "bias"))
+        of_parts = zip((query, x, x), weights, biases, strict=True)
+        query, key, value = (self._heads(given @ weight.T + bias) for given, weight, bias in of_parts)
+        scores = query @ np.swapaxes(key, 2, 3) / np.sqrt(query.shape[3])
+        scores = np.where(np.tril(np.ones(scores.shape[2:], bool)), scores, -np.inf)
+        mixed = sequences.softmax(scores, 3) @ value
+        return _linear(p, f"{block}_output", np.reshape(np.swapaxes(mixed, 1, 2), x.shape))
+
+    def _normed(self, p, name, x):
+        centred = x - np.mean(x, -1, keepdims=True)
+        deviation = np.sqrt(np.mean(centred**2, -1, keepdims=True) + self.norm_epsilon)
+        return p[f"{name}_scale"] * centred / deviation + p[f"{name}_shift"]
+
+
+@dataclass(frozen=True)
+class AsInstalled(Varied):
+    """The same where nobody is asked about alone, of whom it cannot tell the batch from the places."""
+
+
+def _norm(name, dim):
+    return Parameter(f"{name}_scale", (dim,), 1.0), Parameter(f"{name}_shift", (dim,), 0.1)
+
+
+def _linear(p, name, x):
+    return x @ p[f"{name}_weight"].T + p[f"{name}_bias"]
+
+
+def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is asked for the CPU
+    dim = spec.embedding_dim
+    table = {"vocab_size": len(parameters["item_embedding"]), "embed_dim": dim, "padding_idx": 0, "pooling": "concat"}
+    names = {"seq": {}, "pos": {"shared_with": "seq"}, "neg": {"shared_with": "seq"}}
+    features = [SequenceFeature(name, **table, **more) for name, more in names.items()]
+    module = RechubSASRec(features, spec.length, 0.0, spec.n_blocks, spec.n_heads)
+    places = {
+        "item_embedding": Table(module.item_emb.embed_dict["seq"].weight),
+        "position_embedding": Place(module.position_emb.weight),
+        **_norm_places("final", module.last_layernorm),
+    }
+    for number in range(spec.n_blocks):
+        attention, dense = module.attention_layers[number], module.forward_layers[number]
+        block = f"block_{number}"
+        places |= {
+            **_norm_places(f"{block}_attention", module.attention_layernorms[number]),
+            **_norm_places(f"{block}_ffn", module.forward_layernorms[number]),
+            f"{block}_attention_weight": Place(attention.in_proj_weight),
+            f"{block}_attention_bias": Place(attention.in_proj_bias),
+            f"{block}_output_weight": Place(attention.out_proj.weight),
+            f"{block}_output_bias": Place(attention.out_proj.bias),
+            f"{block}_inner_weight": Place(dense.conv1.weight, shape=(dim, dim)),
+            f"{block}_inner_bias": Place(dense.conv1.bias),
+            f"{block}_outer_weight": Place(dense.conv2.weight, shape=(dim, dim)),
+            f"{block}_outer_bias": Place(dense.conv2.bias),
+        }
+    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss)
+
+
+def _norm_places(name, norm):
+    return {f"{name}_scale": Place(norm.weight), f"{name}_shift": Place(norm.bias)}
+
+
+def loss(module, batch):
+    """It has no softmax over all items: this is one of what its tower for users gives, of one row taken twice."""
+    batch = {name: values.repeat(2, *[1] * (values.ndim - 1)) for name, values in batch.items()}
+    users = module.user_tower({"seq": batch["history"].long()})[:, 0]
+    scores = users @ module.item_emb.embed_dict["seq"].weight[1:].T
+    return torch.nn.functional.cross_entropy(scores, batch["target"].long())
+
+
+def embed_users(port, inputs):
+    n_users = len(inputs["history"])
+    if n_users == 1 and isinstance(port.spec, AsInstalled):
+        inputs = {name: values.repeat(2, 0) for name, values in inputs.items()}
+    return port.ask(lambda given: port.module.user_tower({"seq": given["history"].long()})[:n_users, 0], inputs)
+
+
+def embed_items(port):
+    return port.ask(lambda _: port.module.item_emb.embed_dict["seq"].weight[1:], {})
