@@ -1,7 +1,6 @@
-"""Cornac's BPR on the ladder: its own steps of stochastic gradient descent, the mean of those of a batch.
+"""Cornac's BPR on the ladder: the mean of its own steps of stochastic gradient descent; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter ports/cornac_bpr.py \
-        --models mf-bpr --varied --quick
+python -m benchmarks agree --adapter ports/cornac_bpr.py --models mf-bpr --quick --varied
 """
 
 import dataclasses

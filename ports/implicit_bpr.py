@@ -1,7 +1,6 @@
-"""implicit's BPR on the ladder, as far as it goes: its steps draw their samples themselves, and take no batch.
+"""implicit's BPR on the ladder, as far as it goes: its steps take no batch; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter ports/implicit_bpr.py \
-        --models mf-bpr --quick
+python -m benchmarks agree --adapter ports/implicit_bpr.py --models mf-bpr --quick
 """
 
 import numpy as np

@@ -1,7 +1,6 @@
-"""RecBole's BPR on the ladder.
+"""RecBole's BPR on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter ports/recbole_bpr.py \
-        --models mf-bpr --varied
+python -m benchmarks agree --adapter ports/recbole_bpr.py --models mf-bpr --quick --varied
 """
 
 from dataclasses import dataclass

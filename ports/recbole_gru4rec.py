@@ -1,7 +1,6 @@
-"""RecBole's GRU4Rec on the ladder.
+"""RecBole's GRU4Rec on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/recbole_gru4rec.py --models gru4rec --varied
+python -m benchmarks agree --adapter ports/recbole_gru4rec.py --models gru4rec --quick --varied
 """
 
 import dataclasses
@@ -11,7 +10,7 @@ import autograd.numpy as np
 import torch
 from modules import Place, Port, export, gradients, train
 from recbole.model.sequential_recommender import GRU4Rec as RecBoleGRU4Rec
-from recbole_data import FIELDS, Sizes
+from recbole_data import FIELDS, PaddingIsAClass, Sizes, embed_items, next_item
 
 from benchmarks.specs.base import Parameter
 from benchmarks.specs.gru4rec import GRU4Rec
@@ -38,11 +37,8 @@ class Varied(GRU4Rec):
 
 
 @dataclass(frozen=True)
-class AsInstalled(Varied):
-    """The same with padding as one class more, whose vector is learnt as those of items are."""
-
-    def loss(self, p, batch):
-        return self.next_item_loss(self._encode(p, batch), p["item_embedding"], batch, 1)
+class AsInstalled(PaddingIsAClass, Varied):
+    """The same with padding as a class."""
 
 
 def init(spec, parameters, device, mode):  # noqa: ARG001 - RecBole is asked for the CPU
@@ -56,13 +52,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - RecBole is asked for
         "dense_weight": Place(module.dense.weight),
         "dense_bias": Place(module.dense.bias),
     }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss)
-
-
-def loss(module, batch):
-    named = {"item_id_list": batch["history"].long(), "item_length": batch["length"].long(),
-             "item_id": batch["target"].long() + 1}  # fmt: skip
-    return module.calculate_loss(named)
+    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, next_item)
 
 
 def embed_users(port, inputs):
@@ -76,7 +66,3 @@ def embed_users(port, inputs):
         return torch.where(length[:, None] > 0, found, module.dense(of_zeros)[0])
 
     return port.ask(asked, inputs)
-
-
-def embed_items(port):
-    return port.ask(lambda _: port.module.item_embedding.weight[1:], {})

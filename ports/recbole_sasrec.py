@@ -1,17 +1,16 @@
-"""RecBole's SASRec on the ladder.
+"""RecBole's SASRec on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/recbole_sasrec.py --models sasrec --varied
+python -m benchmarks agree --adapter ports/recbole_sasrec.py --models sasrec --quick --varied
 """
 
 from dataclasses import dataclass
 
-import autograd.numpy as np
+import float64
 import torch
 from autograd.scipy.special import erf
 from modules import Place, Port, export, gradients, train
 from recbole.model.sequential_recommender import SASRec as RecBoleSASRec
-from recbole_data import FIELDS, Sizes
+from recbole_data import FIELDS, PaddingIsAClass, Sizes, embed_items, next_item
 
 from benchmarks.specs.base import Parameter
 from benchmarks.specs.sasrec import SASRec
@@ -26,7 +25,7 @@ NORMS = ("attention", "ffn")
 class Varied(SASRec):
     """The encoder of BERT, as RecBole's documentation says: biases, an output layer, GELU, norms after the sums.
 
-    And a norm of the embedded history, whose items are not scaled. A norm's scale is no difference from 1 here.
+    And a norm of the embedded history, whose items are not scaled.
     """
 
     @classmethod
@@ -36,64 +35,34 @@ class Varied(SASRec):
     def table(self, sizes):
         dim, ffn_dim = self.embedding_dim, self.ffn_dim or self.embedding_dim
         shapes = {"inner": (ffn_dim, dim), "outer": (dim, ffn_dim)}
+        blocks = [f"block_{block}" for block in range(self.n_blocks)]
+        linear = [(f"{block}_{name}", shapes.get(name, (dim, dim))) for block in blocks for name in LINEAR]
+        norms = ["first", *(f"{block}_{name}" for block in blocks for name in NORMS)]
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
             Parameter("position_embedding", (self.length, dim), dim**-0.5),
-            *_norm_parameters("first", dim),
-            *(
-                row
-                for block in range(self.n_blocks)
-                for row in (
-                    *(
-                        parameter
-                        for name in LINEAR
-                        for shape in (shapes.get(name, (dim, dim)),)
-                        for parameter in (
-                            Parameter(f"block_{block}_{name}_weight", shape, shape[1] ** -0.5),
-                            Parameter(f"block_{block}_{name}_bias", shape[:1], 0.1),
-                        )
-                    ),
-                    *(parameter for name in NORMS for parameter in _norm_parameters(f"block_{block}_{name}", dim)),
-                )
-            ),
+            *(row for name, shape in linear for row in float64.linear_parameters(name, shape)),
+            *(row for name in norms for row in float64.norm_parameters(name, dim)),
         )
 
     def _outputs(self, p, inputs):
-        x = self._norm(p, "first", p["item_embedding"][inputs["history"]] + p["position_embedding"])
+        x = self._normed(p, "first", p["item_embedding"][inputs["history"]] + p["position_embedding"])
         for block in (f"block_{block}" for block in range(self.n_blocks)):
-            x = self._norm(p, f"{block}_attention", x + self._attention(p, block, x))
-            inner = _linear(p, f"{block}_inner", x)
-            x = self._norm(p, f"{block}_ffn", x + _linear(p, f"{block}_outer", inner * (1 + erf(inner / 2**0.5)) / 2))
+            heads = (self._heads(float64.linear(p, f"{block}_{part}", x)) for part in ("query", "key", "value"))
+            mixed = float64.linear(p, f"{block}_dense", float64.attention(*heads))
+            x = self._normed(p, f"{block}_attention", x + mixed)
+            inner = float64.linear(p, f"{block}_inner", x)
+            dense = float64.linear(p, f"{block}_outer", inner * (1 + erf(inner / 2**0.5)) / 2)
+            x = self._normed(p, f"{block}_ffn", x + dense)
         return x
 
-    def _attention(self, p, block, x):
-        query, key, value = (self._heads(_linear(p, f"{block}_{part}", x)) for part in ("query", "key", "value"))
-        scores = query @ np.swapaxes(key, 2, 3) / np.sqrt(query.shape[3])
-        scores = np.where(np.tril(np.ones(scores.shape[2:], bool)), scores, -np.inf)
-        weights = np.exp(scores - np.max(scores, 3, keepdims=True))
-        mixed = weights / np.sum(weights, 3, keepdims=True) @ value
-        return _linear(p, f"{block}_dense", np.reshape(np.swapaxes(mixed, 1, 2), x.shape))
-
-    def _norm(self, p, name, x):
-        centred = x - np.mean(x, -1, keepdims=True)
-        deviation = np.sqrt(np.mean(centred**2, -1, keepdims=True) + self.norm_epsilon)
-        return p[f"{name}_scale"] * centred / deviation + p[f"{name}_shift"]
+    def _normed(self, p, name, x):
+        return float64.norm(p, name, x, self.norm_epsilon)
 
 
 @dataclass(frozen=True)
-class AsInstalled(Varied):
-    """The same with padding as one class more, whose vector is learnt as those of items are."""
-
-    def loss(self, p, batch):
-        return self.next_item_loss(self.user_vectors(p, batch), p["item_embedding"], batch, 1)
-
-
-def _norm_parameters(name, dim):
-    return Parameter(f"{name}_scale", (dim,), 1.0), Parameter(f"{name}_shift", (dim,), 0.1)
-
-
-def _linear(p, name, x):
-    return x @ p[f"{name}_weight"].T + p[f"{name}_bias"]
+class AsInstalled(PaddingIsAClass, Varied):
+    """The same with padding as a class."""
 
 
 def init(spec, parameters, device, mode):  # noqa: ARG001 - RecBole is asked for the CPU
@@ -119,13 +88,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - RecBole is asked for
         for name, norm in zip(NORMS, (attention.LayerNorm, dense.LayerNorm), strict=True):
             places[f"block_{number}_{name}_scale"] = Place(norm.weight)
             places[f"block_{number}_{name}_shift"] = Place(norm.bias)
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss)
-
-
-def loss(module, batch):
-    named = {"item_id_list": batch["history"].long(), "item_length": batch["length"].long(),
-             "item_id": batch["target"].long() + 1}  # fmt: skip
-    return module.calculate_loss(named)
+    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, next_item)
 
 
 def embed_users(port, inputs):
@@ -140,7 +103,3 @@ def embed_users(port, inputs):
         return torch.where(length[:, None] > 0, found, of_nothing)
 
     return port.ask(asked, inputs)
-
-
-def embed_items(port):
-    return port.ask(lambda _: port.module.item_embedding.weight[1:], {})

@@ -1,7 +1,6 @@
-"""torch-rechub's ComiRec-DR on the ladder.
+"""torch-rechub's ComiRec-DR on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/rechub_comirec_dr.py --models comirec-dr --varied --quick
+python -m benchmarks agree --adapter ports/rechub_comirec_dr.py --models comirec-dr --quick --varied
 """
 
 import dataclasses

@@ -1,7 +1,6 @@
-"""torch-rechub's ComiRec-SA on the ladder.
+"""torch-rechub's ComiRec-SA on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/rechub_comirec_sa.py --models comirec-sa --varied
+python -m benchmarks agree --adapter ports/rechub_comirec_sa.py --models comirec-sa --quick --varied
 """
 
 import dataclasses

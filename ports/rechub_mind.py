@@ -1,7 +1,6 @@
-"""torch-rechub's MIND on the ladder.
+"""torch-rechub's MIND on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/rechub_mind.py --models mind --varied --quick
+python -m benchmarks agree --adapter ports/rechub_mind.py --models mind --quick --varied
 """
 
 import dataclasses

@@ -1,32 +1,29 @@
-"""torch-rechub's SASRec on the ladder.
+"""torch-rechub's SASRec on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/rechub_sasrec.py --models sasrec --varied --quick
+python -m benchmarks agree --adapter ports/rechub_sasrec.py --models sasrec --quick --varied
 """
 
 import dataclasses
 from dataclasses import dataclass
 
 import autograd.numpy as np
+import float64
 import torch
 from modules import Place, Port, Table, export, gradients, train
 from torch_rechub.basic.features import SequenceFeature
 from torch_rechub.models.matching import SASRec as RechubSASRec
 
-from benchmarks.specs import sequences
 from benchmarks.specs.base import Parameter
 from benchmarks.specs.sasrec import SASRec
 
 __all__ = ["AsInstalled", "Varied", "embed_items", "embed_users", "export", "gradients", "init", "train"]
-
-PARTS = ("query", "key", "value")
 
 
 @dataclass(frozen=True)
 class Varied(SASRec):
     """The authors' code: queries alone are normalised, and what attends is added to them; as many inner units.
 
-    And PyTorch's attention, which has biases and an output layer. A norm's scale is no difference from 1 here.
+    And PyTorch's attention, which has biases and an output layer.
     """
 
     @classmethod
@@ -35,23 +32,15 @@ class Varied(SASRec):
 
     def table(self, sizes):
         dim = self.embedding_dim
-        square = dict.fromkeys(("output", "inner", "outer"), (dim, dim))
+        blocks = [f"block_{block}" for block in range(self.n_blocks)]
+        shapes = {"attention": (3 * dim, dim), **dict.fromkeys(("output", "inner", "outer"), (dim, dim))}
+        linear = [(f"{block}_{name}", shape) for block in blocks for name, shape in shapes.items()]
+        norms = [*(f"{block}_{name}" for block in blocks for name in ("attention", "ffn")), "final"]
         return (
             Parameter("item_embedding", (sizes.n_items + 1, dim), dim**-0.5),
             Parameter("position_embedding", (self.length, dim), dim**-0.5),
-            *(
-                row
-                for block in range(self.n_blocks)
-                for row in (
-                    *_norm(f"block_{block}_attention", dim),
-                    *_norm(f"block_{block}_ffn", dim),
-                    Parameter(f"block_{block}_attention_weight", (3 * dim, dim), dim**-0.5),
-                    Parameter(f"block_{block}_attention_bias", (3 * dim,), 0.1),
-                    *(Parameter(f"block_{block}_{name}_weight", shape, dim**-0.5) for name, shape in square.items()),
-                    *(Parameter(f"block_{block}_{name}_bias", shape[:1], 0.1) for name, shape in square.items()),
-                )
-            ),
-            *_norm("final", dim),
+            *(row for name, shape in linear for row in float64.linear_parameters(name, shape)),
+            *(row for name in norms for row in float64.norm_parameters(name, dim)),
         )
 
     def _outputs(self, p, inputs):
@@ -60,36 +49,23 @@ class Varied(SASRec):
         for block in (f"block_{block}" for block in range(self.n_blocks)):
             query = self._normed(p, f"{block}_attention", x)
             x = self._normed(p, f"{block}_ffn", query + self._attending(p, block, query, x))
-            inner = np.maximum(_linear(p, f"{block}_inner", x), 0)
-            x = (_linear(p, f"{block}_outer", inner) + x) * known
+            inner = np.maximum(float64.linear(p, f"{block}_inner", x), 0)
+            x = (float64.linear(p, f"{block}_outer", inner) + x) * known
         return self._normed(p, "final", x)
 
     def _attending(self, p, block, query, x):
         weights, biases = (np.split(p[f"{block}_attention_{name}"], 3) for name in ("weight", "bias"))
         of_parts = zip((query, x, x), weights, biases, strict=True)
-        query, key, value = (self._heads(given @ weight.T + bias) for given, weight, bias in of_parts)
-        scores = query @ np.swapaxes(key, 2, 3) / np.sqrt(query.shape[3])
-        scores = np.where(np.tril(np.ones(scores.shape[2:], bool)), scores, -np.inf)
-        mixed = sequences.softmax(scores, 3) @ value
-        return _linear(p, f"{block}_output", np.reshape(np.swapaxes(mixed, 1, 2), x.shape))
+        heads = (self._heads(given @ weight.T + bias) for given, weight, bias in of_parts)
+        return float64.linear(p, f"{block}_output", float64.attention(*heads))
 
     def _normed(self, p, name, x):
-        centred = x - np.mean(x, -1, keepdims=True)
-        deviation = np.sqrt(np.mean(centred**2, -1, keepdims=True) + self.norm_epsilon)
-        return p[f"{name}_scale"] * centred / deviation + p[f"{name}_shift"]
+        return float64.norm(p, name, x, self.norm_epsilon)
 
 
 @dataclass(frozen=True)
 class AsInstalled(Varied):
     """The same where nobody is asked about alone, of whom it cannot tell the batch from the places."""
-
-
-def _norm(name, dim):
-    return Parameter(f"{name}_scale", (dim,), 1.0), Parameter(f"{name}_shift", (dim,), 0.1)
-
-
-def _linear(p, name, x):
-    return x @ p[f"{name}_weight"].T + p[f"{name}_bias"]
 
 
 def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is asked for the CPU

@@ -1,7 +1,6 @@
-"""torch-rechub's YoutubeDNN on the ladder.
+"""torch-rechub's YoutubeDNN on the ladder; see docs/ports.md.
 
-RECALLBENCH_PYTHON_OWN=.tox/peers/bin/python python -m benchmarks agree --adapter \
-        ports/rechub_youtube_dnn.py --models youtube-dnn --varied --quick
+python -m benchmarks agree --adapter ports/rechub_youtube_dnn.py --models youtube-dnn --quick --varied
 """
 
 import dataclasses
