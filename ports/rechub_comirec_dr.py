@@ -11,7 +11,7 @@ from modules import Place, Port, Table, export, gradients, train
 from rechub_features import features, list_wise
 from rechub_features import items as embed_items
 from rechub_features import users as embed_users
-from rechub_varied import Lengths
+from rechub_varied import Lengths, over_places
 from torch_rechub.models.matching import ComirecDR
 
 from benchmarks.specs import sequences
@@ -27,7 +27,7 @@ class Varied(Lengths, ComiRecDR):
     @classmethod
     def for_ladder(cls):
         (small,) = super().for_ladder()
-        return (dataclasses.replace(small, squash_epsilon=1e-9, learning_rate=0.01),)
+        return (dataclasses.replace(small, squash_epsilon=1e-9),)
 
     def loss(self, p, batch):
         interests = sequences.capsules(self._votes(p, batch), batch["coupling"], self.squash_epsilon)
@@ -47,13 +47,6 @@ class AsInstalled(Varied):
 
     def _over_places(self, votes):
         return over_places(votes, np.zeros(votes.shape[:-1]), self.n_routing, self.squash_epsilon)
-
-
-def over_places(votes, logits, n_routing, epsilon):
-    for _ in range(n_routing - 1):
-        interests = sequences.capsules(votes, sequences.softmax(logits, -1), epsilon)
-        logits = logits + np.sum(votes * interests[:, :, None], -1)
-    return sequences.softmax(logits, -1)
 
 
 def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is asked for the CPU

@@ -21,10 +21,12 @@ def asked(inputs):
 
 
 def list_wise(module, batch):
-    """As its trainer has it for lists: cross entropy of the target before its negatives, which here are all items."""
+    """As its trainer has it for lists: cross entropy of the target before its negatives, here all other items."""
     n_items = len(module.embedding.embed_dict["history"].weight) - 1
-    everything = torch.arange(1, n_items + 1).repeat(len(batch["target"]), 1)
-    scores = module({**asked(batch), "item": batch["target"].long() + 1, "negatives": everything})
+    target = batch["target"].long()
+    others = torch.arange(n_items - 1).repeat(len(target), 1)
+    others += others >= target[:, None]
+    scores = module({**asked(batch), "item": target + 1, "negatives": others + 1})
     return torch.nn.functional.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long))
 
 

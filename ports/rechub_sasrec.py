@@ -16,7 +16,7 @@ from torch_rechub.models.matching import SASRec as RechubSASRec
 from benchmarks.specs.base import Parameter
 from benchmarks.specs.sasrec import SASRec
 
-__all__ = ["AsInstalled", "Varied", "embed_items", "embed_users", "export", "gradients", "init", "train"]
+__all__ = ["InPairs", "Varied", "embed_items", "embed_users", "export", "gradients", "init", "train"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Varied(SASRec):
 
 
 @dataclass(frozen=True)
-class AsInstalled(Varied):
-    """The same where nobody is asked about alone, of whom it cannot tell the batch from the places."""
+class InPairs(Varied):
+    """The same where a user alone is asked about twice: of one, it cannot tell the batch from the places."""
 
 
 def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is asked for the CPU
@@ -94,26 +94,32 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is aske
             f"{block}_outer_weight": Place(dense.conv2.weight, shape=(dim, dim)),
             f"{block}_outer_bias": Place(dense.conv2.bias),
         }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss)
+    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss_of(spec))
 
 
 def _norm_places(name, norm):
     return {f"{name}_scale": Place(norm.weight), f"{name}_shift": Place(norm.bias)}
 
 
-def loss(module, batch):
-    """It has no softmax over all items: this is one of what its tower for users gives, of one row taken twice."""
-    batch = {name: values.repeat(2, *[1] * (values.ndim - 1)) for name, values in batch.items()}
-    users = module.user_tower({"seq": batch["history"].long()})[:, 0]
-    scores = users @ module.item_emb.embed_dict["seq"].weight[1:].T
-    return torch.nn.functional.cross_entropy(scores, batch["target"].long())
+def tower(module, history, spec):
+    n_users = len(history)
+    if n_users == 1 and isinstance(spec, InPairs):
+        history = history.repeat(2, 1)
+    return module.user_tower({"seq": history.long()})[:n_users, 0]
+
+
+def loss_of(spec):
+    """It has no softmax over all items: this is one of what its tower for users gives."""
+
+    def loss(module, batch):
+        scores = tower(module, batch["history"], spec) @ module.item_emb.embed_dict["seq"].weight[1:].T
+        return torch.nn.functional.cross_entropy(scores, batch["target"].long())
+
+    return loss
 
 
 def embed_users(port, inputs):
-    n_users = len(inputs["history"])
-    if n_users == 1 and isinstance(port.spec, AsInstalled):
-        inputs = {name: values.repeat(2, 0) for name, values in inputs.items()}
-    return port.ask(lambda given: port.module.user_tower({"seq": given["history"].long()})[:n_users, 0], inputs)
+    return port.ask(lambda given: tower(port.module, given["history"], port.spec), inputs)
 
 
 def embed_items(port):

@@ -7,10 +7,7 @@ from benchmarks.specs.base import Parameter
 
 
 class Lengths:
-    """A feature of the user beside each interest, a matrix for both, and vectors of length one.
-
-    Targets stand before negatives, which here are all items, so that each is a class twice.
-    """
+    """A feature of the user beside each interest, a matrix for both, and vectors of length one."""
 
     def table(self, sizes):
         dim = self.embedding_dim
@@ -32,6 +29,12 @@ class Lengths:
 
     def list_wise(self, p, interests, target):
         items = self.item_vectors(p)
-        user = sequences.closest(interests, items[target])
-        scores = np.concatenate([np.sum(user * items[target], 1)[:, None], user @ items.T], 1)
-        return sequences.softmax_loss(scores, np.zeros(len(target), int))
+        return sequences.softmax_loss(sequences.closest(interests, items[target]) @ items.T, target)
+
+
+def over_places(votes, logits, n_routing, epsilon):
+    """Coefficients as torch-rechub has them: they sum to one over the places, padding among them."""
+    for _ in range(n_routing - 1):
+        interests = sequences.capsules(votes, sequences.softmax(logits, -1), epsilon)
+        logits = logits + np.sum(votes * interests[:, :, None], -1)
+    return sequences.softmax(logits, -1)

@@ -129,7 +129,7 @@ def climb(job: Any) -> None:
     spec = type(specs.make(job.asked["model"], {}))
     try:
         adapter = load(path)
-        forms = _varied(path, spec, job.asked["varied"]).for_ladder()
+        forms = _forms(path, spec, job.asked["varied"])
     except InputError as error:
         job.finish(status=UNUSABLE, reason=str(error))
         return
@@ -150,21 +150,25 @@ def climb(job: Any) -> None:
     job.finish(status="ok", metrics={"n_climbs": len(to_the_end) + len(others)})
 
 
-def _varied(path: Path, spec: type[Any], name: str) -> type[Any]:
-    """A model's spec, or where a class is named the file's own variation of it: what it computes otherwise.
+def _forms(path: Path, spec: type[Any], name: str) -> tuple[Any, ...]:
+    """The forms of a model's spec, or where a class is named of the file's own variation of it.
 
     Raises:
-        InputError: it has none of that name.
+        InputError: it has none of that name, or that has no forms.
     """
     if not name:
-        return spec
+        return tuple(spec.for_ladder())
     found = getattr(sys.modules[f"{PACKAGE}.{path.stem}"], name, None)
     if not (isinstance(found, type) and issubclass(found, spec)):
         raise InputError(
             f"{path} has no class {name}, expected a subclass of {spec.__module__}.{spec.__name__} that says what the "
             "file computes otherwise; write one, or leave --varied out."
         )
-    return found
+    try:
+        return tuple(found.for_ladder())
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{name}.for_ladder() in {path} has failed, {reason}; mend that and try again.") from error
 
 
 def _told(path: Path, climb: Climb, title: str, climbing: Iterable[tuple[Rung, Difference]]) -> Rung:

@@ -411,6 +411,11 @@ def test_a_variation_that_is_none_of_the_models_is_refused(complaint, port, wron
     )
 
 
+def test_a_variation_that_cannot_be_made_is_refused_with_its_error(complaint, port):
+    path = port(("import numpy as np\n", VARIATION.replace("l2=0.0", "l3=0.0")))
+    assert f"Varied.for_ladder() in {path} has failed, TypeError: " in complaint(path, "--varied")
+
+
 def test_a_variation_is_of_a_file_of_ones_own(capsys):
     assert cli.main(["agree", "--varied"]) == WRONG_INPUT
     assert "--varied is about a file of your own; name it with --adapter" in capsys.readouterr().err
