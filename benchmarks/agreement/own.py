@@ -158,8 +158,10 @@ def _forms(path: Path, spec: type[Any], name: str) -> tuple[Any, ...]:
     """
     if not name:
         return tuple(spec.for_ladder())
-    found = getattr(sys.modules[f"{PACKAGE}.{path.stem}"], name, None)
-    if not (isinstance(found, type) and issubclass(found, spec)):
+    there = vars(sys.modules[f"{PACKAGE}.{path.stem}"])
+    found: Any = there.get(name)
+    is_one: bool = inspect.isclass(found) and issubclass(found, spec)
+    if not is_one:
         raise InputError(
             f"{path} has no class {name}, expected a subclass of {spec.__module__}.{spec.__name__} that says what the "
             "file computes otherwise; write one, or leave --varied out."
