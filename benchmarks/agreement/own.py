@@ -69,12 +69,14 @@ def agree(options: argparse.Namespace) -> int:
         "quick": options.quick,
         "varied": options.varied,
     }
-    result = _worked(job, options.timeout * len(climbs.of(model, quick=options.quick)))
+    n_known = len(climbs.of(model, quick=options.quick))
+    result = _worked(job, options.timeout * n_known)
     if result["status"] == UNUSABLE:
         raise InputError(result["reason"])
     if result["status"] != "ok":
         _say(f"{result['status']:8} {result['reason']}")
-    n_climbs = result.get("metrics", {}).get("n_climbs", "all")
+    # Only a worker that has come to its end knows how many climbs a variation has.
+    n_climbs = result.get("metrics", {}).get("n_climbs", "all" if options.varied else n_known)
     what = f"its own {options.varied} of {model}" if options.varied else model
     _say(f"{options.adapter} holds to the last rung in {result['n_holding']} of {n_climbs} climbs of {what}")
     if result["status"] == "skipped":
