@@ -204,7 +204,7 @@ def _prove(options: argparse.Namespace, own: Path, kept: Kept, where: Where) -> 
         streams = proof.measure(sides, kept, options.prove, where, said)
         origin = {"suite": options.suite, "machine": kept.machine, "commit": commit}
         found = list(proof.comparisons(streams, _plan(options, sides[0]), **origin))
-    everything = proof.write(own / "comparisons.jsonl", found)
+    everything = proof.write(own / proof.FILE, found)
     sys.stdout.writelines(f"{line}\n" for line in proof.lines(everything))
     if everything:
         _say(options, f"written: {page.write(own, everything)}")

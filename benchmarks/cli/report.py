@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.cli.console import entrances, say
@@ -33,3 +33,17 @@ def write_pages(options: argparse.Namespace, folders: Sequence[Path]) -> None:
     written = write.publish(loaded, folders)
     say(options, *(f"{folder}: {sentence}" for folder, boards in loaded.items() for sentence in boards.left_out))
     say(options, *(f"written: {line}" for line in entrances(written)))
+    for folder in folders:
+        say(options, *(f"written: {page}" for page in _gates(folder / "gate")))
+
+
+def _gates(folder: Path) -> Iterator[Path]:
+    """The pages of the gates and of the proof of a results folder, where it has some."""
+    from benchmarks.gate import history, proof
+    from reports.pages import history as page_of_history
+    from reports.pages import proof as page_of_proof
+
+    if gates := history.read(folder / history.FILE):
+        yield page_of_history.write(folder, gates)
+    if found := proof.read(folder / proof.FILE):
+        yield page_of_proof.write(folder, found)

@@ -29,7 +29,9 @@ from benchmarks.gate.pairs import Due, Pair, Where
 from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING, PLANTS, Plant
 from benchmarks.gate.sequential import IMPROVED, REGRESSED, SAME, UNDECIDED, Judgement, Plan
 from datasets import durable
+from datasets.errors import InputError
 
+FILE = "comparisons.jsonl"
 PLANT_OF = {plant.name: plant for plant in PLANTS}
 OF_WINDOWS = frozenset({"throughput", "index"})
 """Kinds of cells that are timed in windows, which plants make longer."""
@@ -237,12 +239,27 @@ def _rate(found: Sequence[Comparison], plant: str, place: str) -> Rate:
     )  # fmt: skip
 
 
+def read(path: Path) -> list[Comparison]:
+    """The comparisons of a file, none where there is none.
+
+    Raises:
+        InputError: a line is no comparison.
+    """
+    found = []
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else [], 1):
+        try:
+            found.append(msgspec.json.decode(line, type=Comparison))
+        except msgspec.MsgspecError as error:
+            raise InputError(
+                f"{path}, line {number} is no comparison of a gate ({error}); mend or delete it."
+            ) from error
+    return found
+
+
 def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
     """Adds comparisons to a file, in place of older ones of the same plants, cells, suite, machine and commit."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    before = [msgspec.json.decode(line, type=Comparison) for line in lines]
     own = {_origin(one) for one in found}
-    everything = [one for one in before if _origin(one) not in own] + list(found)
+    everything = [one for one in read(path) if _origin(one) not in own] + list(found)
     with durable.replacing(path) as partial:
         partial.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in everything))
     return everything

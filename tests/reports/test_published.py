@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.gate import proof
 from benchmarks.harness import store
 from reports import write
+from reports.pages import proof as page_of_proof
 
 PUBLISHED = Path(write.__file__).parent / "published"
 FOLDERS = store.folders(PUBLISHED)
@@ -67,3 +69,11 @@ def test_every_published_figure_can_be_measured_anew(made):
 
 def test_the_front_page_is_within_one_and_a_half_megabytes(made):
     assert len(made[Path("site/index.html")]) < 1.5e6
+
+
+def test_the_published_proof_of_the_gate_is_what_its_comparisons_give():
+    found = proof.read(PUBLISHED / "gate" / proof.FILE)
+    assert found
+    shown = (PUBLISHED / "gate" / page_of_proof.FILE).read_text(encoding="utf-8")
+    assert shown == page_of_proof.page(found)
+    assert "/root" not in shown

@@ -18,6 +18,7 @@ from benchmarks.gate.plants import DUE, ELSEWHERE, NOTHING
 from benchmarks.gate.proof import Comparison, Rate, comparisons, lines, measure, rates, write
 from benchmarks.gate.sequential import IMPROVED, NO_WORSE, REGRESSED, SAME, UNDECIDED, Plan
 from benchmarks.harness.teams import Here
+from datasets.errors import InputError
 
 PLAN = Plan(8, 3, 0.1)
 ORIGIN = {"suite": "gate", "machine": "m", "commit": "c"}
@@ -105,6 +106,16 @@ def test_what_other_plants_suites_commits_and_machines_have_said_stays(tmp_path)
     everything = write(path, [one(verdict=REGRESSED)])
     assert everything == [*others, one(verdict=REGRESSED)]
     assert write(path, []) == everything
+
+
+def test_a_line_that_is_no_comparison_is_a_sentence(tmp_path):
+    path = tmp_path / proof.FILE
+    write(path, [one()])
+    path.write_bytes(path.read_bytes() + b'{"plant": 3}\n')
+    with pytest.raises(
+        InputError, match=r"comparisons\.jsonl, line 2 is no comparison of a gate .*; mend or delete it"
+    ):
+        proof.read(path)
 
 
 @pytest.fixture
