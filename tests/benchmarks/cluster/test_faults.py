@@ -1,11 +1,13 @@
 """What goes wrong on a cluster of two nodes: nothing is lost, nothing is doubled, and what arrives is what was sent."""
 
+import contextlib
 import hashlib
 import itertools
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import ray
 from scripted_workers import NODE, slow
@@ -137,9 +139,13 @@ def test_of_a_node_that_is_killed_all_is_run_again_elsewhere(bench, nodes):
         heard.append(line)
         if other.node_id[:8] in line and not release.exists():
             nodes.remove_node(other, allow_graceful=False)
+            with contextlib.suppress(psutil.Error):  # until then it might still tell of an end
+                psutil.Process(int(line.split()[-1])).wait(30)
             release.touch()
 
-    waits = f"print(folder, flush=True)\nwhile not pathlib.Path({str(release)!r}).exists(): time.sleep(0.01)"
+    waits = (
+        f"print(folder, os.getppid(), flush=True)\nwhile not pathlib.Path({str(release)!r}).exists(): time.sleep(0.01)"
+    )
     try:
         ended = bench.run(*(bench.team(waits, listener=listener) for _ in range(8)))
         assert release.exists()
