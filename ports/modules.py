@@ -56,14 +56,16 @@ class Port:
         spec: what is ported.
         parameters: to start from.
         module: the library's.
-        places: name of a parameter -> its place in the module. What is nowhere in it cannot be loaded or exported.
+        places: name of a parameter -> its place in the module. Those that the spec lacks are passed over, and what is
+            nowhere in the module cannot be loaded or exported.
         loss: (module, batch as tensors) -> the loss of one batch.
     """
 
     def __init__(self, spec, parameters, module, places, loss):
-        self.spec, self.module, self.places, self.loss = spec, module.train(), places, loss
+        self.spec, self.module, self.loss = spec, module.train(), loss
+        self.places = {name: place for name, place in places.items() if name in parameters}
         with torch.no_grad():
-            for name, place in places.items():
+            for name, place in self.places.items():
                 place.write(parameters[name])
         adam = spec.optimizer
         settings = {"lr": adam.learning_rate, "betas": (adam.beta1, adam.beta2), "eps": adam.epsilon}

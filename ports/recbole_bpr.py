@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import autograd.numpy as np
 from modules import Place, Port, export, gradients, train
 from recbole.model.general_recommender import BPR
-from recbole_data import FIELDS, Sizes
+from recbole_data import FIELDS, Sizes, embed_items
 
 from benchmarks.specs.mf_bpr import MFBPR
 
@@ -17,7 +17,7 @@ __all__ = ["Varied", "embed_items", "embed_users", "export", "gradients", "init"
 
 @dataclass(frozen=True)
 class Varied(MFBPR):
-    """Without a bias of items, as in section 4.3.1 of the paper, and without a penalty: RecBole has neither."""
+    """Without a bias of items, as in section 4.3.1 of the paper, and without the optimizer's penalty."""
 
     def parameters(self, sizes):
         return super().parameters(sizes)[:2]
@@ -51,7 +51,3 @@ def loss(module, batch):
 
 def embed_users(port, inputs):
     return port.ask(lambda asked: port.module.get_user_embedding(asked["user"] + 1), inputs)
-
-
-def embed_items(port):
-    return port.ask(lambda _: port.module.item_embedding.weight[1:], {})

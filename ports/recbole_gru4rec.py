@@ -52,7 +52,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - RecBole is asked for
         "dense_weight": Place(module.dense.weight),
         "dense_bias": Place(module.dense.bias),
     }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, next_item)
+    return Port(spec, parameters, module, places, next_item)
 
 
 def embed_users(port, inputs):

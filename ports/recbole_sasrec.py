@@ -88,7 +88,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - RecBole is asked for
         for name, norm in zip(NORMS, (attention.LayerNorm, dense.LayerNorm), strict=True):
             places[f"block_{number}_{name}_scale"] = Place(norm.weight)
             places[f"block_{number}_{name}_shift"] = Place(norm.bias)
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, next_item)
+    return Port(spec, parameters, module, places, next_item)
 
 
 def embed_users(port, inputs):

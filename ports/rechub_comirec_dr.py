@@ -58,4 +58,4 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is aske
         "user_weight": Place(module.convert_user_weight),
         "bilinear": Place(module.capsule.w, shape=parameters["bilinear"].shape),
     }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, list_wise)
+    return Port(spec, parameters, module, places, list_wise)

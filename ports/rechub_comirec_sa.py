@@ -50,4 +50,4 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is aske
         "attention_hidden": Place(attention.W1, is_transposed=True),
         "attention_interests": Place(attention.W2, is_transposed=True),
     }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, list_wise)
+    return Port(spec, parameters, module, places, list_wise)

@@ -69,9 +69,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is aske
         "bilinear": Place(module.capsule.linear.weight),
         "routing_logits": Place(torch.zeros(parameters["routing_logits"].shape)),
     }
-    return Port(
-        spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss_with(places)
-    )
+    return Port(spec, parameters, module, places, loss_with(places))
 
 
 def loss_with(places):

@@ -94,7 +94,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is aske
             f"{block}_outer_weight": Place(dense.conv2.weight, shape=(dim, dim)),
             f"{block}_outer_bias": Place(dense.conv2.bias),
         }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss_of(spec))
+    return Port(spec, parameters, module, places, loss_of(spec))
 
 
 def _norm_places(name, norm):

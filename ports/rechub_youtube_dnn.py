@@ -55,7 +55,7 @@ def init(spec, parameters, device, mode):  # noqa: ARG001 - torch-rechub is aske
             f"user_norm_variance_{number}": Place(norm.running_var),
             f"user_slope_{number}": Place(activation.weight),
         }
-    return Port(spec, parameters, module, {name: places[name] for name in parameters if name in places}, loss)
+    return Port(spec, parameters, module, places, loss)
 
 
 def loss(module, batch):

@@ -9,7 +9,6 @@ from pathlib import Path
 import matplotlib.style
 
 from benchmarks.gate.history import Gated, Series, series
-from datasets import durable
 from reports.charts import history as drawing
 from reports.charts.drawing import STYLE
 from reports.pages import shell
@@ -33,10 +32,7 @@ class ChangeRow:
 
 def write(folder: Path, gates: Sequence[Gated]) -> Path:
     """Writes the page beside the history, and returns its path."""
-    path = folder / FILE
-    with durable.replacing(path) as partial:
-        partial.write_text(page(gates), encoding="utf-8")
-    return path
+    return shell.write(folder / FILE, page(gates))
 
 
 def page(gates: Sequence[Gated]) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 from benchmarks.gate import proof
 from benchmarks.gate.plants import DUE, NOTHING, PLANTS
 from benchmarks.gate.proof import Comparison, Rate
-from datasets import durable
 from reports.charts import proof as drawing
 from reports.charts import text
 from reports.charts.drawing import STYLE
@@ -49,10 +48,7 @@ class CellRow:
 
 def write(folder: Path, found: Sequence[Comparison]) -> Path:
     """Writes the page beside the comparisons, and returns its path."""
-    path = folder / FILE
-    with durable.replacing(path) as partial:
-        partial.write_text(page(found), encoding="utf-8")
-    return path
+    return shell.write(folder / FILE, page(found))
 
 
 def page(found: Sequence[Comparison]) -> str:

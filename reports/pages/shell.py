@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
+from datasets import durable
 from reports.charts import text
 from reports.charts.drawing import Chart
 
@@ -23,6 +24,13 @@ def render(template: str, styles: Sequence[str], scripts: Sequence[str], **value
     style, script = _asset(styles), _asset(scripts)
     shared = {"style": style, "script": script, "style_hash": _hash(style), "script_hash": _hash(script)}
     return _template(template).render(drawing=_drawing, points=_points, **shared, **values)
+
+
+def write(path: Path, page: str) -> Path:
+    """Writes a page, whole or not at all, and returns its path."""
+    with durable.replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return path
 
 
 @functools.cache
