@@ -25,6 +25,7 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FINE, NOTHING_MEASURED
+from benchmarks.gate import MOST_PAIRS
 from benchmarks.harness import environment, files
 from benchmarks.protocols import counts
 from datasets.errors import InputError
@@ -61,7 +62,11 @@ def add(subcommands: Subcommands) -> None:
         "--margin", type=share, default=0.1, metavar="SHARE", help="by how much worse is too much (default 0.1)"
     )
     command.add_argument(
-        "--pairs", type=count, default=32, metavar="N", help="pairs of processes at most for a cell (default 32)"
+        "--pairs",
+        type=count,
+        default=MOST_PAIRS,
+        metavar="N",
+        help=f"pairs of processes at most for a cell (default {MOST_PAIRS})",
     )
     command.add_argument(
         "--prove",

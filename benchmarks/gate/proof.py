@@ -37,6 +37,8 @@ OF_WINDOWS = frozenset({"throughput", "index"})
 """Kinds of cells that are timed in windows, which plants make longer."""
 MOST_SETTLED = 4
 """Rounds in which is measured what one pair settles, such as trainings that learn the same bits."""
+BUSY = 1.0
+"""Processors that others keep busy meanwhile, from which on a machine is called busy."""
 Said: TypeAlias = Callable[[int, tuple[str, ...], Sequence[str]], None]
 
 
@@ -49,6 +51,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         place: whether the plant has to show in this figure; see `plants.Plant.place`.
         pairs: of processes that it took.
         load: processors that others kept busy meanwhile, on average over the pairs; None of what takes no turns.
+        seconds: that a pair took on average, shared out evenly over the cells of its processes.
     """
 
     plant: str
@@ -61,7 +64,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     commit: str | None
     load: float | None = None
+    seconds: float | None = None
     suite: str = "gate"
+
+    @property
+    def is_busy(self) -> bool:
+        return self.load is not None and self.load >= BUSY
 
 
 @contextlib.contextmanager
@@ -140,7 +148,9 @@ def comparisons(
         commit: that was planted.
     """
     for (name, _), stream in streams.items():
-        for seen in zip(*(pair.measured for pair in stream), strict=True):
+        of_figures = list(zip(*(pair.measured for pair in stream), strict=True))
+        n_cells = len({seen[0].cell for seen in of_figures})
+        for seen in of_figures:
             cell, figure = seen[0].place
             start = 0
             for found in _judged(seen, plan):
@@ -151,6 +161,7 @@ def comparisons(
                     plant=name, cell=cell, figure=figure, place=PLANT_OF[name].place(cell, figure),
                     verdict=found.verdict, ratio=found.ratio, pairs=found.n,
                     load=mean(loads) if loads else None,
+                    seconds=round(mean(pair.seconds for pair in took) / n_cells, 1),
                     suite=suite, machine=machine, commit=commit,
                 )  # fmt: skip
 
@@ -257,7 +268,10 @@ def read(path: Path) -> list[Comparison]:
 
 
 def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
-    """Adds comparisons to a file, in place of older ones of the same plants, cells, suite, machine and commit."""
+    """Adds comparisons to a file, in place of older ones of the same plant, cell, suite, machine and commit.
+
+    What was measured while the machine was busy stands beside what was not.
+    """
     own = {_origin(one) for one in found}
     everything = [one for one in read(path) if _origin(one) not in own] + list(found)
     with durable.replacing(path) as partial:
@@ -265,14 +279,17 @@ def write(path: Path, found: Sequence[Comparison]) -> list[Comparison]:
     return everything
 
 
-def _origin(one: Comparison) -> tuple[str | None, ...]:
-    return one.plant, one.suite, one.cell, one.machine, one.commit
+def _origin(one: Comparison) -> tuple[str | bool | None, ...]:
+    return one.plant, one.suite, one.cell, one.machine, one.commit, one.is_busy
 
 
 def lines(found: Sequence[Comparison]) -> list[str]:
-    """How often what is said, a line each."""
-    said = []
-    for rate in rates(found):
-        low, high = rate.interval
-        said.append(f"{rate.name}: {rate.said} of {rate.n} ({low:.1%} – {high:.1%})")
-    return said
+    """How often what is said, a line each; of a machine that was busy with something else for itself."""
+    quiet, busy = ([one for one in found if one.is_busy is is_busy] for is_busy in (False, True))
+    said = [_line(rate) for rate in rates(quiet)]
+    return said + [f"on a busy machine, {_line(rate)}" for rate in rates(busy) if busy]
+
+
+def _line(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{rate.name}: {rate.said} of {rate.n} ({low:.1%} – {high:.1%}), {rate.undecided} undecided"

@@ -14,10 +14,14 @@ from reports.charts.drawing import COLOURS, PHONE, Chart, Place, chart_of, figur
 _SLOWER = {plant.name: plant.slower for plant in PLANTS if plant.slower or plant.name == NOTHING}
 
 
-def draw(rates: Sequence[Rate]) -> Chart | None:
+def draw(rates: Sequence[Rate], name: str) -> Chart | None:
     """The share of comparisons that say so, with its 95 % interval, by the planted slow-down.
 
     At 0 % stand the false alarms. None where no slow-down was planted.
+
+    Args:
+        rates: as `proof.rates` gives them.
+        name: of the chart on its page.
     """
     told = (rate for rate in rates if rate.n and (rate.place == DUE or rate.plant == NOTHING))
     shown = [(_SLOWER[rate.plant], rate) for rate in told if rate.plant in _SLOWER]  # in the order of PLANTS: rising
@@ -34,7 +38,7 @@ def draw(rates: Sequence[Rate]) -> Chart | None:
     axes.set_title(title, loc="left", fontsize="medium")
     words = [f"{at:g} % slower: {_in_words(rate)}" for at, (_, rate) in zip(x, shown, strict=True)]
     places = [Place(axes, label, [at], [value]) for label, at, value in zip(words, x, y, strict=True)]
-    return chart_of(figure, "gate-proof", shown, title, f"{title}. {'; '.join(words)}.", places=places)
+    return chart_of(figure, name, shown, title, f"{title}. {'; '.join(words)}.", places=places)
 
 
 def _in_words(rate: Rate) -> str:

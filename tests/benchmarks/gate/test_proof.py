@@ -62,6 +62,14 @@ def test_a_comparison_has_the_load_of_its_own_pairs():
     ]
     found = list(comparisons({("10 % slower", TIMED): pairs_of}, PLAN, **ORIGIN))
     assert [one.load for one in found] == [0.0, 1.5]
+    assert [one.is_busy for one in found] == [False, True]
+    assert [one.seconds for one in found] == [1.5, 5.5]
+
+
+def test_seconds_are_shared_out_over_the_cells_of_a_process():
+    two = tuple(Measured(cell=cell, figure=SPEED, base=1.0, head=1.0) for cell in "ab")
+    found = comparisons({(NOTHING, ("a", "b")): [Pair(two, seconds=8.0)] * 4}, PLAN, **ORIGIN)
+    assert [one.seconds for one in found] == [4.0, 4.0]
 
 
 def test_an_accuracy_of_chance_is_not_judged_as_a_gate_would_not():
@@ -91,7 +99,8 @@ def test_alarms_are_both_ways_and_power_is_what_is_due():
         "10 % slower: found": (1, 2),
         "Faiss probes half the lists: said of what it does not touch": (1, 1),
     }
-    assert lines(found)[0] == "false alarms: 2 of 4 (6.8% – 93.2%)"
+    assert lines(found)[0] == "false alarms: 2 of 4 (6.8% – 93.2%), 1 undecided"
+    assert lines([*found, one(load=1.5)])[-1] == "on a busy machine, false alarms: 0 of 1 (0.0% – 97.5%), 0 undecided"
 
 
 @pytest.mark.parametrize(("said", "n", "high"), [(0, 300, 0.0122), (0, 0, 1.0)])
@@ -101,7 +110,8 @@ def test_an_interval_is_clopper_and_pearsons(said, n, high):
 
 def test_what_other_plants_suites_commits_and_machines_have_said_stays(tmp_path):
     path = tmp_path / "comparisons.jsonl"
-    others = [one(commit="d"), one(machine="n"), one(suite="s"), one(cell="b"), one(plant="10 % slower", place=DUE)]
+    others = [one(commit="d"), one(machine="n"), one(suite="s"), one(cell="b"), one(load=1.5)]
+    others.append(one(plant="10 % slower", place=DUE))
     write(path, [one(), *others])
     everything = write(path, [one(verdict=REGRESSED)])
     assert everything == [*others, one(verdict=REGRESSED)]
@@ -222,4 +232,4 @@ def test_the_same_code_twice_is_hardly_ever_called_anything():
     alarms = rates(list(comparisons(streams, Plan(32, 18, 0.1), **ORIGIN)))[0]
     assert alarms.n > 500
     assert alarms.said <= 3
-    assert proof.lines([])[0] == "false alarms: 0 of 0 (0.0% – 100.0%)"
+    assert proof.lines([]) == ["false alarms: 0 of 0 (0.0% – 100.0%), 0 undecided"]
