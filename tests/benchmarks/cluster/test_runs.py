@@ -83,8 +83,13 @@ def lines(results):
 
 
 def ended(nodes, results, *more, after, by):
-    """Starts a command, ends it once it has so many records, and returns its exit code."""
-    command = [sys.executable, "-m", "benchmarks", *arguments(nodes, results, *more)]
+    """Starts a command, ends it once it has so many records, and returns its exit code.
+
+    An interrupt reaches it also where the tests themselves ignore it, as what a shell runs in the background does.
+    """
+    unignored = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = f"{unignored}runpy.run_module('benchmarks', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", code, *arguments(nodes, results, *more)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 120
         while len(lines(results)) < after and process.poll() is None and time.monotonic() < deadline:
@@ -151,6 +156,7 @@ def test_what_is_not_there_is_a_sentence(suite, tmp_path, capsys, monkeypatch):
 
 
 @slow
+@pytest.mark.timeout(3600)  # two runs of some minutes, longer on a machine with other work
 def test_the_quick_suite_comes_out_the_same(nodes, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     command = ["run", "--suite", "quick", "--quiet"]
