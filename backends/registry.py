@@ -101,6 +101,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "gru4rec": Family("benchmarks.specs.gru4rec:GRU4Rec", _everywhere("gru4rec"), "sequence"),
         "lstm": Family("benchmarks.specs.lstm:LSTM", _everywhere("lstm"), "sequence"),
         "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec"), "sequence"),
+        "bert4rec": Family("benchmarks.specs.bert4rec:BERT4Rec", _everywhere("bert4rec"), "sequence"),
+        "mult-vae": Family("benchmarks.specs.mult_vae:MultVAE", _everywhere("mult_vae"), "autoencoder"),
         "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa"), "multi-interest"),
         "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr"), "multi-interest"),
         "dssm": Family("benchmarks.specs.dssm:DSSM", _everywhere("two_tower"), "two-tower"),

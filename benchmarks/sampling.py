@@ -18,10 +18,14 @@ from numba import njit
 from datasets.errors import TooFewError
 
 if TYPE_CHECKING:
-    from benchmarks.specs.base import Parameter, Training
+    from benchmarks.specs.base import Arrays, Parameter, Training
 
 STEPS_PER_CHUNK = 64
 """At most so many steps are handed to an adapter at once: enough to amortise a call, few enough to fit in memory."""
+
+MOST_DRAWN = 1 << 26
+"""Bytes of what is drawn beside the samples themselves, such as what dropout keeps, that a chunk holds at most, unless
+those of a single step are more."""
 
 NO_PAST = "no training sequence has two items, so that none has a past; take data with longer ones."
 
@@ -53,6 +57,13 @@ def uniform_items(rng: np.random.Generator, n_items: int, shape: tuple[int, ...]
 def kept(rng: np.random.Generator, rate: int, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """Which elements dropout keeps, bool[shape]: each is dropped by itself, with probability rate / 256."""
     return np.frombuffer(rng.bytes(math.prod(shape)), np.uint8).reshape(shape) >= rate
+
+
+def in_portions(chunk: Arrays, n_bytes: int) -> Iterator[Arrays]:
+    """The chunk in parts of so few steps that what is drawn for them, so many bytes a step, fits in memory."""
+    portion = max(1, MOST_DRAWN // n_bytes)
+    for first in range(0, len(chunk["history"]), portion):
+        yield {name: values[first : first + portion] for name, values in chunk.items()}
 
 
 def bootstrapped_triples(
@@ -115,8 +126,51 @@ def positives(
     Yields:
         Chunks of user and target: int32[steps, batch_size].
     """
-    for rows in _shuffled(rng, len(training.user), batch_size):
+    for rows in shuffled(rng, len(training.user), batch_size):
         yield {"user": training.user[rows], "target": training.item[rows]}
+
+
+def sets(
+    rng: np.random.Generator, training: Training, batch_size: int, length: int
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """One shuffled pass over the users with training rows, each as the set of items that they have there.
+
+    Of a user with more than `length` items so many are drawn, each set of so many as likely as the others. A last,
+    short batch is dropped, unless it is the only one.
+
+    Yields:
+        Chunks of user: int32[steps, batch_size] and history: int32[steps, batch_size, length], item + 1, padded on the
+        right with 0.
+
+    Raises:
+        TooFewError: if no training row has a user.
+    """
+    users = np.flatnonzero(np.diff(training.seen_indptr)).astype(np.int32)
+    if not len(users):
+        raise TooFewError("no training row has a user; give data with user_id, or choose a model of sessions.")
+    for order in shuffled(rng, len(users), batch_size):
+        user = users[order]
+        history = [
+            _some(training.seen_items, training.seen_indptr[of_step], training.seen_indptr[of_step + 1],
+                  rng.random((len(of_step), length)))
+            for of_step in user
+        ]  # fmt: skip
+        yield {"user": user, "history": np.stack(history)}
+
+
+@njit(cache=True)
+def _some(items, start, stop, chances):  # type: ignore[no-untyped-def]
+    # int32[n, length] of items[start[i]:stop[i]] + 1: all, or as many as a shuffle (Durstenfeld 1964) puts in front
+    chosen = np.zeros(chances.shape, np.int32)
+    for row in range(len(start)):
+        left = items[start[row] : stop[row]].copy()
+        for place in range(min(len(left), chances.shape[1])):
+            other = place
+            if len(left) > chances.shape[1]:
+                other += int(chances[row, place] * (len(left) - place))
+            chosen[row, place] = left[other] + 1
+            left[other] = left[place]
+    return chosen
 
 
 def prefixes(
@@ -139,7 +193,7 @@ def prefixes(
     if not first_target[-1]:
         raise TooFewError(NO_PAST)
     chosen = _some_of_each(rng, n_targets, most) if most else np.arange(first_target[-1])
-    for order in _shuffled(rng, len(chosen), batch_size):
+    for order in shuffled(rng, len(chosen), batch_size):
         samples = chosen[order]
         sequence = np.searchsorted(first_target, samples, side="right") - 1
         place = training.sequence_indptr[sequence] + 1 + samples - first_target[sequence]
@@ -186,7 +240,7 @@ def random_cuts(
         )
     sequence = np.repeat(long_enough, cuts_per_sequence)
     cut = training.sequence_indptr[sequence] + rng.integers(min_history, n_items[sequence])
-    for samples in _shuffled(rng, len(sequence), batch_size):
+    for samples in shuffled(rng, len(sequence), batch_size):
         yield _items_with_their_past(training, sequence[samples], cut[samples], length)
 
 
@@ -210,7 +264,7 @@ def every_position(
     first_piece = np.append(0, np.cumsum(-(-n_targets // length)))
     if not first_piece[-1]:
         raise TooFewError(NO_PAST)
-    for samples in _shuffled(rng, int(first_piece[-1]), batch_size):
+    for samples in shuffled(rng, int(first_piece[-1]), batch_size):
         sequence = np.searchsorted(first_piece, samples, side="right") - 1
         n_after = (first_piece[sequence + 1] - 1 - samples) * length  # targets that later pieces hold
         stop = training.sequence_indptr[sequence + 1] - n_after
@@ -256,7 +310,7 @@ def windows(
     """
     n_items = np.diff(training.sequence_indptr)
     first_window = np.append(0, np.cumsum(np.maximum(n_items + 1 - length, 1)))
-    for samples in _shuffled(rng, int(first_window[-1]), batch_size):
+    for samples in shuffled(rng, int(first_window[-1]), batch_size):
         sequence = np.searchsorted(first_window, samples, side="right") - 1
         offset, start = samples - first_window[sequence], training.sequence_indptr[sequence]
         window = _cut_windows(
@@ -266,7 +320,7 @@ def windows(
         yield {"user": training.sequence_user[sequence], "history": history, "target": target}
 
 
-def _shuffled(rng: np.random.Generator, n: int, batch_size: int) -> Iterator[npt.NDArray[np.int32]]:
+def shuffled(rng: np.random.Generator, n: int, batch_size: int) -> Iterator[npt.NDArray[np.int32]]:
     """The numbers 0 to n - 1 in random order, as chunks int32[steps, batch]; all in one batch if they fill none."""
     order = rng.permutation(n).astype(np.int32)
     batch_size = min(batch_size, n)

@@ -51,7 +51,11 @@ ALIASES: Mapping[str, Sequence[str]] = {
     "pop": ("popularity",),
     "mostpopular": ("popularity",),
     "twotower": ("dssm", "youtube-dnn", "twotower", "twotower-search"),
-    "transformer": ("sasrec",),
+    "transformer": ("sasrec", "bert4rec"),
+    "bert": ("bert4rec",),
+    "cloze": ("bert4rec",),
+    "vae": ("mult-vae",),
+    "autoencoder": ("mult-vae",),
     "gru": ("gru4rec",),
     "bruteforce": ("exact", "faiss-flat"),
     "flat": ("faiss-flat",),
@@ -112,7 +116,7 @@ Rating: TypeAlias = Annotated[float, number(-1e9)]
 Share: TypeAlias = Annotated[float, Meta(gt=0, lt=1, description="a number between 0 and 1")]
 Dropout: TypeAlias = Annotated[float, Meta(ge=0, le=0.9, description="a number from 0 to 0.9")]
 Decay: TypeAlias = Annotated[float, Meta(ge=0, lt=1, description="a number from 0, below 1")]
-Calibration: TypeAlias = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
+Portion: TypeAlias = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 DataSet: TypeAlias = Annotated[  # a name, or a file's, whose bytes need be no text
     str, Meta(min_length=1, max_length=4_096, pattern=r"\A[^\x00-\x1f\x7f]+\Z", description="a data set, or a file")
 ]
@@ -162,6 +166,8 @@ def free(kind: type) -> tuple[str, ...]:
 
 
 def _is_fixed(kind: Any) -> bool:
+    if typing.get_origin(kind) is Literal:
+        return len(typing.get_args(kind)) == 1
     notes = [note for note in typing.get_args(kind)[1:] if isinstance(note, Meta)]
     return any(note.ge is not None and note.ge == note.le for note in notes)
 

@@ -44,7 +44,17 @@ FLOORS = [("benchmarks/bench_classic.py", "implicit"), ("benchmarks/bench_tutori
 SHARED = {"contract.py", "optimizers.py", "layers.py"}  # what stands beside the adapters in a framework's folder
 SHARED_BY_CLASSIC = {"neighbours.py"}
 ADAPTED_AS = {"dssm": "two-tower", "youtube-dnn": "two-tower"}  # families whose specs differ in settings alone
-NO_FAMILY = {"__init__", "base", "neighbours", "positions", "questions", "sequences", "sets", "two_tower"}  # no models
+NO_FAMILY = {
+    "__init__",
+    "attention",
+    "base",
+    "neighbours",
+    "positions",
+    "questions",
+    "sequences",
+    "sets",
+    "two_tower",
+}  # no models
 CONTRACT = ["initialise", "train", "gradients", "embed_users", "embed_items", "export", "sync"]
 ADAPTER = sorted(["init", *CONTRACT[1:]])
 IMPORTED_AS = {"paddlepaddle": "paddle"}

@@ -27,6 +27,11 @@ def at(outputs: Array, place: Array) -> Array:
     return outputs[jnp.arange(len(outputs)), place]
 
 
+def at_each(outputs: Array, place: Array) -> Array:
+    """outputs[i, place[i, k]]: float32[batch * places, dim] from float32[batch, length, dim]."""
+    return outputs[jnp.arange(len(outputs))[:, None], place].reshape(-1, outputs.shape[-1])
+
+
 def softmax_loss(logits: Array, target: Array) -> Array:
     """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
     losses = optax.losses.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(target, 0))
@@ -78,6 +83,12 @@ def binary_loss(of_target: Array, of_negatives: Array, known: Array, beta: float
 def dropped(x: Array, inputs: dict[str, Array], place: int, scale: float) -> Array:
     """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
     return x * inputs["keep"][:, place] * scale if "keep" in inputs else x
+
+
+def multi_hot(history: Array, n_items: int) -> Array:
+    """Who has what, float32[batch, n_items] of 0 and 1, from int[batch, length]: item + 1, 0 being padding."""
+    has = jnp.zeros((len(history), n_items + 1))
+    return has.at[jnp.arange(len(history))[:, None], history].set(1.0)[:, 1:]
 
 
 def normalised(vectors: Array) -> Array:

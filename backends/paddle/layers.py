@@ -22,6 +22,12 @@ def at(outputs: Tensor, place: Tensor) -> Tensor:
     return paddle.gather_nd(outputs, paddle.stack([paddle.arange(len(outputs), dtype=place.dtype), place], 1))
 
 
+def at_each(outputs: Tensor, place: Tensor) -> Tensor:
+    """outputs[i, place[i, k]]: float32[batch * places, dim] from float32[batch, length, dim]."""
+    first = paddle.arange(len(outputs), dtype=place.dtype).unsqueeze(1) * outputs.shape[1]
+    return F.embedding((first + place).flatten(), outputs.flatten(0, 1))
+
+
 def softmax_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
     # Paddle 3.3.1's own mean counts the ignored rows too, where the index to be ignored is negative.
@@ -82,6 +88,11 @@ def binary_loss(of_target: Tensor, of_negatives: Tensor, known: Tensor, beta: fl
 def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> Tensor:
     """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
     return x * inputs["keep"][:, place].astype("float32") * scale if "keep" in inputs else x
+
+
+def multi_hot(history: Tensor, n_items: int) -> Tensor:
+    """Who has what, float32[batch, n_items] of 0 and 1, from int[batch, length]: item + 1, 0 being padding."""
+    return paddle.put_along_axis(paddle.zeros([len(history), n_items + 1]), history, 1.0, 1)[:, 1:]
 
 
 def normalised(vectors: Tensor) -> Tensor:

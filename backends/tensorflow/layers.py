@@ -24,6 +24,11 @@ def at(outputs: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     return tf.gather(outputs, place, axis=1, batch_dims=1)
 
 
+def at_each(outputs: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """outputs[i, place[i, k]]: float32[batch * places, dim] from float32[batch, length, dim]."""
+    return tf.reshape(tf.gather(outputs, place, axis=1, batch_dims=1), [-1, outputs.shape[-1]])
+
+
 def softmax_loss(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Mean cross entropy of int targets[n] under float32[n, classes] logits; targets of -1 do not count."""
     counts = tf.cast(target >= 0, tf.float32)
@@ -83,6 +88,14 @@ def binary_loss(of_target: tf.Tensor, of_negatives: tf.Tensor, known: tf.Tensor,
 def dropped(x: tf.Tensor, inputs: dict[str, tf.Tensor], place: int, scale: float) -> tf.Tensor:
     """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
     return x * tf.cast(inputs["keep"][:, place], tf.float32) * scale if "keep" in inputs else x
+
+
+def multi_hot(history: tf.Tensor, n_items: int) -> tf.Tensor:
+    """Who has what, float32[batch, n_items] of 0 and 1, from int[batch, length]: item + 1, 0 being padding."""
+    n = history.shape[0]
+    places = tf.reshape(tf.range(n, dtype=history.dtype)[:, None] * (n_items + 1) + history, [-1, 1])
+    times = tf.scatter_nd(places, tf.ones(places.shape[:1]), [n * (n_items + 1)])
+    return tf.reshape(tf.minimum(times, 1.0), [n, n_items + 1])[:, 1:]
 
 
 def normalised(vectors: tf.Tensor) -> tf.Tensor:

@@ -211,19 +211,29 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
     bits, and so padding. Three rows have the same positive, and of one a negative is the positive.
     """
     made = {name: values.copy() for name, values in batch.items()}
-    last = data.n_items - 1
-    by_history = "history" in made
     if "user" in made:
         made["user"][:2] = 0, data.n_users - 1
-        if by_history:
+        if "history" in made:
             made["user"][2] = -1
-    if by_history:
-        made["history"][:2, :2] = [[last + 1, last + 1], [last + 1, 1]]
-        if "length" in made:
-            made["length"][:2] = np.maximum(made["length"][:2], 2)
-            width = made["history"].shape[1]
-            made["history"][3], made["length"][3] = 1 + np.arange(width) ** 2 % data.n_items, width
-            made["history"][3, 0] = 1 << 16 if data.n_items > 1 << 16 else 1
+    if "history" in made:
+        _read_the_rare(made, data)
+    _want_the_rare(made, data.n_items - 1)
+    return made
+
+
+def _read_the_rare(made: dict[str, npt.NDArray[Any]], data: Problem) -> None:
+    last = data.n_items - 1
+    made["history"][:2, :2] = [[last + 1, last + 1], [last + 1, 1]]
+    width = made["history"].shape[1]
+    if "length" in made:
+        made["length"][:2] = np.maximum(made["length"][:2], 2)
+        made["length"][3] = width
+    if "target" not in made or made["target"].shape != made["history"].shape:  # else each place has its own
+        made["history"][3] = 1 + np.arange(width) ** 2 % data.n_items
+        made["history"][3, 0] = 1 << 16 if data.n_items > 1 << 16 else 1
+
+
+def _want_the_rare(made: dict[str, npt.NDArray[Any]], last: int) -> None:
     if "positive" in made:
         made["positive"][:2], made["negative"][:3] = (0, last), (last, 0, made["positive"][2])
     elif "item" in made and made["item"].ndim == 1:
@@ -231,11 +241,10 @@ def with_the_rare(batch: Arrays, data: Problem) -> dict[str, npt.NDArray[Any]]:
     elif "item" in made:
         made["item"][:5, 0] = 0, last, *[made["item"][2, 0]] * 3
         made["item"][2, 1:] = made["item"][2, :1]
-    elif made["target"].ndim == 1:
+    elif "target" in made and made["target"].ndim == 1:
         made["target"][:2] = 0, last
-    else:  # a target at every place, numbered as histories are
+    elif "target" in made:  # several a row, numbered as histories are
         made["target"][:2, :2] = [[last + 1, 1], [1, last + 1]]
     if "negatives" in made:
         of_batch = made["negatives"]
         of_batch[:1], of_batch[1:2] = 0, last  # two that all rows share, or all of two rows'
-    return made

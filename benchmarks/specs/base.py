@@ -206,7 +206,7 @@ class Spec(Protocol):
     filter_seen: bool
 
     def n_samples(self, chunk: Arrays) -> int:
-        """Interactions that a chunk of batches learns from, negatives not counted: the unit of throughput."""
+        """What a chunk learns from, the unit of throughput: interactions, negatives not counted, or users."""
         ...
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]: ...
@@ -318,6 +318,22 @@ class WithoutParameters:
 
     def parameters(self, sizes: Sizes) -> tuple[Parameter, ...]:  # noqa: ARG002 - it has none
         return ()
+
+
+class WithDropout:
+    """What specs share that have dropout (Srivastava et al. 2014), in steps of 1 / 256."""
+
+    dropout: float
+
+    @property
+    def drop_rate(self) -> int:
+        """Of 256 elements so many are dropped."""
+        return round(256 * self.dropout)
+
+    @property
+    def keep_scale(self) -> float:
+        """What the elements that dropout keeps are multiplied by."""
+        return 256 / (256 - self.drop_rate)
 
 
 def settings(spec: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What sequence models share that can learn at every place of a history at once: dropout, negatives, and the losses."""
+"""What sequence models share that can learn at many places of a history at once: dropout, negatives, and the losses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ import autograd.numpy as np
 from numpy.random import Generator
 
 from benchmarks import negatives, sampling
-from benchmarks.settings import Calibration, Decay, Dropout, WidthOrNone, require
+from benchmarks.settings import Decay, Dropout, Portion, WidthOrNone, require
 from benchmarks.specs import sequences
-from benchmarks.specs.base import Adam, Arrays, Training
+from benchmarks.specs.base import Adam, Arrays, Training, WithDropout
 
 TrainsOn: TypeAlias = Literal["cuts", "prefixes", "positions"]
-
-MOST_DRAWN = 1 << 26
-"""Bytes of what dropout keeps, one an element, and again of negatives, four each, that a chunk holds at most, unless
-those of a single step are more."""
 
 NOBODY = -1
 """Who a batch's shared negatives are drawn for."""
@@ -35,8 +31,8 @@ OBJECTIVES: tuple[Mapping[str, Any], ...] = (
 
 
 @dataclass(frozen=True)
-class PositionsSpec(sequences.SequenceSpec):
-    """A model whose every place has an output that is made of the items up to it, so that each can learn at once.
+class PositionsSpec(WithDropout, sequences.SequenceSpec):
+    """A model whose places each have an output, so that many can learn at once: which item is next, or is hidden there.
 
     Dropout (Srivastava et al. 2014) sets elements to zero in training, and makes the others so much larger. What is
     dropped is drawn here, for all frameworks alike, and so are negatives. The loss is a mean over all targets, for an
@@ -57,7 +53,7 @@ class PositionsSpec(sequences.SequenceSpec):
     sampler: negatives.Distribution = "uniform"
     exclude_positives: bool = False  # a user's training items are no negatives for them
     log_q: bool = False
-    calibration: Calibration = 0.0  # t of gBCE
+    calibration: Portion = 0.0  # t of gBCE
     dropout: Dropout = 0.0  # in steps of 1 / 256
     beta2: Decay = 0.999  # of Adam; 0.98 in the code of SASRec's authors
 
@@ -79,18 +75,13 @@ class PositionsSpec(sequences.SequenceSpec):
         raise NotImplementedError
 
     @property
+    def pads_targets(self) -> bool:
+        """Whether a row has several targets, shifted as histories are, 0 being padding; else it is one item."""
+        return self.trains_on == "positions"
+
+    @property
     def optimizer(self) -> Adam:
         return replace(super().optimizer, beta2=self.beta2)
-
-    @property
-    def drop_rate(self) -> int:
-        """Of 256 elements so many are dropped."""
-        return round(256 * self.dropout)
-
-    @property
-    def keep_scale(self) -> float:
-        """What the elements that dropout keeps are multiplied by."""
-        return 256 / (256 - self.drop_rate)
 
     def beta(self, n_items: int) -> float:
         """The power that bce raises the positive's probability to (Petrov and Macdonald 2023).
@@ -102,10 +93,10 @@ class PositionsSpec(sequences.SequenceSpec):
         return 1 - self.calibration * (1 - alpha)
 
     def n_samples(self, chunk: Arrays) -> int:
-        return int(np.count_nonzero(chunk["target"])) if self.trains_on == "positions" else super().n_samples(chunk)
+        return int(np.count_nonzero(chunk["target"])) if self.pads_targets else super().n_samples(chunk)
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
-        """As other sequence models have them, or as `sampling.every_position`.
+        """What `samples` draws, and what is drawn for it.
 
         With dropout, keep, bool[steps, batch, n_dropped, length, embedding_dim]; with a softmax over negatives, these,
         int32[steps, n_negatives], and with log_q that of each, negative_log_q and target_log_q, float32 of the shapes
@@ -114,21 +105,24 @@ class PositionsSpec(sequences.SequenceSpec):
         Raises:
             InputError: if the sampler has no item to draw, or positives are excluded and a user has all of them.
         """
-        if self.trains_on == "positions":
-            rng = sampling.generator(*key, self.trains_on, epoch)
-            chunks: Iterator[Arrays] = sampling.every_position(rng, training, self.batch_size, self.length)
-        else:
-            chunks = super().batches(training, key, epoch)
+        chunks = self.samples(training, key, epoch)
         if self.n_negatives:
             chunks = self._with_negatives(chunks, training, sampling.generator(*key, "negatives", epoch))
         return self._with_dropout(chunks, sampling.generator(*key, "dropout", epoch)) if self.drop_rate else chunks
+
+    def samples(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
+        """The batches before dropout and negatives are drawn for them."""
+        if self.trains_on != "positions":
+            return super().batches(training, key, epoch)
+        rng = sampling.generator(*key, self.trains_on, epoch)
+        return sampling.every_position(rng, training, self.batch_size, self.length)
 
     def _with_negatives(self, chunks: Iterator[Arrays], training: Training, rng: Generator) -> Iterator[Arrays]:
         sampler = negatives.Sampler.of(self.sampler, training, self.exclude_positives)
         log_q, is_bce = negatives.log_q(sampler.probabilities), self.objective == "bce"
         for whole in chunks:
             n_bytes = 4 * self.n_negatives * (whole["target"][0].size if is_bce else 1)
-            for chunk in _in_portions(whole, n_bytes):
+            for chunk in sampling.in_portions(whole, n_bytes):
                 target = chunk["target"]
                 users = _at_each(chunk["user"], target) if is_bce else np.full(len(target), NOBODY, np.int32)
                 drawn = sampler.draw(rng, users, self.n_negatives)
@@ -138,12 +132,12 @@ class PositionsSpec(sequences.SequenceSpec):
     def _with_dropout(self, chunks: Iterator[Arrays], rng: Generator) -> Iterator[Arrays]:
         for whole in chunks:
             shape = (whole["history"].shape[1], self.n_dropped(), self.length, self.embedding_dim)
-            for chunk in _in_portions(whole, math.prod(shape)):
+            for chunk in sampling.in_portions(whole, math.prod(shape)):
                 yield {**chunk, "keep": sampling.kept(rng, self.drop_rate, (len(chunk["history"]), *shape))}
 
     def _items(self, target: Any) -> Any:
         """The items that targets name; of padding, the first."""
-        return np.maximum(target - 1, 0) if self.trains_on == "positions" else target
+        return np.maximum(target - 1, 0) if self.pads_targets else target
 
     def dropped(self, x: Any, batch: Arrays, place: int) -> Any:
         """What dropout leaves of an array, float64[batch, length, dim]; all of it where nothing is learnt."""
@@ -153,13 +147,13 @@ class PositionsSpec(sequences.SequenceSpec):
         """The mean loss of the targets that are no padding.
 
         Args:
-            outputs: float64[batch, length, dim] where all positions train, else float64[batch, dim].
+            outputs: float64[batch, targets, dim] where a row has several, else float64[batch, dim].
             table: float64[rows, dim], the classes.
             batch: its targets and negatives.
             n_before: rows of the table before that of the first item.
         """
         target = np.reshape(batch["target"], -1)
-        known = target > 0 if self.trains_on == "positions" else target >= 0
+        known = target > 0 if self.pads_targets else target >= 0
         outputs = np.reshape(outputs, (len(target), -1))[known]
         target = self._items(target)[known] + n_before
         if not self.n_negatives:
@@ -187,10 +181,3 @@ def softplus(x: Any) -> Any:
 def _at_each(user: Any, target: Any) -> Any:
     """The user of each target: int32 of the targets' shape, from int32[steps, batch]."""
     return np.broadcast_to(user if user.ndim == target.ndim else user[..., None], target.shape)
-
-
-def _in_portions(chunk: Arrays, n_bytes: int) -> Iterator[Arrays]:
-    """The chunk in parts of so few steps that what is drawn for them, so many bytes a step, fits in memory."""
-    portion = max(1, MOST_DRAWN // n_bytes)
-    for first in range(0, len(chunk["history"]), portion):
-        yield {name: values[first : first + portion] for name, values in chunk.items()}

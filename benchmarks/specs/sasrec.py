@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import autograd.numpy as np
 
-from benchmarks.settings import Batch, Count, Dropout, Few, Name, Positive, Width, WidthOrNone, require
-from benchmarks.specs import positions, sequences
+from benchmarks.settings import Batch, Dropout, Name, Width, WidthOrNone
+from benchmarks.specs import attention, positions, sequences
 from benchmarks.specs.base import Arrays, OnLadder, Parameter, Sizes
 
 
 @dataclass(frozen=True)
-class SASRec(positions.PositionsSpec):
+class SASRec(attention.AttentionSpec):
     """The user is what the last item's place has become in the blocks; the next item: softmax(<user, item>).
 
     The blocks are the paper's: x + g(LayerNorm(x)), where g is the attention of equations 2 and 3 and then the dense
@@ -53,17 +53,6 @@ class SASRec(positions.PositionsSpec):
     batch_size: Batch = 128
     n_negatives: WidthOrNone = 512
     dropout: Dropout = 0.2
-    n_blocks: Few = 2
-    n_heads: Count = 1
-    ffn_dim: WidthOrNone = 0  # units between the two dense layers; 0: as many as embedding_dim, as published
-    norm_epsilon: Positive = (
-        1e-8  # under the root of LayerNorm, as the authors have it; frameworks' own are 1e-3 to 1e-6
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        divides = self.embedding_dim % self.n_heads == 0
-        require(divides, self.model, self, "n_heads", f"a divisor of embedding_dim, which is {self.embedding_dim}")
 
     @classmethod
     def for_ladder(cls) -> tuple[SASRec, ...]:
@@ -133,9 +122,6 @@ class SASRec(positions.PositionsSpec):
             Parameter(f"{block}_outer_bias", (dim,), 0.0),
         )
 
-    def n_dropped(self) -> int:
-        return 1 + 2 * self.n_blocks
-
     def loss(self, p: Arrays, batch: Arrays) -> Any:
         outputs = self._outputs(p, batch) if self.trains_on == "positions" else self.user_vectors(p, batch)
         return self.next_item_loss(outputs, self.item_vectors(p), batch)
@@ -148,11 +134,11 @@ class SASRec(positions.PositionsSpec):
         """F of the last block (equation 5), normalised: float64[batch, length, dim]."""
         x = self.dropped(self._embedded(p, inputs["history"]), inputs, 0)
         for block in range(self.n_blocks):
-            attention = self._attention(p, f"block_{block}", self._norm(p, f"block_{block}_attention", x))
+            attention = self._attention(p, f"block_{block}", self.normed(p, f"block_{block}_attention", x))
             x = x + self.dropped(attention, inputs, 1 + 2 * block)
-            dense = self._dense(p, f"block_{block}", self._norm(p, f"block_{block}_ffn", x))
+            dense = self._dense(p, f"block_{block}", self.normed(p, f"block_{block}_ffn", x))
             x = x + self.dropped(dense, inputs, 2 + 2 * block)
-        return self._norm(p, "final", x)
+        return self.normed(p, "final", x)
 
     def _embedded(self, p: Arrays, history: Any) -> Any:
         """Equation 1: items and their positions, float64[batch, length, dim]; padding is zeros.
@@ -167,24 +153,9 @@ class SASRec(positions.PositionsSpec):
 
         Padding stands after all items, so the causal mask keeps it from them: it needs no mask of its own.
         """
-        query, key, value = (self._heads(x @ p[f"{block}_{part}_weight"].T) for part in ("query", "key", "value"))
-        scores = query @ np.swapaxes(key, 2, 3) / np.sqrt(query.shape[3])
-        scores = np.where(np.tril(np.ones(scores.shape[2:], bool)), scores, -np.inf)
-        weights = np.exp(scores - np.max(scores, 3, keepdims=True))
-        mixed = weights / np.sum(weights, 3, keepdims=True) @ value
-        return np.reshape(np.swapaxes(mixed, 1, 2), x.shape)
-
-    def _heads(self, x: Any) -> Any:
-        """float64[batch, heads, length, dim / heads] from float64[batch, length, dim]."""
-        return np.swapaxes(np.reshape(x, (*x.shape[:2], self.n_heads, -1)), 1, 2)
+        return self.attended(p, block, x, np.tril(np.ones((x.shape[1], x.shape[1]), bool)))
 
     def _dense(self, p: Arrays, block: str, x: Any) -> Any:
         """Equation 4."""
         inner = np.maximum(x @ p[f"{block}_inner_weight"].T + p[f"{block}_inner_bias"], 0)
         return inner @ p[f"{block}_outer_weight"].T + p[f"{block}_outer_bias"]
-
-    def _norm(self, p: Arrays, name: str, x: Any) -> Any:
-        """LayerNorm (Ba et al. 2016) over the last axis, with the variance of all its elements (divided by dim)."""
-        centred = x - np.mean(x, -1, keepdims=True)
-        deviation = np.sqrt(np.mean(centred**2, -1, keepdims=True) + self.norm_epsilon)
-        return (1 + p[f"{name}_scale"]) * centred / deviation + p[f"{name}_shift"]

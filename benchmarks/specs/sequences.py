@@ -52,7 +52,7 @@ class SequenceSpec:
     patience: Natural = 5
     learning_rate: Positive = 0.001
     epsilon: Positive = 1e-8
-    # See `Adam`. The models' papers have none of the three; BERT4Rec's (Sun et al. 2019) decays by 0.01 and clips at 5.
+    # See `Adam`. Of the models' papers only BERT4Rec's has any of the three, and defaults of its own.
     warmup_steps: Natural = 0
     weight_decay: NonNegative = 0.0
     clip_norm: NonNegative = 0.0
@@ -123,6 +123,11 @@ def lookup(table: Any, history: Any) -> Any:
 def at(outputs: Any, place: Any) -> Any:
     """outputs[i, place[i]]: float64[batch, dim] from float64[batch, length, dim]."""
     return outputs[np.arange(len(outputs)), place]
+
+
+def at_each(outputs: Any, place: Any) -> Any:
+    """outputs[i, place[i, k]]: float64[batch, places, dim] from float64[batch, length, dim]."""
+    return outputs[np.arange(len(outputs))[:, None], place]
 
 
 def softmax_loss(logits: Any, target: Any) -> Any:
@@ -204,6 +209,12 @@ def lstm(p: Arrays, x: Any, state: Any) -> Any:
 def normalised(vectors: Any) -> Any:
     """Vectors divided by max(their length, 1e-12), over the last axis."""
     return vectors / np.maximum(np.sqrt(np.sum(vectors**2, -1, keepdims=True)), 1e-12)
+
+
+def layer_norm(x: Any, scale: Any, shift: Any, epsilon: float) -> Any:
+    """Ba et al. 2016, over the last axis, with the variance of all its elements (divided by their number)."""
+    centred = x - np.mean(x, -1, keepdims=True)
+    return scale * centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + epsilon) + shift
 
 
 def softmax(logits: Any, axis: int) -> Any:

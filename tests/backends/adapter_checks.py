@@ -304,7 +304,7 @@ def the_last_row_is_reached_and_no_other(subject: Subject) -> None:
 
 def the_last_row_is_reached_and_padding_is_not(subject: Subject) -> None:
     """A batch of histories of the last item alone, which is the target too: the rest of each history is padding."""
-    batch = {name: np.zeros_like(values) for name, values in subject.batches[0].items()}
+    batch = {name: np.full_like(values, name == "keep") for name, values in subject.batches[0].items()}
     batch["user"] += subject.data.n_users - 1
     batch["history"][:, 0] = subject.data.n_items
     if "length" in batch:
@@ -313,9 +313,12 @@ def the_last_row_is_reached_and_padding_is_not(subject: Subject) -> None:
         batch["item"][0] += subject.data.n_items - 1
     elif "length" in batch:
         batch["target"] += subject.data.n_items - 1
-    else:  # a target at every place, numbered as histories are
+    elif "target" in batch:  # several a row, numbered as histories are
         batch["target"][:, 0] = subject.data.n_items
     moved = rows_moved_by(subject, batch)
+    if "encoder_embedding" in moved:  # of an autoencoder's items, which are numbered from 0; what is had is the target
+        expect(moved["encoder_embedding"] == [subject.data.n_items - 1], f"rows {moved['encoder_embedding']} moved")
+        return
     of_items = [name for name in moved if len(subject.start[name]) == subject.data.n_items + 1]
     expect("item_embedding" in of_items, f"tables of items are {of_items}")
     for name in of_items:

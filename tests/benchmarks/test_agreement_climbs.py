@@ -153,7 +153,7 @@ class StepCountWrapsAt256(Sound):
 class OneOfMoments(SASRec):
     """Variance as E[x^2] - E[x]^2."""
 
-    def _norm(self, p, name, x):
+    def normed(self, p, name, x):
         mean = anp.mean(x, -1, keepdims=True)
         variance = anp.mean(x * x, -1, keepdims=True) - mean * mean
         return (1 + p[f"{name}_scale"]) * (x - mean) / anp.sqrt(variance + self.norm_epsilon) + p[f"{name}_shift"]

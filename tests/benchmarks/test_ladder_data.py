@@ -145,6 +145,7 @@ def first_batch(climb):
 def looked_up(batch):
     """Table -> the rows that a batch looks up in it, numbered from 0; -1 is nobody, or padding."""
     items = [batch[name].ravel() - 1 for name in ("history",) if name in batch]
+    items = [rows[rows >= -1] for rows in items]  # without masks
     at_every_place = "target" in batch and batch["target"].ndim > 1  # numbered as histories are
     items += [batch["target"].ravel() - at_every_place] if "target" in batch else []
     items += [batch[name].ravel() for name in ("item", "positive", "negative") if name in batch]

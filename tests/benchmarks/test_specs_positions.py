@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from benchmarks import negatives, sampling, specs
 from benchmarks.agreement import ladder_data
 from benchmarks.settings import SettingError
-from benchmarks.specs import positions
 from benchmarks.specs.base import Sizes
 from benchmarks.specs.sasrec import SASRec
 
@@ -175,7 +174,7 @@ class TestBatches:
         spec = replace(BCE, n_negatives=7, **changes)
         whole = drawn(spec)
         most = 3 * 4 * 16 * 5 * 7
-        monkeypatch.setattr(positions, "MOST_DRAWN", most)
+        monkeypatch.setattr(sampling, "MOST_DRAWN", most)
         chunks = list(spec.batches(DATA, ("key",), 1))
         for name, of_chunk in itertools.product(("negatives", "keep"), chunks):
             assert name not in of_chunk or of_chunk[name].nbytes <= most
@@ -184,7 +183,7 @@ class TestBatches:
             np.testing.assert_array_equal(np.concatenate([chunk[name] for chunk in chunks]), values)
 
     def test_one_step_is_drawn_however_large(self, monkeypatch):
-        monkeypatch.setattr(positions, "MOST_DRAWN", 1)
+        monkeypatch.setattr(sampling, "MOST_DRAWN", 1)
         assert {len(chunk["negatives"]) for chunk in BCE.batches(DATA, ("key",), 1)} == {1}
 
     def test_shared_uniform_negatives_are_those_that_they_were_before_there_were_others(self):

@@ -9,6 +9,7 @@ import pytest
 from autograd.extend import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_numbers import affine, inner, plain_norm, softmax, times
 
 from benchmarks import sampling, specs
 from benchmarks.agreement import climbs, reference
@@ -48,26 +49,6 @@ def batch(spec, seed, lengths=None):
     return {"history": history, "length": length, "target": rng.integers(0, SIZES.n_items, len(length))}
 
 
-def inner(a, b):
-    return sum(x * y for x, y in zip(a, b, strict=True))
-
-
-def times(matrix, x):
-    return [inner(row, x) for row in matrix.tolist()]
-
-
-def softmax(scores):
-    powers = [math.exp(score) for score in scores]
-    return [power / sum(powers) for power in powers]
-
-
-def plain_norm(p, name, x, epsilon):
-    mean = sum(x) / len(x)
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in x) / len(x) + epsilon)
-    scale, shift = p[f"{name}_scale"].tolist(), p[f"{name}_shift"].tolist()
-    return [(1 + s) * (value - mean) / deviation + t for value, s, t in zip(x, scale, shift, strict=True)]
-
-
 def plain_attention(p, block, xs, n_heads):
     """What each place makes of itself and those before it: one list a place, the heads one behind the other."""
     query, key, value = ([times(p[f"{block}_{part}_weight"], x) for x in xs] for part in ("query", "key", "value"))
@@ -84,9 +65,7 @@ def plain_attention(p, block, xs, n_heads):
 
 
 def plain_dense(p, block, x):
-    before = [a + b for a, b in zip(times(p[f"{block}_inner_weight"], x), p[f"{block}_inner_bias"], strict=True)]
-    after = times(p[f"{block}_outer_weight"], [max(value, 0.0) for value in before])
-    return [a + b for a, b in zip(after, p[f"{block}_outer_bias"], strict=True)]
+    return affine(p, f"{block}_outer", [max(value, 0.0) for value in affine(p, f"{block}_inner", x)])
 
 
 def plain_outputs(p, spec, history, keep=None):
