@@ -37,8 +37,8 @@ OF_WINDOWS = frozenset({"throughput", "index"})
 """Kinds of cells that are timed in windows, which plants make longer."""
 MOST_SETTLED = 4
 """Rounds in which is measured what one pair settles, such as trainings that learn the same bits."""
-BUSY = 1.0
-"""Processors that others keep busy meanwhile, from which on a machine is called busy."""
+BUSY = 0.5
+"""Processors that others keep busy meanwhile, from which on a machine is called busy: of two, a quarter."""
 Said: TypeAlias = Callable[[int, tuple[str, ...], Sequence[str]], None]
 
 

@@ -30,7 +30,7 @@ def test_rates_stand_with_their_intervals_and_a_picture(tmp_path):
     assert power.index("58 of 60") < power.index("60 of 60")
     assert '<td class="figure">2</td>' in power
     assert page.count("<figure") == 1
-    assert "others kept 0.02 (nine of ten below 0.02) processors busy" in page
+    assert "others kept 0.02 (nine of ten below 0.02) processors busy in the median" in page
     assert "58 × regressed, 2 × undecided" in page
 
 
@@ -59,7 +59,7 @@ def test_a_busy_machine_has_tables_and_a_picture_of_its_own():
     assert "0 of 7" not in quiet
     assert "0 of 7" in of_busy
     assert "0 of 3" in of_busy
-    assert "they kept 1.40 (nine of ten below 1.60) busy" in of_busy
+    assert "while others kept 0.5 processors or more busy. In the median they kept 1.40 (nine of ten below 1.60) busy" in of_busy
     assert page.count("<figure") == 2
     assert "10 % slower, on a busy machine" in page
 
