@@ -374,16 +374,21 @@ def _temporary(folder: Path) -> Path:
 
 
 def _caches(temporary: Path) -> dict[str, str]:
-    """Variables that name a worker's temporary folder, and PyTorch's cache: what it compiles serves the next cell."""
+    """Variables that name a worker's temporary folder, and PyTorch's cache: what it compiles serves the next cell.
+
+    PyTorch 2.13 looks for the C++ headers that it has compiled, six seconds' work, in the temporary folder whatever its
+    cache is, so that the cache stands there, too.
+    """
     try:
         user = getpass.getuser()
     except (KeyError, ModuleNotFoundError, OSError):  # a container may run under a number that has no name
         user = f"uid_{os.getuid()}"
-    cache = Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user))  # as PyTorch names it
-    return {
-        "TMPDIR": str(temporary),
-        "TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(cache)),
-    }
+    name = "torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user)  # as PyTorch has it
+    cache = Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR") or Path(tempfile.gettempdir()) / name)
+    with contextlib.suppress(OSError):  # without it, it takes longer
+        cache.mkdir(parents=True, exist_ok=True)
+        (temporary / name).symlink_to(cache.resolve(), target_is_directory=True)
+    return {"TMPDIR": str(temporary), "TORCHINDUCTOR_CACHE_DIR": str(cache)}
 
 
 def _oom_kills() -> int:

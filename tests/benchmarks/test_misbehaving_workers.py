@@ -222,6 +222,20 @@ def test_what_goes_wrong_in_waiting_is_raised(run, monkeypatch):
         run("done()")
 
 
+def test_what_pytorch_compiles_into_its_temporary_folder_serves_the_next(run, monkeypatch, tmp_path):
+    """Its compiled headers, which it looks for there; a worker's own temporary folder is gone with it."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    code = (
+        "import getpass, tempfile\n"
+        "headers = pathlib.Path(tempfile.gettempdir()) / f'torchinductor_{getpass.getuser()}' / 'headers'\n"
+        "done(settings={'found': headers.exists()})\n"
+        "headers.touch()"
+    )
+    results, _ = run(code, code, timeout_s=20.0)
+    assert [result["settings"]["found"] for result in results] == [False, True]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["headers"]
+
+
 def test_its_temporary_files_go_with_it_and_the_compilers_cache_stays(run, monkeypatch):
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     code = (
