@@ -368,7 +368,7 @@ class TestStart:
 @pytest.mark.parametrize("model", [name for name in TRAINABLE if climbs.of(name)[0].spec.on_ladder.is_mean_of_rows])
 def test_a_batch_in_portions_has_the_loss_and_the_gradient_of_the_whole(model, monkeypatch):
     truth = reference.truth(climbs.of(model, quick=True)[0])
-    assert len(truth.first["target"]) % 5
+    assert len(truth.first["user"]) % 5
     loss, expected = gradients(truth.spec, truth.untrained, truth.first)
     monkeypatch.setattr(reference, "N_AT_ONCE", 5)
     of_portions, found = gradients(truth.spec, truth.untrained, truth.first)
