@@ -46,8 +46,13 @@ def needs(module):
         pytest.skip(f"{module} is not installed here; `tox -e peers` installs it and runs this")
 
 
+def needs_library(library):
+    """Of a library's name and version, as the table has them."""
+    needs(library.split()[0].lower().replace("-", "_"))
+
+
 def agree(row, *more):
-    needs(row.library.split()[0].lower().replace("-", "_"))
+    needs_library(row.library)
     varied = [] if row.held_to == "our spec" else ["--varied", row.held_to]
     command = ["agree", "--adapter", f"ports/{row.file}", "--models", row.model, *varied, *more]
     ended = subprocess.run(
@@ -70,7 +75,7 @@ def test_all_ports_and_four_libraries_are_in_the_table():
 @pytest.mark.parametrize("library", sorted({row.library for row in ROWS}))
 def test_the_versions_are_those_that_are_installed(library):
     name, version = library.split()
-    needs(name.lower().replace("-", "_"))
+    needs_library(library)
     assert importlib.metadata.version(name) == version
 
 
