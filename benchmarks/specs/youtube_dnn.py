@@ -28,6 +28,8 @@ class YouTubeDNN(two_tower.TwoTower):
             "batch_norm": (False, True),
             "l2": (0.0, 1e-3),
             "n_negatives": (1, 3, 5),
+            "user_features": (("user", "region", "zip_code", "history"), ("history",)),
+            "activation": ("prelu", "leaky-relu"),
         },
         plain={"epsilon": 1e-2},
         wide={"batch_size": 1500, "history_length": 40, "embedding_dim": 66, "user_tower": (66,)},
