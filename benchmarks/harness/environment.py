@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import getpass
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -150,6 +154,24 @@ def worker_environment(threads: int, device: str) -> dict[str, str]:
     }
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
     return {**os.environ, **surroundings.home_of_workers(), **limits, **fixed, **hidden}
+
+
+def worker_caches(temporary: Path) -> dict[str, str]:
+    """Variables that name a worker's temporary folder, and PyTorch's cache: what it compiles serves the next cell.
+
+    PyTorch 2.13 looks for the C++ headers that it has compiled, six seconds' work, in the temporary folder whatever its
+    cache is, so that the cache stands there, too.
+    """
+    try:
+        user = getpass.getuser()
+    except (KeyError, ModuleNotFoundError, OSError):  # a container may run under a number that has no name
+        user = f"uid_{os.getuid()}"
+    name = "torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user)  # as PyTorch has it
+    cache = Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR") or Path(tempfile.gettempdir()) / name)
+    with contextlib.suppress(OSError):  # without it, it takes longer
+        cache.mkdir(parents=True, exist_ok=True)
+        (temporary / name).symlink_to(cache.resolve(), target_is_directory=True)
+    return {"TMPDIR": str(temporary), "TORCHINDUCTOR_CACHE_DIR": str(cache)}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import getpass
 import json
 import os
-import re
 import selectors
 import shutil
 import signal
@@ -27,10 +25,12 @@ import psutil
 
 from backends.registry import interpreter
 from benchmarks.harness import files, load
-from benchmarks.harness.environment import ROOT, worker_environment
+from benchmarks.harness.environment import ROOT, worker_caches, worker_environment
 
 Result: TypeAlias = dict[str, Any]
 
+LOADED, READY, DONE = "loaded", "ready", "done"
+"""What a worker that takes turns says: that it waits to be alone, that it waits for its turn, that it has had it."""
 LONGEST_LINE = 1 << 12
 """Bytes of a line that a worker prints; of a longer one the rest is passed over."""
 KEPT_STDERR = 1 << 16
@@ -87,9 +87,10 @@ def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -
     """Runs tasks and yields each with its result, `status` and `wall_s` always among them.
 
     Without turns the tasks run in their order, so many at a time, and each is yielded as it ends. With turns all of
-    them first get ready, one after the other, and stay; then each is given its turn round by round, in an order that
-    moves on by one a round, while the others sleep. So a slow minute of the machine strikes all alike, and ratios
-    inside the group mean something.
+    them first load what they need, one a core at a time, and stay. Then one after the other gets ready, which may take
+    a first step that is timed; then each is given its turn round by round, in an order that moves on by one a round,
+    while the others sleep. So a slow minute of the machine strikes all alike, and ratios inside the group mean
+    something.
 
     Args:
         tasks: at least one with turns. Without turns each is taken when there is room for it, and after all that have
@@ -102,11 +103,13 @@ def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -
         yield from _side_by_side(tasks, timeout_s, at_once)
         return
     with contextlib.ExitStack() as stack:
-        workers = []
-        tasks = list(tasks)
-        for task in tasks:
-            workers.append(stack.enter_context(_started(task)))
-            workers[-1].hear("ready", timeout_s)
+        workers: list[_Worker] = []
+        tasks, cores = list(tasks), os.cpu_count() or 1
+        for i in range(len(tasks)):
+            workers += [stack.enter_context(_started(task)) for task in tasks[len(workers) : i + cores]]
+            workers[i].load(timeout_s)
+        for worker in workers:
+            worker.get_ready(timeout_s)
         for turn in range(turns):
             first = turn % len(workers)
             for worker in workers[first:] + workers[:first]:
@@ -183,6 +186,7 @@ class _Worker:
         self._oom_kills = _oom_kills()
         self._failure: Result | None = None
         self._ended_s = 0.0
+        self._is_ready = False
         self._spawned = time.monotonic()
         self._line = bytearray()
         self._stderr = bytearray()
@@ -200,7 +204,7 @@ class _Worker:
                 env={
                     **worker_environment(task.job["threads"], task.job["device"]),
                     **task.environment,
-                    **_caches(self._temporary),
+                    **worker_caches(self._temporary),
                 },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -218,8 +222,8 @@ class _Worker:
             os.set_blocking(stream.fileno(), False)
             self._selector.register(stream, selectors.EVENT_READ, stream is self._process.stdout)
 
-    def hear(self, word: str | None, timeout_s: float) -> None:
-        """Waits for a word, or for the end of the process; whatever else it prints is for the listener.
+    def hear(self, words: tuple[str, ...], timeout_s: float) -> str | None:
+        """Waits for one of the words, or for the end of the process; whatever else it prints is for the listener.
 
         The limit holds whatever the process does: one that prints without end is heard, and not believed to be at it;
         one that closes its output, or whose children keep it open, is asked itself whether it still runs.
@@ -230,53 +234,67 @@ class _Worker:
             if left <= 0:
                 self._failure = {"status": "timeout", "reason": f"not done within {timeout_s:g} s; see --timeout"}
                 self.kill()
-                return
+                return None
             if self._selector.get_map():
-                if self._heard(word, min(left, LOOK_S)):
-                    return
+                if word := self._heard(words, min(left, LOOK_S)):
+                    return word
                 has_ended = self._process.poll() is not None
             else:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(min(left, 1.0))
                 has_ended = self._process.returncode is not None
             if has_ended:
-                self._heard(word, 0.0)  # what it has said last
-                return
+                return self._heard(words, 0.0)  # what it has said last
+        return None
 
-    def _heard(self, word: str | None, timeout_s: float) -> bool:
-        """Reads what there is, a block of each stream, and says whether the word was in it."""
-        heard = False
+    def _heard(self, words: tuple[str, ...], timeout_s: float) -> str | None:
+        """Reads what there is, a block of each stream, and says which of the words was in it."""
+        heard = None
         for key, _ in self._selector.select(timeout_s):
             block = os.read(key.fd, 1 << 16)
             if not block:
                 self._selector.unregister(key.fileobj)
             elif key.data:
-                heard |= self._hear_lines(block, word)
+                heard = self._hear_lines(block, words) or heard
             else:
                 self._stderr += block
                 del self._stderr[:-KEPT_STDERR]
         return heard
 
-    def _hear_lines(self, block: bytes, word: str | None) -> bool:
-        heard = False
+    def _hear_lines(self, block: bytes, words: tuple[str, ...]) -> str | None:
+        heard = None
         *ended, rest = block.split(b"\n")
         for end in ended:
             line = bytes(self._line[:LONGEST_LINE] + end[:LONGEST_LINE])[:LONGEST_LINE].decode(errors="replace")
             self._line.clear()
-            if line.rstrip() == word:
-                heard = True
+            if line.rstrip() in words:
+                heard = line.rstrip()
             elif self._listener is not None:
                 self._listener(line.rstrip())
         self._line += rest[: LONGEST_LINE - len(self._line)]
         return heard
 
+    def load(self, timeout_s: float) -> None:
+        """Waits until it has loaded what it needs; one with nothing to load is ready at once."""
+        self._is_ready = self.hear((LOADED, READY), timeout_s) == READY
+
+    def get_ready(self, timeout_s: float) -> None:
+        if not self._is_ready:
+            self._go(READY, timeout_s)
+
     def give_turn(self, timeout_s: float) -> None:
+        if self._process is not None:
+            with self._watch.turn(self._process.pid):
+                self._go(DONE, timeout_s)
+
+    def _go(self, word: str, timeout_s: float) -> None:
+        """Says that it may go on, and waits until it says the word."""
         if self._process is None:
             return
-        with contextlib.suppress(BrokenPipeError), self._watch.turn(self._process.pid):
+        with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None  # noqa: S101 - opened above
             self._process.stdin.write(b"go\n")
-            self.hear("done", timeout_s)
+            self.hear((word,), timeout_s)
 
     def wait(self, timeout_s: float) -> None:
         """Lets the worker end, by the end of its input."""
@@ -285,7 +303,7 @@ class _Worker:
         with contextlib.suppress(BrokenPipeError):
             assert self._process.stdin is not None  # noqa: S101 - opened above
             self._process.stdin.close()
-        self.hear(None, timeout_s)
+        self.hear((), timeout_s)
         self._ended_s = time.monotonic() - self._spawned
 
     def kill(self) -> None:
@@ -371,24 +389,6 @@ def _temporary(folder: Path) -> Path:
     except FileExistsError:  # somebody else has taken the name
         return Path(tempfile.mkdtemp(prefix="recallbench-"))
     return own
-
-
-def _caches(temporary: Path) -> dict[str, str]:
-    """Variables that name a worker's temporary folder, and PyTorch's cache: what it compiles serves the next cell.
-
-    PyTorch 2.13 looks for the C++ headers that it has compiled, six seconds' work, in the temporary folder whatever its
-    cache is, so that the cache stands there, too.
-    """
-    try:
-        user = getpass.getuser()
-    except (KeyError, ModuleNotFoundError, OSError):  # a container may run under a number that has no name
-        user = f"uid_{os.getuid()}"
-    name = "torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user)  # as PyTorch has it
-    cache = Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR") or Path(tempfile.gettempdir()) / name)
-    with contextlib.suppress(OSError):  # without it, it takes longer
-        cache.mkdir(parents=True, exist_ok=True)
-        (temporary / name).symlink_to(cache.resolve(), target_is_directory=True)
-    return {"TMPDIR": str(temporary), "TORCHINDUCTOR_CACHE_DIR": str(cache)}
 
 
 def _oom_kills() -> int:

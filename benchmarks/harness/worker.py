@@ -111,6 +111,7 @@ def throughput(job: Job) -> None:
         training.check_finite(losses, len(losses))
         return time.perf_counter() - start
 
+    _wait_until_alone()
     job.timings["first_step_s"] = call()
     second = call()
     job.timings["warmup_s"] = second
@@ -124,6 +125,13 @@ def throughput(job: Job) -> None:
     # What the first call took beyond a warm one is tracing and compiling.
     job.timings["compile_s"] = max(0.0, job.timings["first_step_s"] - n_samples / float(np.median(rates)))
     job.finish(status="ok", timings={**job.timings, "window_samples_per_s": rates, "window_cpu_s": cpu})
+
+
+def _wait_until_alone() -> None:
+    """Says that it has loaded what it needs, and waits until no other one is loading beside it."""
+    sys.stdout.write("loaded\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
 
 
 def _turns() -> Iterator[None]:
@@ -143,6 +151,7 @@ def index(job: Job) -> None:
     """Builds an index over a model's vectors, then answers all queries under each query setting, by turns."""
     from benchmarks.harness import retrieval
 
+    _wait_until_alone()
     retrieval.measure(job, _turns)
 
 

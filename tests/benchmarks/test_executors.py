@@ -1,4 +1,4 @@
-"""Workers side by side: how many there are at a time, and that each result comes as soon as it is there.
+"""Workers side by side and by turns: how many there are at a time, and that each result comes as soon as it is there.
 
 The workers are scripts in place of the interpreter; they wait for files, not for time.
 """
@@ -26,6 +26,34 @@ WORKER = """\
         sys.exit("no reason")
     (folder / "result.partial").write_text(json.dumps({{"status": "ok", "n_running": n_running}}))
     (folder / "result.partial").rename(folder / "result.json")
+"""
+
+OF_TURNS = """\
+    #!{python}
+    import json, pathlib, sys, time
+    folder = pathlib.Path(sys.argv[-1])
+    job = json.loads((folder / "job.json").read_text())
+
+    def note(what):
+        with (folder.parent / "log").open("a") as log:
+            log.write(f"{{folder.name}} {{what}}\\n")
+
+    def say(word):
+        (folder / word).touch()
+        print(word, flush=True)
+
+    note("starts")
+    while job["awaits"] and f"{{job['awaits']}} starts" not in (folder.parent / "log").read_text():
+        time.sleep(0.01)
+    if not job["is_older"]:
+        say("loaded")
+        sys.stdin.readline()
+    note("steps")
+    say("ready")
+    for _ in sys.stdin:
+        note("turns")
+        say("done")
+    (folder / "result.json").write_text(json.dumps({{"status": "ok"}}))
 """
 
 
@@ -89,3 +117,40 @@ def test_as_many_as_the_memory_is_enough_for_and_one_in_any_case(run, monkeypatc
     assert [(name, result["n_running"]) for name, result in done] == [("a", 1), ("b", 1), ("c", 1)]
     done = run({"d": {"needs_bytes": 4, "awaits": "e/started"}, "e": {"needs_bytes": 6, "awaits": "d/started"}}, 3)
     assert sorted(name for name, _ in done) == ["d", "e"]
+
+
+class TestTurns:
+    @pytest.fixture
+    def log(self, tmp_path, monkeypatch):
+        """Runs workers that take two turns on two cores, and gives the lines of what they did."""
+        script = tmp_path / "interpreter"
+        script.write_text(textwrap.dedent(OF_TURNS).format(python=sys.executable))
+        script.chmod(0o755)
+        monkeypatch.setattr(executors, "interpreter", lambda _: str(script))
+        monkeypatch.setattr(executors.os, "cpu_count", lambda: 2)
+
+        def log(jobs):
+            tasks = []
+            for name, job in jobs.items():
+                (tmp_path / name).mkdir()
+                common = {"awaits": "", "is_older": False, "backend": "none", "threads": 1, "device": "cpu"}
+                tasks.append(executors.Task(common | job, tmp_path / name))
+            assert [result["status"] for _, result in executors.run(tasks, 2, 60.0)] == ["ok"] * len(jobs)
+            return (tmp_path / "log").read_text().splitlines()
+
+        return log
+
+    def test_they_load_side_by_side_and_step_alone(self, log):
+        """The first waits until the second has started, which a harness that starts one after the other never has."""
+        found = log({"a": {"awaits": "b"}, "b": {}, "c": {}})
+        assert set(found[:3]) == {"a starts", "b starts", "c starts"}
+        assert found[3:] == ["a steps", "b steps", "c steps", *(f"{name} turns" for name in "abcbca")]
+
+    def test_no_more_load_at_a_time_than_there_are_cores(self, log, tmp_path):
+        log({"a": {}, "b": {}, "c": {}})
+        started, loaded = ((tmp_path / name).stat().st_mtime_ns for name in ("c/job.json", "a/loaded"))
+        assert loaded <= started
+
+    def test_one_of_a_revision_that_steps_at_once_has_its_turns_too(self, log):
+        found = log({"a": {"is_older": True}, "b": {}})
+        assert found[-4:] == ["a turns", "b turns", "b turns", "a turns"]
