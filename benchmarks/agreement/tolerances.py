@@ -59,7 +59,7 @@ SPECIAL: Mapping[tuple[str, str], Tolerance] = MappingProxyType(
         ("extreme rows", "loss"): Tolerance(1e-5, 1.2e-6, LADDER["loss"].meaning),
         ("extreme rows", "one step"): Tolerance(7e-4, 3.5e-4, LADDER["one step"].meaning),
         ("shifted rows", "forward"): Tolerance(2e-4, 8.2e-5, LADDER["forward"].meaning),
-        ("shifted rows", "gradients"): Tolerance(1.2e-3, 5.8e-4, LADDER["gradients"].meaning),
+        ("shifted rows", "gradients"): Tolerance(5e-4, 2.0e-4, LADDER["gradients"].meaning),
         ("shifted rows", "loss"): Tolerance(1e-5, 8.5e-7, LADDER["loss"].meaning),
         ("shifted rows", "one step"): Tolerance(4e-4, 1.7e-4, LADDER["one step"].meaning),
         ("opposed rows", "loss"): Tolerance(1e-5, 1.7e-6, LADDER["loss"].meaning),
@@ -81,10 +81,17 @@ variance that is a thousandth of the mean's square, by sums over 60,000 places, 
 items, and in one pair of settings by towers whose output is short before it is normalised. Measured in one seed with
 one thread."""
 
+OF_FAMILY: Mapping[tuple[str, str, str], Tolerance] = MappingProxyType(
+    {("bert4rec", "shifted rows", "gradients"): Tolerance(1.2e-3, 5.8e-4, LADDER["gradients"].meaning)}
+)
+"""Where one family needs another limit of a kind of climb: in BERT4Rec every norm stands behind another one, and each
+magnifies the rounding of the one before. Measured as SPECIAL."""
+
 
 def of(rung: str, climb: Climb) -> Tolerance:
     """The limit of a rung on a climb."""
-    return SPECIAL.get((climb.kind, rung), LADDER[rung])
+    own = OF_FAMILY.get((climb.spec.model, climb.kind, rung))
+    return own or SPECIAL.get((climb.kind, rung), LADDER[rung])
 
 
 METRIC = Tolerance(0.002, 0.0, "largest difference of the primary metric between backends, same seed")

@@ -13,7 +13,7 @@ import pytest
 from backends.registry import FAMILIES, FRAMEWORKS, TRAINABLE
 from benchmarks import specs, suites
 from benchmarks.agreement import climbs, reference
-from benchmarks.agreement.tolerances import LADDER, SPECIAL
+from benchmarks.agreement.tolerances import LADDER, OF_FAMILY, SPECIAL
 from benchmarks.specs.base import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,8 +240,9 @@ def test_a_name_that_there_is_not_is_refused(names):
 
 
 def test_every_limit_of_a_kind_of_climb_is_some_climbs():
-    used = {(climb.kind, rung) for climb in CLIMBS for rung in climb.rungs}
-    assert set(SPECIAL) <= used
+    used = {(climb.spec.model, climb.kind, rung) for climb in CLIMBS for rung in climb.rungs}
+    assert set(OF_FAMILY) <= used
+    assert set(SPECIAL) <= {of[1:] for of in used}
 
 
 @pytest.mark.parametrize("climb", [climb for climb in CLIMBS if climb.start == "extreme"], ids=named)

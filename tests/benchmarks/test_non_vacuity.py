@@ -13,7 +13,7 @@ from backends.registry import TRAINABLE
 from benchmarks import sampling
 from benchmarks.agreement import climbs, ladder_data, reference, tolerances
 from benchmarks.agreement.differences import largest, to_the_array, to_the_row
-from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, SPECIAL, Tolerance
+from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, OF_FAMILY, SPECIAL, Tolerance
 from benchmarks.agreement.verdict import verdicts
 from benchmarks.harness import store
 from benchmarks.harness.evaluation import answers
@@ -106,7 +106,7 @@ def without_training(climb):
 
 def test_every_tolerance_that_there_is_stands_in_this_file():
     named = {name for name, value in vars(tolerances).items() if isinstance(value, Tolerance | dict | MappingProxyType)}
-    assert {name for name in named if name.isupper()} == {"LADDER", "SPECIAL", "METRIC", "MARGIN"}
+    assert {name for name in named if name.isupper()} == {"LADDER", "SPECIAL", "OF_FAMILY", "METRIC", "MARGIN"}
     assert [*without_skill(CLIMBS[0]), *without_training(CLIMBS[0])] == list(LADDER)
     assert set(SPECIAL) <= {(climb.kind, rung) for climb in CLIMBS for rung in climb.rungs}
 
@@ -220,9 +220,9 @@ def test_metric_tolerances_are_far_smaller_than_what_the_reference_learns(family
     assert trained - untrained > 10 * METRIC.limit
 
 
-@pytest.mark.parametrize("of", [*LADDER, *SPECIAL], ids=str)
+@pytest.mark.parametrize("of", [*LADDER, *SPECIAL, *OF_FAMILY], ids=str)
 def test_tolerance_was_measured_and_has_room_above_that(of):
-    tolerance = (LADDER | SPECIAL)[of]
+    tolerance = (LADDER | SPECIAL | OF_FAMILY)[of]
     assert tolerance.measured <= tolerance.limit
     assert tolerance.meaning
     if of in {"round trip", "forward", "restored", "metrics"}:
