@@ -102,6 +102,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "lstm": Family("benchmarks.specs.lstm:LSTM", _everywhere("lstm"), "sequence"),
         "sasrec": Family("benchmarks.specs.sasrec:SASRec", _everywhere("sasrec"), "sequence"),
         "bert4rec": Family("benchmarks.specs.bert4rec:BERT4Rec", _everywhere("bert4rec"), "sequence"),
+        "lightgcn": Family("benchmarks.specs.lightgcn:LightGCN", _everywhere("lightgcn"), "graph"),
         "mult-vae": Family("benchmarks.specs.mult_vae:MultVAE", _everywhere("mult_vae"), "autoencoder"),
         "comirec-sa": Family("benchmarks.specs.comirec_sa:ComiRecSA", _everywhere("comirec_sa"), "multi-interest"),
         "comirec-dr": Family("benchmarks.specs.comirec_dr:ComiRecDR", _everywhere("comirec_dr"), "multi-interest"),

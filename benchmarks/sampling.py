@@ -27,6 +27,7 @@ MOST_DRAWN = 1 << 26
 """Bytes of what is drawn beside the samples themselves, such as what dropout keeps, that a chunk holds at most, unless
 those of a single step are more."""
 
+NO_USER = "no training row has a user; give data with user_id, or choose a model of sessions."
 NO_PAST = "no training sequence has two items, so that none has a past; take data with longer ones."
 
 
@@ -130,6 +131,31 @@ def positives(
         yield {"user": training.user[rows], "target": training.item[rows]}
 
 
+def positives_by_user(
+    rng: np.random.Generator, training: Training, batch_size: int
+) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
+    """Users who have something, uniformly with replacement, each with one of the user's items, uniformly.
+
+    At least as many as there are pairs of a user and an item, however often these come in the training rows.
+
+    Yields:
+        Chunks of user and positive: int32[steps, batch_size].
+
+    Raises:
+        TooFewError: if no training row has a user.
+    """
+    n_items = np.diff(training.seen_indptr)
+    somebody = np.flatnonzero(n_items).astype(np.int32)
+    if not len(somebody):
+        raise TooFewError(NO_USER)
+    n_steps = math.ceil(len(training.seen_items) / batch_size)
+    for first in range(0, n_steps, STEPS_PER_CHUNK):
+        shape = (min(STEPS_PER_CHUNK, n_steps - first), batch_size)
+        user = somebody[rng.integers(0, len(somebody), shape)]
+        place = training.seen_indptr[user] + (rng.random(shape) * n_items[user]).astype(np.int64)
+        yield {"user": user, "positive": training.seen_items[place]}
+
+
 def sets(
     rng: np.random.Generator, training: Training, batch_size: int, length: int
 ) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
@@ -147,7 +173,7 @@ def sets(
     """
     users = np.flatnonzero(np.diff(training.seen_indptr)).astype(np.int32)
     if not len(users):
-        raise TooFewError("no training row has a user; give data with user_id, or choose a model of sessions.")
+        raise TooFewError(NO_USER)
     for order in shuffled(rng, len(users), batch_size):
         user = users[order]
         history = [

@@ -54,6 +54,7 @@ ALIASES: Mapping[str, Sequence[str]] = {
     "transformer": ("sasrec", "bert4rec"),
     "bert": ("bert4rec",),
     "cloze": ("bert4rec",),
+    "gcn": ("lightgcn",),
     "vae": ("mult-vae",),
     "autoencoder": ("mult-vae",),
     "gru": ("gru4rec",),

@@ -85,6 +85,14 @@ def dropped(x: Array, inputs: dict[str, Array], place: int, scale: float) -> Arr
     return x * inputs["keep"][:, place] * scale if "keep" in inputs else x
 
 
+def edge_sums(x: Array, to: Array, from_: Array, weight: Array) -> Array:
+    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+
+    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    """
+    return jax.ops.segment_sum(x[from_] * weight[:, None], to, len(x), indices_are_sorted=True)
+
+
 def multi_hot(history: Array, n_items: int) -> Array:
     """Who has what, float32[batch, n_items] of 0 and 1, from int[batch, length]: item + 1, 0 being padding."""
     has = jnp.zeros((len(history), n_items + 1))

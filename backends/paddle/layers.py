@@ -90,6 +90,15 @@ def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> T
     return x * inputs["keep"][:, place].astype("float32") * scale if "keep" in inputs else x
 
 
+def edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
+    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+
+    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    """
+    rows = F.embedding(from_, x) * weight.unsqueeze(1)
+    return paddle.index_add(paddle.zeros_like(x), to, 0, rows)
+
+
 def multi_hot(history: Tensor, n_items: int) -> Tensor:
     """Who has what, float32[batch, n_items] of 0 and 1, from int[batch, length]: item + 1, 0 being padding."""
     return paddle.put_along_axis(paddle.zeros([len(history), n_items + 1]), history, 1.0, 1)[:, 1:]

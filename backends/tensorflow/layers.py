@@ -90,6 +90,14 @@ def dropped(x: tf.Tensor, inputs: dict[str, tf.Tensor], place: int, scale: float
     return x * tf.cast(inputs["keep"][:, place], tf.float32) * scale if "keep" in inputs else x
 
 
+def edge_sums(x: tf.Tensor, to: tf.Tensor, from_: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+
+    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    """
+    return tf.math.unsorted_segment_sum(tf.gather(x, from_) * weight[:, None], to, x.shape[0])
+
+
 def multi_hot(history: tf.Tensor, n_items: int) -> tf.Tensor:
     """Who has what, float32[batch, n_items] of 0 and 1, from int[batch, length]: item + 1, 0 being padding."""
     n = history.shape[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +83,41 @@ def binary_loss(of_target: Tensor, of_negatives: Tensor, known: Tensor, beta: fl
 def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> Tensor:
     """What dropout leaves of float32[batch, length, dim], scaled; all of it where nothing is learnt."""
     return x * inputs["keep"][:, place] * scale if "keep" in inputs else x
+
+
+@torch.library.custom_op("recallbench::edge_sums", mutates_args=())
+def _edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
+    """A product with a sparse matrix, of which PyTorch's compiler knows nothing, and so an operator of its own."""
+    first = F.pad(torch.bincount(to, minlength=len(x)).cumsum(0), (1, 0)).int()
+    return torch.sparse_csr_tensor(first, from_, weight, (len(x), len(x))) @ x
+
+
+@_edge_sums.register_fake
+def _of_the_same_shape(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:  # noqa: ARG001 - as above
+    return torch.empty_like(x)
+
+
+class _EdgeSums(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
+        return _edge_sums(x, to, from_, weight)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG004 - PyTorch's form
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        """Edges come both ways with one weight, so that the matrix is its own transpose."""
+        return _edge_sums(slope.contiguous(), *ctx.saved_tensors), None, None, None
+
+
+def edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
+    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+
+    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    """
+    return _EdgeSums.apply(x, to, from_, weight)
 
 
 def multi_hot(history: Tensor, n_items: int) -> Tensor:

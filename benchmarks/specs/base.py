@@ -29,26 +29,34 @@ class Known(Protocol):
     def user_features(self) -> Arrays: ...
     @property
     def item_features(self) -> Arrays: ...
+    @property
+    def seen_indptr(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def seen_items(self) -> npt.NDArray[np.int32]: ...
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a model has to know of the data before it sees any row.
+    """What a model has to know of the data before it takes a step.
 
     Attributes:
         n_users, n_items: how many there are.
         user_features, item_features: what is known of each, name -> [n_users + 1] or [n_items + 1]; see
             `protocols.features`.
+        seen_indptr, seen_items: int64[n_users + 1] and int32, the training items of user u, each once and in ascending
+            order, in seen_items[seen_indptr[u]:seen_indptr[u + 1]]; nobody has any where they are not given.
     """
 
     n_users: int
     n_items: int
     user_features: Arrays = field(default_factory=dict)
     item_features: Arrays = field(default_factory=dict)
+    seen_indptr: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    seen_items: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
 
     @classmethod
     def of(cls, known: Known) -> Sizes:
-        return cls(known.n_users, known.n_items, known.user_features, known.item_features)
+        return cls(*(getattr(known, field.name) for field in dataclasses.fields(cls)))
 
 
 @dataclass(frozen=True)

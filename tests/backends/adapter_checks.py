@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from backends.contract import UnavailableError
 from backends.registry import BACKENDS, FAMILIES
@@ -302,6 +303,21 @@ def the_last_row_is_reached_and_no_other(subject: Subject) -> None:
         expect(rows == [len(subject.start[name]) - 1], f"{name}: rows {rows} moved")
 
 
+def the_last_row_is_reached_and_where_a_path_leads_from_it(subject: Subject) -> None:
+    """A batch of the last user, who has the last item and not the first, moves what is so many edges away at most."""
+    n_users, n_items = subject.data.n_users, subject.data.n_items
+    ids = {"user": n_users - 1, "positive": n_items - 1, "negative": 0}
+    edges = (subject.start["edge_weight"] > 0, (subject.start["edge_to"], subject.start["edge_from"]))
+    graph = scipy.sparse.csr_array(edges, (n_users + n_items, n_users + n_items))
+    is_reached = np.isin(np.arange(n_users + n_items), [n_users - 1, n_users, n_users + n_items - 1])
+    for _ in range(subject.spec.n_layers):
+        is_reached |= graph @ is_reached
+    expected = {"user_embedding": is_reached[:n_users], "item_embedding": is_reached[n_users:]}
+    batch = {name: np.full_like(values, ids[name]) for name, values in subject.batches[0].items()}
+    for name, rows in rows_moved_by(subject, batch).items():
+        expect(rows == np.flatnonzero(expected[name]).tolist(), f"{name}: rows {rows} moved")
+
+
 def the_last_row_is_reached_and_padding_is_not(subject: Subject) -> None:
     """A batch of histories of the last item alone, which is the target too: the rest of each history is padding."""
     batch = {name: np.full_like(values, name == "keep") for name, values in subject.batches[0].items()}
@@ -383,8 +399,13 @@ CHECKS = {
     "compiled": (*EVERY_MODE, compiled_equals_eager),
 }
 """What training shares with compiled mode alone is not compiled a second time: it takes seconds a state."""
-LAST_ROW = {"users": the_last_row_is_reached_and_no_other, "histories": the_last_row_is_reached_and_padding_is_not}
-"""For what each kind of spec asks: a softmax over all items moves every row, one over a sample only its own."""
+LAST_ROW = {
+    "users": the_last_row_is_reached_and_no_other,
+    "histories": the_last_row_is_reached_and_padding_is_not,
+    "graph": the_last_row_is_reached_and_where_a_path_leads_from_it,
+}
+"""For what each kind of spec asks: a softmax over all items moves every row, one over a sample only its own. In a
+graph a row moves its neighbours, too."""
 
 
 OF_OPTIMIZERS = {"gru4rec": (a_gradient_of_zeros_is_clipped_to_zeros,)}
@@ -392,7 +413,8 @@ OF_OPTIMIZERS = {"gru4rec": (a_gradient_of_zeros_is_clipped_to_zeros,)}
 
 
 def checks(family: str, mode: str) -> list[Any]:
-    last_row = [LAST_ROW[ladder_spec(family).asks]] if mode == "eager" else []
+    spec = ladder_spec(family)
+    last_row = [LAST_ROW["graph" if "edge_to" in spec.unlearnt else spec.asks]] if mode == "eager" else []
     return [*CHECKS[mode], *last_row, *OF_OPTIMIZERS.get(family, ())]
 
 
