@@ -77,9 +77,9 @@ def _classic(name: str) -> Mapping[str, str | Unsupported]:
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
         "torch": Backend(("torch",), title="PyTorch"),
-        "paddle": Backend(("paddlepaddle",), title="PaddlePaddle"),
+        "paddle": Backend(("paddlepaddle", "paddlepaddle-gpu"), title="PaddlePaddle"),
         "tensorflow": Backend(("tensorflow-cpu", "tensorflow"), title="TensorFlow"),
-        "jax": Backend(("jax", "jaxlib", "flax", "optax"), title="JAX"),
+        "jax": Backend(("jax", "jaxlib", "flax", "optax", "jax-cuda12-plugin"), title="JAX"),
         "classic": Backend(("implicit", "scipy"), modes=("eager",), devices=("cpu",), trains=False),
     }
 )

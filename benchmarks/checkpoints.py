@@ -25,6 +25,8 @@ READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.forma
 def save(path: Path, parameters: Arrays) -> None:
     """Writes {canonical name: float32 array}, as an adapter's `export` gives it, whole or not at all.
 
+    What is of the data (`Parameter.is_data`) may be left out.
+
     The optimizer's moments are not part of it: what goes on from a checkpoint starts them anew.
     """
     partial = path.with_suffix(".partial.npz")
@@ -37,7 +39,7 @@ def save(path: Path, parameters: Arrays) -> None:
         partial.unlink(missing_ok=True)
 
 
-def load(path: Path, table: tuple[Parameter, ...]) -> dict[str, Floats]:
+def load(path: Path, table: tuple[Parameter, ...]) -> dict[str, npt.NDArray[Any]]:
     """The parameters of a checkpoint, for any adapter's `init`.
 
     Nothing is read before it is known to be what the table expects, so no file takes more memory than that.
@@ -55,12 +57,19 @@ def load(path: Path, table: tuple[Parameter, ...]) -> dict[str, Floats]:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive)
             _refuse_strangers(path, archive, members, table)
-            return {row.name: _read(archive, members[row.name], row) for row in table}
+            return {row.name: _taken(archive, members, row) for row in table}
     except InputError:
         raise
     except Exception as error:  # a damaged archive fails in more ways than the libraries name
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path} is no checkpoint ({reason}); give an .npz file that a run has left.") from error
+
+
+def _taken(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], row: Parameter) -> npt.NDArray[Any]:
+    """What is of the data comes with the table, whether the file holds it or not."""
+    if row.is_data and row.values is not None:
+        return row.values.copy()
+    return _read(archive, members[row.name], row)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -78,7 +87,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 def _refuse_strangers(
     path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], table: tuple[Parameter, ...]
 ) -> None:
-    for row in table:
+    for row in (row for row in table if not row.is_data):
         what = "missing"
         if row.name in members:
             with archive.open(members[row.name]) as file:

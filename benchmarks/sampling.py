@@ -134,7 +134,7 @@ def positives(
 def positives_by_user(
     rng: np.random.Generator, training: Training, batch_size: int
 ) -> Iterator[dict[str, npt.NDArray[np.int32]]]:
-    """Users who have something, uniformly with replacement, each with one of the user's items, uniformly.
+    """Users who have something, and not everything, uniformly with replacement, each with one of the user's items.
 
     At least as many as there are pairs of a user and an item, however often these come in the training rows.
 
@@ -145,7 +145,7 @@ def positives_by_user(
         TooFewError: if no training row has a user.
     """
     n_items = np.diff(training.seen_indptr)
-    somebody = np.flatnonzero(n_items).astype(np.int32)
+    somebody = np.flatnonzero((n_items > 0) & (n_items < training.n_items)).astype(np.int32)
     if not len(somebody):
         raise TooFewError(NO_USER)
     n_steps = math.ceil(len(training.seen_items) / batch_size)

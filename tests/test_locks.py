@@ -20,7 +20,10 @@ def locked(text):
 
 
 COMMON = locked((ROOT / "constraints.txt").read_text(encoding="utf-8"))
-OF_PEERS = locked((ROOT / "constraints-peers.txt").read_text(encoding="utf-8"))
+OF_GROUPS = {
+    path.stem.removeprefix("constraints-"): locked(path.read_text(encoding="utf-8"))
+    for path in ROOT.glob("constraints-*.txt")
+}
 
 
 def wanted(group):
@@ -31,17 +34,23 @@ def wanted(group):
     return found
 
 
-def test_what_two_files_lock_they_lock_alike():
-    """`tox -e peers` is held to both."""
-    both = COMMON.keys() & OF_PEERS.keys()
-    assert {name: (COMMON[name], OF_PEERS[name]) for name in both if COMMON[name] != OF_PEERS[name]} == {}
+@pytest.mark.parametrize("group", OF_GROUPS)
+def test_what_two_files_lock_they_lock_alike(group):
+    """The environment of the group is held to both."""
+    own = OF_GROUPS[group]
+    both = COMMON.keys() & own.keys()
+    assert {name: (COMMON[name], own[name]) for name in both if COMMON[name] != own[name]} == {}
+
+
+def test_every_file_that_locks_is_some_groups():
+    assert {"peers", "gpu-torch", "gpu-jax"} <= OF_GROUPS.keys() <= PYPROJECT["dependency-groups"].keys()
 
 
 @pytest.mark.parametrize("group", PYPROJECT["dependency-groups"])
 def test_every_group_is_locked_and_nowhere_twice(group):
-    locks = COMMON | OF_PEERS if group == "peers" else COMMON
+    locks = COMMON | OF_GROUPS.get(group, {})
     for one in wanted(group):
-        name, _, version = one.partition("==")
+        name, _, version = re.sub(r"\[.*\]", "", one).partition("==")
         if version:
             assert name_of(name) not in locks, f"{one} is locked in a file as well"
         else:

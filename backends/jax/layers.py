@@ -85,11 +85,20 @@ def dropped(x: Array, inputs: dict[str, Array], place: int, scale: float) -> Arr
     return x * inputs["keep"][:, place] * scale if "keep" in inputs else x
 
 
-def edge_sums(x: Array, to: Array, from_: Array, weight: Array) -> Array:
-    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+def propagated(x: Array, to: Array, from_: Array, weight: Array, n_layers: int) -> Array:
+    """The mean of the layers of a graph, x the first of them: float32[nodes, dim] from the same.
 
-    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    In a layer a node has the sum of the rows at the other ends of its edges, weighted. Edges come both ways, sorted by
+    where they lead to: int32[edges] to and from, and float32[edges] weight.
     """
+    layer = total = x
+    for _ in range(n_layers):
+        layer = _edge_sums(layer, to, from_, weight)
+        total = total + layer
+    return total / (n_layers + 1)
+
+
+def _edge_sums(x: Array, to: Array, from_: Array, weight: Array) -> Array:
     return jax.ops.segment_sum(x[from_] * weight[:, None], to, len(x), indices_are_sorted=True)
 
 

@@ -42,11 +42,7 @@ class Model(nnx.Module):
         """Of all users and of all items."""
         users, items = self.weights["user_embedding"], self.weights["item_embedding"]
         edges = [self.weights[name][...] for name in ("edge_to", "edge_from", "edge_weight")]
-        layer = total = jnp.concatenate([users[...], items[...]])
-        for _ in range(self.spec.n_layers):
-            layer = layers.edge_sums(layer, *edges)
-            total = total + layer
-        mean = total / (self.spec.n_layers + 1)
+        mean = layers.propagated(jnp.concatenate([users[...], items[...]]), *edges, self.spec.n_layers)
         return mean[: len(users)], mean[len(users) :]
 
 

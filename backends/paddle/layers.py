@@ -90,11 +90,20 @@ def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> T
     return x * inputs["keep"][:, place].astype("float32") * scale if "keep" in inputs else x
 
 
-def edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
-    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+def propagated(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor, n_layers: int) -> Tensor:
+    """The mean of the layers of a graph, x the first of them: float32[nodes, dim] from the same.
 
-    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    In a layer a node has the sum of the rows at the other ends of its edges, weighted. Edges come both ways, sorted by
+    where they lead to: int32[edges] to and from, and float32[edges] weight.
     """
+    layer = total = x
+    for _ in range(n_layers):
+        layer = _edge_sums(layer, to, from_, weight)
+        total = total + layer
+    return total / (n_layers + 1)
+
+
+def _edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
     rows = F.embedding(from_, x) * weight.unsqueeze(1)
     return paddle.index_add(paddle.zeros_like(x), to, 0, rows)
 

@@ -90,11 +90,20 @@ def dropped(x: tf.Tensor, inputs: dict[str, tf.Tensor], place: int, scale: float
     return x * tf.cast(inputs["keep"][:, place], tf.float32) * scale if "keep" in inputs else x
 
 
-def edge_sums(x: tf.Tensor, to: tf.Tensor, from_: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+def propagated(x: tf.Tensor, to: tf.Tensor, from_: tf.Tensor, weight: tf.Tensor, n_layers: int) -> tf.Tensor:
+    """The mean of the layers of a graph, x the first of them: float32[nodes, dim] from the same.
 
-    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    In a layer a node has the sum of the rows at the other ends of its edges, weighted. Edges come both ways, sorted by
+    where they lead to: int32[edges] to and from, and float32[edges] weight.
     """
+    layer = total = x
+    for _ in range(n_layers):
+        layer = _edge_sums(layer, to, from_, weight)
+        total = total + layer
+    return total / (n_layers + 1)
+
+
+def _edge_sums(x: tf.Tensor, to: tf.Tensor, from_: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     return tf.math.unsorted_segment_sum(tf.gather(x, from_) * weight[:, None], to, x.shape[0])
 
 

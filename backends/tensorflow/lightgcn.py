@@ -41,11 +41,8 @@ class Model(tf.Module):
         """Of all users and of all items."""
         users, items = self.weights["user_embedding"], self.weights["item_embedding"]
         edges = [self.weights[name] for name in ("edge_to", "edge_from", "edge_weight")]
-        layer = total = tf.concat([users, items], 0)
-        for _ in range(self.spec.n_layers):
-            layer = layers.edge_sums(layer, *edges)
-            total = total + layer
-        of_users, of_items = tf.split(total / (self.spec.n_layers + 1), [users.shape[0], items.shape[0]])
+        mean = layers.propagated(tf.concat([users, items], 0), *edges, self.spec.n_layers)
+        of_users, of_items = tf.split(mean, [users.shape[0], items.shape[0]])
         return of_users, of_items
 
 

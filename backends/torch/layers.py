@@ -86,21 +86,20 @@ def dropped(x: Tensor, inputs: dict[str, Tensor], place: int, scale: float) -> T
 
 
 @torch.library.custom_op("recallbench::edge_sums", mutates_args=())
-def _edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
+def _edge_sums(x: Tensor, first: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
     """A product with a sparse matrix, of which PyTorch's compiler knows nothing, and so an operator of its own."""
-    first = F.pad(torch.bincount(to, minlength=len(x)).cumsum(0), (1, 0)).int()
     return torch.sparse_csr_tensor(first, from_, weight, (len(x), len(x))) @ x
 
 
 @_edge_sums.register_fake
-def _of_the_same_shape(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:  # noqa: ARG001 - as above
+def _of_the_same_shape(x: Tensor, first: Tensor, from_: Tensor, weight: Tensor) -> Tensor:  # noqa: ARG001 - as above
     return torch.empty_like(x)
 
 
 class _EdgeSums(torch.autograd.Function):
     @staticmethod
-    def forward(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
-        return _edge_sums(x, to, from_, weight)
+    def forward(x: Tensor, first: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
+        return _edge_sums(x, first, from_, weight)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG004 - PyTorch's form
@@ -112,12 +111,18 @@ class _EdgeSums(torch.autograd.Function):
         return _edge_sums(slope.contiguous(), *ctx.saved_tensors), None, None, None
 
 
-def edge_sums(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor) -> Tensor:
-    """At each node the sum of the rows at the other ends of its edges, weighted: float32[nodes, dim] from the same.
+def propagated(x: Tensor, to: Tensor, from_: Tensor, weight: Tensor, n_layers: int) -> Tensor:
+    """The mean of the layers of a graph, x the first of them: float32[nodes, dim] from the same.
 
-    Edges come both ways, sorted by where they lead to: int32[edges] to and from, and float32[edges] weight.
+    In a layer a node has the sum of the rows at the other ends of its edges, weighted. Edges come both ways, sorted by
+    where they lead to: int32[edges] to and from, and float32[edges] weight.
     """
-    return _EdgeSums.apply(x, to, from_, weight)
+    first = F.pad(torch.bincount(to, minlength=len(x)).cumsum(0), (1, 0)).int()  # of the edges to each node
+    layer = total = x
+    for _ in range(n_layers):
+        layer = _EdgeSums.apply(layer, first, from_, weight)
+        total = total + layer
+    return total / (n_layers + 1)
 
 
 def multi_hot(history: Tensor, n_items: int) -> Tensor:

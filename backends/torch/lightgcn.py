@@ -42,11 +42,8 @@ class Model(nn.Module):
         """Of all users and of all items."""
         users, items = self.weights["user_embedding"], self.weights["item_embedding"]
         edges = [self.weights[name] for name in ("edge_to", "edge_from", "edge_weight")]
-        layer = total = torch.cat([users, items])
-        for _ in range(self.spec.n_layers):
-            layer = layers.edge_sums(layer, *edges)
-            total = total + layer
-        of_users, of_items = (total / (self.spec.n_layers + 1)).split([len(users), len(items)])
+        mean = layers.propagated(torch.cat([users, items]), *edges, self.spec.n_layers)
+        of_users, of_items = mean.split([len(users), len(items)])
         return of_users, of_items
 
 

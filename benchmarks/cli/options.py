@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -99,13 +99,17 @@ def add_matrix(command: Parser) -> None:
 def add_matrix_names(command: Parser) -> None:
     """Which models and which backends."""
     add_models(command)
+    add_backends(command, BACKENDS)
+
+
+def add_backends(command: Parser, names: Collection[str]) -> None:
     command.add_argument(
         "--backends",
         nargs="+",
         default=(),
         metavar="BACKEND",
-        choices=BACKENDS,
-        help=f"only these of {', '.join(BACKENDS)}",
+        choices=names,
+        help=f"only these of {', '.join(names)}",
     )
 
 

@@ -124,6 +124,15 @@ def _git(*arguments: str) -> str:
     ).stdout
 
 
+def oom_kills() -> int:
+    """How often the kernel has killed a process for memory since it started; 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 """For glibc: freed memory stays with the process. Where arrays of hundreds of megabytes come and go, as in the ladder's
 reference, handing each back to the system takes longer than computing it. Never where speed or memory is measured."""

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ import msgspec
 import psutil
 
 from backends.registry import interpreter
-from benchmarks.harness import files, load
+from benchmarks.harness import environment, files, load
 from benchmarks.harness.environment import ROOT, worker_caches, worker_environment
 
 Result: TypeAlias = dict[str, Any]
@@ -87,10 +87,10 @@ def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -
     """Runs tasks and yields each with its result, `status` and `wall_s` always among them.
 
     Without turns the tasks run in their order, so many at a time, and each is yielded as it ends. With turns all of
-    them first load what they need, one a core at a time, and stay. Then one after the other gets ready, which may take
-    a first step that is timed; then each is given its turn round by round, in an order that moves on by one a round,
-    while the others sleep. So a slow minute of the machine strikes all alike, and ratios inside the group mean
-    something.
+    them first load what they need, as many at a time as there are cores for, and stay. Then one after the other gets
+    ready, which may take a first step that is timed; then each is given its turn round by round, in an order that moves
+    on by one a round, while the others sleep. So a slow minute of the machine strikes all alike, and ratios inside the
+    group mean something.
 
     Args:
         tasks: at least one with turns. Without turns each is taken when there is room for it, and after all that have
@@ -104,9 +104,10 @@ def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -
         return
     with contextlib.ExitStack() as stack:
         workers: list[_Worker] = []
-        tasks, cores = list(tasks), os.cpu_count() or 1
+        tasks = list(tasks)
+        side_by_side = _loading_at_once(tasks)
         for i in range(len(tasks)):
-            workers += [stack.enter_context(_started(task)) for task in tasks[len(workers) : i + cores]]
+            workers += [stack.enter_context(_started(task)) for task in tasks[len(workers) : i + side_by_side]]
             workers[i].load(timeout_s)
         for worker in workers:
             worker.get_ready(timeout_s)
@@ -118,6 +119,14 @@ def run(tasks: Iterable[Task], turns: int, timeout_s: float, at_once: int = 1) -
             worker.wait(timeout_s)
     for task, worker in zip(tasks, workers, strict=True):
         yield task, worker.result()
+
+
+def _loading_at_once(tasks: Sequence[Task]) -> int:
+    """How many load at a time: one a core, or one after the other where some have no word for it and step at once."""
+    if not all(task.job.get("loads_first") for task in tasks):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // max(task.job["threads"] for task in tasks))
 
 
 def _side_by_side(tasks: Iterable[Task], timeout_s: float, at_once: int) -> Iterator[tuple[Task, Result]]:
@@ -183,7 +192,7 @@ class _Worker:
     def __init__(self, task: Task) -> None:
         self._folder = task.folder
         self._listener = task.listener
-        self._oom_kills = _oom_kills()
+        self._oom_kills = environment.oom_kills()
         self._failure: Result | None = None
         self._ended_s = 0.0
         self._is_ready = False
@@ -349,7 +358,7 @@ class _Worker:
         code = self._process.returncode if self._process is not None else None
         if code is None:
             return {"status": "failed", "reason": "the worker could not be killed"}
-        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
+        if code == -signal.SIGKILL and environment.oom_kills() > self._oom_kills:
             return {"status": "oom", "reason": "killed by the kernel for want of memory"}
         if code < 0:
             return {"status": "failed", "reason": f"killed by signal {-code} ({_signal_name(-code)})"}
@@ -389,12 +398,3 @@ def _temporary(folder: Path) -> Path:
     except FileExistsError:  # somebody else has taken the name
         return Path(tempfile.mkdtemp(prefix="recallbench-"))
     return own
-
-
-def _oom_kills() -> int:
-    """How often the kernel has killed a process for memory since it started; 0 where it does not say."""
-    try:
-        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

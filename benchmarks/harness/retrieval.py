@@ -34,11 +34,12 @@ SINGLE_QUERIES = (20, 200)
 N_RESAMPLES = 1_000
 
 
-def measure(job: Any, turns: Callable[[], Iterator[None]]) -> None:
-    """Builds once, then gives every query setting its share of each turn; one result a query setting."""
+def measure(job: Any, alone: Callable[[], None], turns: Callable[[], Iterator[None]]) -> None:
+    """Builds once, alone, then gives every query setting its share of each turn; one result a query setting."""
     folder = Path(job.asked["vectors"])
     users, items = (np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c")) for name in ("users", "items"))
     task = _Task.of(job, users, items)
+    alone()
     served, memory = _serve(job, task)
     settings = [_Setting(query) for query in job.asked["queries"]]
     _judge(task, served, settings, job.asked["seed"])

@@ -249,6 +249,8 @@ class Run:
             }
         if "source" in cell.inputs:
             job["vectors"] = str(self._vectors(cell.inputs["source"]).resolve())
+        if cell.kind in {"throughput", "index"}:
+            job["loads_first"] = True  # as workers of earlier revisions do not
         if cell.kind == "agreement":
             job["climbs"] = [
                 {"settings": other.settings, "mode": other.mode, "climb": other.protocol["climb"]} for other in process

@@ -151,8 +151,7 @@ def index(job: Job) -> None:
     """Builds an index over a model's vectors, then answers all queries under each query setting, by turns."""
     from benchmarks.harness import retrieval
 
-    _wait_until_alone()
-    retrieval.measure(job, _turns)
+    retrieval.measure(job, _wait_until_alone, _turns)
 
 
 def show(job: Job) -> None:

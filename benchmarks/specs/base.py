@@ -44,7 +44,7 @@ class Sizes:
         user_features, item_features: what is known of each, name -> [n_users + 1] or [n_items + 1]; see
             `protocols.features`.
         seen_indptr, seen_items: int64[n_users + 1] and int32, the training items of user u, each once and in ascending
-            order, in seen_items[seen_indptr[u]:seen_indptr[u + 1]]; nobody has any where they are not given.
+            order, in seen_items[seen_indptr[u]:seen_indptr[u + 1]]; only some models ask for them.
     """
 
     n_users: int
@@ -68,12 +68,15 @@ class Parameter:
         shape: the shape of the array.
         bound: initial values are uniform in [-bound, bound); 0 gives zeros.
         values: where given, the initial values themselves, float32 or, of codes that are looked up, int32.
+        is_data: whether the values are what is known of users and items; no step changes them, and no checkpoint holds
+            them, since they come with the data.
     """
 
     name: str
     shape: tuple[int, ...]
     bound: float
     values: npt.NDArray[Any] | None = None
+    is_data: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,11 @@ class LightGCN:
     The loss is that of BPR with these vectors (equation 15), its penalty on the rows of E_0 that a batch looks up.
 
     The defaults are those of section 4.1.2, the batch and the draws those of the authors' code: a user, one of the
-    user's items, and one that the user does not have, each uniformly. An epoch draws as many as there are edges.
-    Every step passes through the whole graph, so large batches cost less.
+    user's items, and one that the user does not have, each uniformly. An epoch draws as many as there are edges. Who
+    has nothing, or everything, is not drawn.
+
+    Every step passes through the whole graph, so large batches cost less. PyTorch takes a product with a sparse matrix;
+    the others have rows of all edges in memory, 8 bytes times edges and dimensions a layer.
     """
 
     model: ClassVar[str] = "lightgcn"
@@ -80,9 +83,9 @@ class LightGCN:
         return (
             Parameter("user_embedding", (sizes.n_users, dim), (6 / (sizes.n_users + dim)) ** 0.5),
             Parameter("item_embedding", (sizes.n_items, dim), (6 / (sizes.n_items + dim)) ** 0.5),
-            Parameter("edge_to", to.shape, 0.0, to),
-            Parameter("edge_from", from_.shape, 0.0, from_),
-            Parameter("edge_weight", weight.shape, 0.0, weight),
+            Parameter("edge_to", to.shape, 0.0, to, is_data=True),
+            Parameter("edge_from", from_.shape, 0.0, from_, is_data=True),
+            Parameter("edge_weight", weight.shape, 0.0, weight, is_data=True),
         )
 
     def batches(self, training: Training, key: tuple[object, ...], epoch: int) -> Iterator[Arrays]:
@@ -141,7 +144,12 @@ def edges(sizes: Sizes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], n
 
     Returns:
         int32[2 * edges] to, int32[2 * edges] from, float32[2 * edges] weight.
+
+    Raises:
+        ValueError: if the sizes do not say who has what.
     """
+    if len(sizes.seen_indptr) != sizes.n_users + 1:
+        raise ValueError("LightGCN learns from who has what, which these sizes do not hold: `Sizes.of` a split does")
     degree = np.diff(sizes.seen_indptr)
     user, item = np.repeat(np.arange(len(degree)), degree), np.asarray(sizes.seen_items)
     counts = np.bincount(item, minlength=sizes.n_items)

@@ -206,7 +206,11 @@ class TwoTower:
             for side, names in self._sides()
             for row in self._layers(side, sum(self._width(side, name, columns) for name in names))
         )
-        return (*(Parameter(name, column.shape, 0.0, column) for name, column in columns.items()), *tables, *towers)
+        return (
+            *(Parameter(name, column.shape, 0.0, column, is_data=True) for name, column in columns.items()),
+            *tables,
+            *towers,
+        )
 
     def _column(self, sizes: Sizes, side: str, name: str) -> npt.NDArray[Any]:
         columns = sizes.user_features if side == "user" else sizes.item_features

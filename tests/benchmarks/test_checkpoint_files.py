@@ -49,6 +49,18 @@ def test_a_specs_table_describes_what_its_adapters_export(path):
     }
 
 
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_what_is_of_the_data_comes_with_the_table_whether_the_file_holds_it_or_not(path, is_saved):
+    codes = np.array([3, 1, 2], np.int32)
+    table = (*TABLE, Parameter("codes", (3,), 0.0, codes, is_data=True))
+    checkpoints.save(path, arrays(**({"codes": np.zeros(3, np.int32)} if is_saved else {})))
+    found = checkpoints.load(path, table)
+    assert list(found) == [row.name for row in table]
+    np.testing.assert_array_equal(found["codes"], codes)
+    found["codes"][0] = 9
+    assert codes[0] == 3
+
+
 def test_a_file_is_replaced_as_a_whole(path, monkeypatch):
     checkpoints.save(path, arrays())
     before = path.read_bytes()

@@ -127,13 +127,14 @@ class TestTurns:
         script.write_text(textwrap.dedent(OF_TURNS).format(python=sys.executable))
         script.chmod(0o755)
         monkeypatch.setattr(executors, "interpreter", lambda _: str(script))
-        monkeypatch.setattr(executors.os, "cpu_count", lambda: 2)
+        monkeypatch.setattr(executors.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
 
         def log(jobs):
             tasks = []
             for name, job in jobs.items():
                 (tmp_path / name).mkdir()
                 common = {"awaits": "", "is_older": False, "backend": "none", "threads": 1, "device": "cpu"}
+                common["loads_first"] = not job.get("is_older")
                 tasks.append(executors.Task(common | job, tmp_path / name))
             assert [result["status"] for _, result in executors.run(tasks, 2, 60.0)] == ["ok"] * len(jobs)
             return (tmp_path / "log").read_text().splitlines()
@@ -151,6 +152,17 @@ class TestTurns:
         started, loaded = ((tmp_path / name).stat().st_mtime_ns for name in ("c/job.json", "a/loaded"))
         assert loaded <= started
 
-    def test_one_of_a_revision_that_steps_at_once_has_its_turns_too(self, log):
-        found = log({"a": {"is_older": True}, "b": {}})
+    @pytest.mark.parametrize("older", ["a", "b"])
+    def test_beside_one_of_a_revision_that_steps_at_once_none_loads(self, log, older):
+        found = log({"a": {"is_older": older == "a"}, "b": {"is_older": older == "b"}})
+        steps = [line for line in found if not line.endswith("turns")]
+        assert steps == (
+            ["a starts", "a steps", "b starts", "b steps"] if older == "a" else
+            ["a starts", "b starts", "b steps", "a steps"]
+        )  # fmt: skip
         assert found[-4:] == ["a turns", "b turns", "b turns", "a turns"]
+
+    def test_one_that_takes_all_cores_loads_alone(self, log, tmp_path):
+        log({"a": {"threads": 2}, "b": {"threads": 2}})
+        started, loaded = ((tmp_path / name).stat().st_mtime_ns for name in ("b/job.json", "a/loaded"))
+        assert loaded <= started

@@ -65,7 +65,7 @@ BROKEN = {
 def run(tmp_path, monkeypatch):
     """Runs scripts, each as the worker of a task; returns their results in order, and the seconds that it took."""
 
-    def run(*codes, turns=0, timeout_s=LIMIT_S, listener=None):
+    def run(*codes, turns=0, timeout_s=LIMIT_S, listener=None, loads_first=False):
         tasks = []
         for number, code in enumerate(codes):
             script = tmp_path / f"interpreter{number}"
@@ -73,7 +73,7 @@ def run(tmp_path, monkeypatch):
             script.chmod(0o755)
             folder = tmp_path / f"task{number}"
             folder.mkdir()
-            job = {"backend": str(script), "threads": 1, "device": "cpu"}
+            job = {"backend": str(script), "threads": 1, "device": "cpu", "loads_first": loads_first}
             tasks.append(executors.Task(job, folder, listener))
         monkeypatch.setattr(executors, "interpreter", str)
         start = time.monotonic()
@@ -112,6 +112,26 @@ def test_the_limit_holds_for_each_turn_and_the_others_have_theirs(run):
     (first, second, third), seconds = run(good, silent, good, turns=3)
     assert [first["status"], second["status"], third["status"]] == ["ok", "timeout", "ok"]
     assert seconds < LIMIT_S + GRACE_S
+
+
+WITH_TURNS = {
+    "dies before it has loaded": ("sys.exit('no reason')", "failed"),
+    "never says that it has loaded": ("time.sleep(60)", "timeout"),
+    "hangs when it is alone": ("print('loaded', flush=True); sys.stdin.readline(); time.sleep(60)", "timeout"),
+    "dies when it is alone": ("print('loaded', flush=True); sys.stdin.readline(); sys.exit('no reason')", "failed"),
+    "is ready where it should have loaded": ("print('ready', flush=True); sys.exit('no reason')", "failed"),
+    "prints much while it loads": ("os.write(2, b'x' * 200_000); print('loaded', flush=True); sys.exit(1)", "failed"),
+}
+
+
+@pytest.mark.parametrize(("code", "status"), WITH_TURNS.values(), ids=WITH_TURNS)
+@pytest.mark.parametrize("loads_first", [False, True])
+def test_one_that_is_never_ready_keeps_the_others_from_nothing(run, code, status, loads_first):
+    loads = "print('loaded', flush=True); sys.stdin.readline()\n" if loads_first else ""
+    good = f"{loads}print('ready', flush=True)\nfor _ in sys.stdin: print('done', flush=True)\ndone()"
+    results, seconds = run(good, code, good, turns=2, loads_first=loads_first)
+    assert [result["status"] for result in results] == ["ok", status, "ok"]
+    assert seconds < 2 * LIMIT_S + GRACE_S
 
 
 def test_no_limit_is_no_limit(run):

@@ -173,7 +173,7 @@ def written_vectors(folder, shape, n_items=N_ITEMS):
 
 def measured(judge, folder, index="exact", queries=({},), **spec):
     job = Job(judge, folder, index, list(queries), **spec)
-    measure(job, lambda: iter(range(N_TURNS)))
+    measure(job, lambda: None, lambda: iter(range(N_TURNS)))
     return job
 
 
@@ -199,7 +199,7 @@ def test_what_an_index_loses_is_exact_search_less_its_own_query_by_query(judge, 
     queries = [{"nprobe": 1}, {"nprobe": 3}]
     job = Job(judge, tmp_path, "faiss-ivf", queries)
     job.asked["build"] = {"nlist": 8}
-    measure(job, lambda: iter(range(N_TURNS)))
+    measure(job, lambda: None, lambda: iter(range(N_TURNS)))
     asked = judge.asked(job.spec, "test")
     adapter = ann.load("faiss-ivf")
     index = adapter.build("faiss-ivf", items, {"nlist": 8}, threads=1, seed=0)

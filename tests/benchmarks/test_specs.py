@@ -24,7 +24,7 @@ from benchmarks.specs.oracle import Oracle
 from benchmarks.specs.popularity import Popularity
 from datasets.errors import InputError
 
-SIZES = Sizes(n_users=6, n_items=5)
+SIZES = Sizes(n_users=6, n_items=5, seen_indptr=np.arange(7), seen_items=np.arange(6, dtype=np.int32) % 5)
 TRAINED = {
     "mf-bpr": MFBPR(embedding_dim=3, batch_size=7, l2=0.01, epochs=4, steps_per_epoch=2),
     "mf-logloss": MFLogLoss(embedding_dim=3, batch_size=7, n_negatives=2, l2=0.01, epochs=4),

@@ -22,7 +22,9 @@ SMALL = LightGCN(embedding_dim=3, n_layers=2, batch_size=5, l2=0.3)
 IMPROBABLE = 1e-4  # the seeds are fixed, so a test fails always or never
 checked = settings(derandomize=True, deadline=None, max_examples=25)
 seeds = st.integers(0, 2**32)
-some_sets = st.lists(st.sets(st.integers(0, N_ITEMS - 1), max_size=N_ITEMS - 1), min_size=1, max_size=5).filter(any)
+some_sets = st.lists(st.sets(st.integers(0, N_ITEMS - 1), max_size=N_ITEMS), min_size=1, max_size=5).filter(
+    lambda sets: any(0 < len(one) < N_ITEMS for one in sets)
+)
 
 
 def training(sets, n_items=N_ITEMS):
@@ -194,10 +196,15 @@ def test_the_defaults_are_the_papers():
     spec = specs.make("lightgcn", {})
     assert (spec.embedding_dim, spec.n_layers, spec.learning_rate, spec.l2) == (64, 3, 0.001, 1e-4)
     assert spec.filter_seen
-    rows = {row.name: (row.shape, row.bound) for row in spec.parameters(Sizes(n_users=8, n_items=5))}
-    assert rows["user_embedding"] == ((8, 64), (6 / 72) ** 0.5)
-    assert rows["item_embedding"] == ((5, 64), (6 / 69) ** 0.5)
-    assert rows["edge_weight"] == ((0,), 0.0)
+    rows = {row.name: (row.shape, row.bound) for row in spec.parameters(sizes([{0, 1}, {2}]))}
+    assert rows["user_embedding"] == ((2, 64), (6 / 66) ** 0.5)
+    assert rows["item_embedding"] == ((6, 64), (6 / 70) ** 0.5)
+    assert rows["edge_weight"] == ((6,), 0.0)
+
+
+def test_sizes_that_do_not_say_who_has_what_are_refused():
+    with pytest.raises(ValueError, match="who has what"):
+        SMALL.parameters(Sizes(n_users=8, n_items=5))
 
 
 @pytest.mark.parametrize("changes", [{"n_layers": 0}, {"embedding_dim": 0}, {"l2": -1.0}])
