@@ -41,8 +41,8 @@ class Model(nnx.Module):
     def vectors(self) -> tuple[Array, Array]:
         """Of all users and of all items."""
         users, items = self.weights["user_embedding"], self.weights["item_embedding"]
-        edges = [self.weights[name][...] for name in ("edge_to", "edge_from", "edge_weight")]
-        mean = layers.propagated(jnp.concatenate([users[...], items[...]]), *edges, self.spec.n_layers)
+        to, from_, weight = (self.weights[name][...] for name in ("edge_to", "edge_from", "edge_weight"))
+        mean = layers.propagated(jnp.concatenate([users[...], items[...]]), to, from_, weight, self.spec.n_layers)
         return mean[: len(users)], mean[len(users) :]
 
 

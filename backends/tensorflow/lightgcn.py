@@ -40,8 +40,8 @@ class Model(tf.Module):
     def vectors(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Of all users and of all items."""
         users, items = self.weights["user_embedding"], self.weights["item_embedding"]
-        edges = [self.weights[name] for name in ("edge_to", "edge_from", "edge_weight")]
-        mean = layers.propagated(tf.concat([users, items], 0), *edges, self.spec.n_layers)
+        to, from_, weight = (self.weights[name] for name in ("edge_to", "edge_from", "edge_weight"))
+        mean = layers.propagated(tf.concat([users, items], 0), to, from_, weight, self.spec.n_layers)
         of_users, of_items = tf.split(mean, [users.shape[0], items.shape[0]])
         return of_users, of_items
 

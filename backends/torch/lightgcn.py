@@ -41,8 +41,8 @@ class Model(nn.Module):
     def vectors(self) -> tuple[Tensor, Tensor]:
         """Of all users and of all items."""
         users, items = self.weights["user_embedding"], self.weights["item_embedding"]
-        edges = [self.weights[name] for name in ("edge_to", "edge_from", "edge_weight")]
-        mean = layers.propagated(torch.cat([users, items]), *edges, self.spec.n_layers)
+        to, from_, weight = (self.weights[name] for name in ("edge_to", "edge_from", "edge_weight"))
+        mean = layers.propagated(torch.cat([users, items]), to, from_, weight, self.spec.n_layers)
         of_users, of_items = mean.split([len(users), len(items)])
         return of_users, of_items
 
