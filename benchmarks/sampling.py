@@ -28,6 +28,7 @@ MOST_DRAWN = 1 << 26
 those of a single step are more."""
 
 NO_USER = "no training row has a user; give data with user_id, or choose a model of sessions."
+NOTHING_LEFT = "every user with training rows has every item, so that no negative is left; take data with more items."
 NO_PAST = "no training sequence has two items, so that none has a past; take data with longer ones."
 
 
@@ -142,12 +143,12 @@ def positives_by_user(
         Chunks of user and positive: int32[steps, batch_size].
 
     Raises:
-        TooFewError: if no training row has a user.
+        TooFewError: if no training row has a user, or every user who has rows has every item.
     """
     n_items = np.diff(training.seen_indptr)
     somebody = np.flatnonzero((n_items > 0) & (n_items < training.n_items)).astype(np.int32)
     if not len(somebody):
-        raise TooFewError(NO_USER)
+        raise TooFewError(NOTHING_LEFT if n_items.any() else NO_USER)
     n_steps = math.ceil(len(training.seen_items) / batch_size)
     for first in range(0, n_steps, STEPS_PER_CHUNK):
         shape = (min(STEPS_PER_CHUNK, n_steps - first), batch_size)

@@ -124,6 +124,11 @@ def _git(*arguments: str) -> str:
     ).stdout
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def oom_kills() -> int:
     """How often the kernel has killed a process for memory since it started; 0 where it does not say."""
     try:

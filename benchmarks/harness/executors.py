@@ -125,8 +125,7 @@ def _loading_at_once(tasks: Sequence[Task]) -> int:
     """How many load at a time: one a core, or one after the other where some have no word for it and step at once."""
     if not all(task.job.get("loads_first") for task in tasks):
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // max(task.job["threads"] for task in tasks))
+    return max(1, environment.usable_cores() // max(task.job["threads"] for task in tasks))
 
 
 def _side_by_side(tasks: Iterable[Task], timeout_s: float, at_once: int) -> Iterator[tuple[Task, Result]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import psutil
 from backends import ann
 from backends.ann import bare, interests
 from backends.ann.exact import QUERY_TILE
+from benchmarks.harness import environment
 from benchmarks.harness.evaluation import Exclusions, Items, exact_lists
 from benchmarks.metrics import Evaluation, retrieved_recall
 from benchmarks.resampling import interval, resampled
@@ -220,7 +220,7 @@ class _Setting:
 
 def _judge(task: _Task, served: _Served, settings: list[_Setting], seed: int) -> None:
     """Recall against exact search; of a task, its metrics, those of exact search, and what is lost between them."""
-    threads = _all_threads()
+    threads = environment.usable_cores()
     truth = exact_lists(task.users, task.items, task.k, None, threads)
     evaluations = []
     for setting in settings:
@@ -263,7 +263,7 @@ class _Clock:
 
     def __init__(self, task: _Task, served: _Served) -> None:
         self.task, self.served = task, served
-        self.threads_all = _all_threads()
+        self.threads_all = environment.usable_cores()
         # Exact search gives a tile to a thread at a time: a batch has one for every core, at least.
         self.sizes = [max(size, QUERY_TILE * self.threads_all) for size in BATCHES]
         rng = np.random.Generator(np.random.Philox(0))
@@ -332,11 +332,6 @@ def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def _all_threads() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def n_to_ask(k: int, exclude: Exclusions | None) -> int:

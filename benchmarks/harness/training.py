@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks import checkpoints
 from benchmarks.harness.evaluation import DivergedError, Judge, answers
 from benchmarks.hashing import ArraysHash
-from benchmarks.specs.base import Sizes, Training
+from benchmarks.specs.base import Training
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -215,8 +215,7 @@ def _leave(job: Job, judge: Judge, adapter: Any, state: Any) -> None:
         np.save(job.folder / "users.npy", answers(job.spec, partial(adapter.embed_users, state), asked))
         np.save(job.folder / "items.npy", adapter.embed_items(state))
     if hasattr(adapter, "export"):
-        of_data = {row.name for row in job.spec.parameters(Sizes.of(judge.split)) if row.is_data}
-        learnt = {name: value for name, value in adapter.export(state).items() if name not in of_data}
+        learnt = {name: value for name, value in adapter.export(state).items() if name not in job.of_data}
         checkpoints.save(job.folder / "parameters.npz", learnt)
 
 

@@ -38,6 +38,7 @@ class Job:
         self.asked: dict[str, Any] = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         self.timings: dict[str, Any] = {}
         self.hashes: dict[str, str] = {"spec": digest(self.asked["settings"])}
+        self.of_data: set[str] = set()  # parameters that come with the data
         self._sources = sources.tree_hash()
 
     @functools.cached_property
@@ -65,6 +66,7 @@ class Job:
     def start_model(self, split: Split) -> tuple[Any, Any, bool]:
         """The imported adapter, its state at the initial parameters, and whether there are any parameters."""
         table = self.spec.parameters(Sizes.of(split))
+        self.of_data = {row.name for row in table if row.is_data}
         with self.clock("draw_s"):
             parameters = sampling.initial_parameters(table, self.key)
         self.hashes["parameters"] = hash_arrays(parameters)

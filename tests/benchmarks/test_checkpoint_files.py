@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 
-from benchmarks import checkpoints
+from backends.registry import TRAINABLE
+from benchmarks import checkpoints, sampling, specs
+from benchmarks.agreement import ladder_data
 from benchmarks.specs.base import Parameter, Sizes
 from benchmarks.specs.mf_logloss import MFLogLoss
 from datasets.errors import InputError
 
 TABLE = (Parameter("table", (4, 3), 1.0), Parameter("bias", (4,), 1.0), Parameter("shift", (), 0.0))
+
+
+def forms(model):
+    return type(specs.make(model, {})).for_ladder()
 
 
 def arrays(**changes):
@@ -59,6 +65,19 @@ def test_what_is_of_the_data_comes_with_the_table_whether_the_file_holds_it_or_n
     np.testing.assert_array_equal(found["codes"], codes)
     found["codes"][0] = 9
     assert codes[0] == 3
+
+
+@pytest.mark.parametrize(
+    "spec", [spec for model in TRAINABLE for spec in forms(model)], ids=lambda s: f"{s.model} {s.variant}"
+)
+def test_what_every_family_starts_from_is_loaded_as_it_was(path, spec):
+    table = spec.parameters(Sizes.of(ladder_data.problem()))
+    given = sampling.initial_parameters(table, ("checkpoint",))
+    checkpoints.save(path, {row.name: given[row.name] for row in table if not row.is_data})
+    found = checkpoints.load(path, table)
+    assert list(found) == list(given)
+    for name, value in given.items():
+        assert (found[name].dtype, found[name].tobytes()) == (value.dtype, value.tobytes())
 
 
 def test_a_file_is_replaced_as_a_whole(path, monkeypatch):

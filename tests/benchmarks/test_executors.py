@@ -10,7 +10,7 @@ import types
 
 import pytest
 
-from benchmarks.harness import executors
+from benchmarks.harness import environment, executors
 
 WORKER = """\
     #!{python}
@@ -127,7 +127,7 @@ class TestTurns:
         script.write_text(textwrap.dedent(OF_TURNS).format(python=sys.executable))
         script.chmod(0o755)
         monkeypatch.setattr(executors, "interpreter", lambda _: str(script))
-        monkeypatch.setattr(executors.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        monkeypatch.setattr(environment, "usable_cores", lambda: 2)
 
         def log(jobs):
             tasks = []

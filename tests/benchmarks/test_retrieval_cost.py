@@ -280,7 +280,7 @@ def clock_of(judge, folder):
 
 def test_batches_are_searched_with_one_thread_and_with_all(judge, tmp_path, monkeypatch):
     written_vectors(tmp_path, (N_QUERIES, 4))
-    monkeypatch.setattr(retrieval, "_all_threads", lambda: 3)
+    monkeypatch.setattr(retrieval.environment, "usable_cores", lambda: 3)
     clock = clock_of(judge, tmp_path)
     searched = []
     clock._batch_s = lambda _, threads: searched.append(threads) or 1 / threads
@@ -299,7 +299,7 @@ def test_batches_are_searched_with_one_thread_and_with_all(judge, tmp_path, monk
 def test_a_fast_index_answers_more_queries_at_once_and_more_often(judge, tmp_path, monkeypatch, a_query_s, expected):
     n_batch, n_calls = expected
     written_vectors(tmp_path, (N_QUERIES, 4))
-    monkeypatch.setattr(retrieval, "_all_threads", lambda: 2)
+    monkeypatch.setattr(retrieval.environment, "usable_cores", lambda: 2)
     clock = clock_of(judge, tmp_path)
     clock._batch_s = lambda setting, threads: len(setting.batch) * a_query_s / threads
     setting = retrieval._Setting({})
@@ -314,7 +314,7 @@ def test_a_fast_index_answers_more_queries_at_once_and_more_often(judge, tmp_pat
 @pytest.mark.parametrize(("cores", "sizes"), [(1, [256, 1024]), (4, [512, 1024]), (16, [2048, 2048])])
 def test_a_batch_is_large_enough_for_all_cores(judge, tmp_path, monkeypatch, cores, sizes):
     written_vectors(tmp_path, (N_QUERIES, 4))
-    monkeypatch.setattr(retrieval, "_all_threads", lambda: cores)
+    monkeypatch.setattr(retrieval.environment, "usable_cores", lambda: cores)
     clock = clock_of(judge, tmp_path)
     assert (clock.sizes, len(clock.users)) == (sizes, sizes[-1])
 

@@ -192,6 +192,11 @@ def test_nobody_with_an_item_is_a_sentence():
         list(SMALL.batches(training([set(), set()]), ("k",), 1))
 
 
+def test_everybody_with_every_item_is_another_one():
+    with pytest.raises(InputError, match="every user with training rows has every item, so that no negative is left"):
+        list(SMALL.batches(training([set(range(N_ITEMS)), set()]), ("k",), 1))
+
+
 def test_the_defaults_are_the_papers():
     spec = specs.make("lightgcn", {})
     assert (spec.embedding_dim, spec.n_layers, spec.learning_rate, spec.l2) == (64, 3, 0.001, 1e-4)
