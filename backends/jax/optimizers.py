@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
@@ -23,10 +24,16 @@ def moments(optimizer: Adam | SGD, values: Values) -> Moments:
     return tuple(jax.tree.map(jnp.zeros_like, values) for _ in range(n_moments))
 
 
+@cache
 def update(optimizer: Adam | SGD) -> Callable[[Values, Moments, Values, Scheduled], tuple[Values, Moments]]:
-    """From parameters, moments, gradient and the step's schedule to the next parameters and moments."""
+    """From parameters, moments, gradient and the step's schedule to the next parameters and moments.
+
+    Compiled in eager mode, too, and once for all models of the same shapes: op by op, each shape of a parameter has a
+    dozen operations compiled for it, which takes longer than a short training.
+    """
     if optimizer.name == "adam":
 
+        @jax.jit
         def adam(values: Values, moments: Moments, gradient: Values, scheduled: Scheduled) -> tuple[Values, Moments]:
             step_size, epsilon, decay = scheduled
             gradient = _clipped(gradient, optimizer.clip_norm)
@@ -39,6 +46,7 @@ def update(optimizer: Adam | SGD) -> Callable[[Values, Moments, Values, Schedule
 
         return adam
 
+    @jax.jit
     def sgd(values: Values, moments: Moments, gradient: Values, scheduled: Scheduled) -> tuple[Values, Moments]:
         step_size, *_ = scheduled
         gradient = _clipped(gradient, optimizer.clip_norm)

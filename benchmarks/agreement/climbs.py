@@ -22,7 +22,7 @@ _BEFORE = ("round trip", "forward", "gradients", "loss")
 _AFTER = ("one step", "trajectory", "parameters", "vectors", "restored")
 ALL_PAIRS = "all pairs"
 """The variant of the climbs in which all pairs of choices meet."""
-N_STEPS = 13
+N_STEPS = 7
 """Steps of a climb for a branch: a first one, and two calls of as many, for which compilers compile once."""
 
 

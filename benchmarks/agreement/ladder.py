@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from backends.ann import exact, interests
 from backends.contract import UnavailableError
-from benchmarks.agreement import ladder_data, reference, tolerances
+from benchmarks.agreement import ladder_data, tolerances
 from benchmarks.agreement.climbs import Climb
 from benchmarks.agreement.differences import (
     N_ENTRIES,
@@ -28,6 +29,7 @@ from benchmarks.agreement.differences import (
     to_the_gradients,
     to_the_row,
 )
+from benchmarks.agreement.truths import Truth, truth
 from benchmarks.harness.evaluation import answers
 from benchmarks.hashing import hash_arrays
 from benchmarks.metrics import evaluate
@@ -74,30 +76,38 @@ class Outcome:
         return self.rungs[-1].holds
 
 
-def climb(adapter: Any, climb: Climb, device: str, mode: str, seed: int = 0) -> Outcome:
-    """Climbs up to the first rung that breaks; the seed is that of the ladder's data and initial parameters."""
-    climber = _Climber(adapter, climb, device, mode, seed)
+def climb(adapter: Any, climb: Climb, device: str, mode: str, seed: int = 0, *, shared: Path | None = None) -> Outcome:
+    """Climbs up to the first rung that breaks.
+
+    Args:
+        adapter: a module, or anything with the contract's functions.
+        climb: the way up.
+        device: "cpu" or "gpu".
+        mode: "eager" or "compiled".
+        seed: that of the ladder's data and initial parameters.
+        shared: the folder in which the processes of a run keep what the reference has found out.
+    """
+    climber = _Climber(adapter, truth(climb, seed, shared), device, mode)
     rungs = tuple(rung for rung, _ in climber.climbing())
     return Outcome(rungs, climber.divergence, climber.trained)
 
 
 def climbing(adapter: Any, climb: Climb, device: str, mode: str) -> Iterator[tuple[Rung, Difference]]:
     """The same, each rung as soon as it is reached, with what was found there."""
-    return _Climber(adapter, climb, device, mode, 0).climbing()
+    return _Climber(adapter, truth(climb), device, mode).climbing()
 
 
 class _Climber:
     """One adapter beside the reference. Rungs are taken in order: the state moves on with them."""
 
-    def __init__(self, adapter: Any, climb: Climb, device: str, mode: str, seed: int) -> None:
-        self.adapter, self.climb, self.spec, self.device, self.mode = adapter, climb, climb.spec, device, mode
-        self.data, self.truth = ladder_data.problem(seed, climb.size), reference.truth(climb, seed)
-        self.expected = self.truth.untrained  # the parameters that the state is at, as the reference has them
+    def __init__(self, adapter: Any, truth: Truth, device: str, mode: str) -> None:
+        self.adapter, self.truth, self.device, self.mode = adapter, truth, device, mode
+        self.climb, self.spec, self.data = truth.climb, truth.spec, truth.data
+        self.expected = truth.untrained  # the parameters that the state is at, as the reference has them
         self.first_vectors: Arrays = {}  # those before any step
         self.divergence = np.empty(0)
         self.trained = ""
-        by_history = climb.spec.asks == "histories"
-        self.asked = ladder_data.questions(self.data, everybody=climb.size == "wide", by_history=by_history)
+        self.losses: list[npt.NDArray[Any]] = []
         self.everybody = ladder_data.asked(self.data, np.arange(self.data.n_users, dtype=np.int32))
 
     def climbing(self) -> Iterator[tuple[Rung, Difference]]:
@@ -181,25 +191,17 @@ class _Climber:
                 return Difference(np.inf, f"{name} gives {described(value)}, not float32")
         self.first_vectors = self.first_vectors or _copied(found)
         scale = to_the_row if self.climb.start == "extreme" else to_the_array
-        alone = {"embed_users of one": self._users(self.asked.part(slice(1)))}
+        alone = {"embed_users of one": self._users(self.truth.asked.part(slice(1)))}
         among_others = {"embed_users of one": found["embed_users"][:1]}
-        return _worst(largest(found, self._true_vectors(), scale), largest(alone, among_others, scale))
+        expected = self.truth.trained_vectors if self.losses else self.truth.untrained_vectors
+        return _worst(largest(found, expected, scale), largest(alone, among_others, scale))
 
     def _vectors(self) -> Arrays:
         """What is asked for after every chunk of steps, too, as a run does."""
-        return {"embed_users": self._users(self.asked), "embed_items": self.adapter.embed_items(self.state)}
-
-    def _true_vectors(self) -> Arrays:
-        return {
-            "embed_users": self._true_users(self.asked),
-            "embed_items": self.spec.item_vectors(self.expected),
-        }
+        return {"embed_users": self._users(self.truth.asked), "embed_items": self.adapter.embed_items(self.state)}
 
     def _users(self, asked: ladder_data.Asked) -> npt.NDArray[Any]:
         return answers(self.spec, partial(self._call, "embed_users"), asked)
-
-    def _true_users(self, asked: ladder_data.Asked) -> npt.NDArray[np.float64]:
-        return answers(self.spec, partial(self.spec.user_vectors, self.expected), asked)
 
     def gradients(self) -> Difference:
         """Against the reference's own gradient, and along random directions against its finite differences.
@@ -295,7 +297,7 @@ class _Climber:
         """User by user, so that hits of some do not make up for those that others miss."""
         found = self._hits(self._users(self.everybody), self.adapter.embed_items(self.state))
         expected = self._hits(
-            self._true_users(self.everybody).astype(np.float32),
+            self.truth.users(self.expected, self.everybody).astype(np.float32),
             self.spec.item_vectors(self.expected).astype(np.float32),
         )
         words = f"recall@10 {found.mean():.4f}, reference {expected.mean():.4f}"

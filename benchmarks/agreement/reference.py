@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import autograd
 import numpy as np
@@ -14,7 +13,6 @@ import numpy.typing as npt
 from benchmarks import sampling
 from benchmarks.agreement import ladder_data
 from benchmarks.agreement.climbs import Climb
-from benchmarks.agreement.differences import SMALL
 from benchmarks.specs.base import SGD, Adam, Arrays, DifferentiableSpec, Sizes
 
 Float64s = dict[str, npt.NDArray[np.float64]]
@@ -23,12 +21,6 @@ Float64s = dict[str, npt.NDArray[np.float64]]
 N_AT_ONCE = 128
 """Rows that are differentiated together, where the loss is their mean: of 1,500 under 70,000 classes each array that a
 step of the reference makes would take 0.8 GB."""
-N_DIRECTIONS = 5
-N_DRAWS = 5
-SMOOTH = 1e-7
-"""How near a slope by differences is to the exact one, relative, where there is no kink: 4e-8 and less were seen."""
-NO_SLOPE = 1e-9
-"""A gradient that is so much smaller than others is one of rounding: the parameter cancels out of the loss."""
 NOISE = 0.1
 """What is added to parameters that all start at zero or at one: a bias that is zero can be left out, and a scale that
 is one, and no rung below the first step would show it."""
@@ -102,7 +94,7 @@ def chunks(climb: Climb, seed: int = 0) -> Iterator[Arrays]:
     first_chunk = next(drawn)
     first = ladder_data.with_the_rare({name: values[0] for name, values in first_chunk.items()}, problem)
     yield {name: values[None] for name, values in first.items()}
-    rest = itertools.chain([_part(first_chunk, 1, None)], drawn)
+    rest = itertools.chain([part(first_chunk, 1, None)], drawn)
     if climb.n_steps is None:
         yield from (chunk for chunk in rest if _length(chunk))
     elif climb.n_steps > 1:
@@ -117,7 +109,8 @@ def _drawn(spec: DifferentiableSpec, problem: ladder_data.Problem, seed: int) ->
         yield from spec.batches(problem, (*ladder_data.key(seed), spec.model), epoch)
 
 
-def _part(chunk: Arrays, first: int, last: int | None) -> Arrays:
+def part(chunk: Arrays, first: int, last: int | None) -> Arrays:
+    """Some steps of a chunk, some rows of a batch."""
     return {name: values[first:last] for name, values in chunk.items()}
 
 
@@ -140,7 +133,7 @@ def gradients(spec: DifferentiableSpec, parameters: Arrays, batch: Arrays) -> tu
     loss = 0.0
     summed: Float64s = {}
     for first in range(0, n_rows, N_AT_ONCE):
-        portion = _part(batch, first, first + N_AT_ONCE)
+        portion = part(batch, first, first + N_AT_ONCE)
         share = spec.n_samples(portion) / n_samples
         of_portion, gradient = _at_once(spec, parameters, portion)
         loss += share * of_portion
@@ -212,132 +205,6 @@ class Trajectory:
             change = m_hat / (np.sqrt(v_hat) + adam.epsilon) + adam.weight_decay * self.parameters[name]
             changes[name] = rate * change
         return changes
-
-
-class Slope(NamedTuple):
-    """How the loss rises along a direction of one parameter, by finite differences.
-
-    Attributes:
-        direction: float64, of the parameter's shape.
-        slope: the loss's.
-        size: that of the largest slope along any direction as long, which differences are relative to; of a parameter
-            with hardly any gradient, a hundredth of the largest of all, as in `differences.to_the_gradients`.
-    """
-
-    direction: npt.NDArray[np.float64]
-    slope: float
-    size: float
-
-    def off(self, gradient: npt.NDArray[Any]) -> float:
-        """How far a gradient's slope along this direction is from it, relative."""
-        return abs(self.slope - float(np.sum(gradient.astype(np.float64) * self.direction))) / self.size
-
-
-class Truth:
-    """What adapters are held to on one climb: the reference's training on the ladder's data, as far as it is asked for.
-
-    Attributes:
-        start: float32 (or int32, what is looked up), the initial parameters.
-        chunks: the batches of all epochs, the very first step as a chunk of its own.
-        untrained: the initial parameters in float64.
-    """
-
-    def __init__(self, climb: Climb, seed: int, draw: int = 0) -> None:
-        self.climb, self.spec = climb, climb.spec
-        self.start = start(climb, seed, draw)
-        self.chunks = list(chunks(climb, seed))
-        self._trajectory = Trajectory(self.spec, self.start)
-        self.untrained = self._trajectory.parameters
-
-    @property
-    def first(self) -> Arrays:
-        """The first step's batch."""
-        return next(steps(self.chunks[0]))
-
-    @property
-    def second(self) -> Arrays | None:
-        """The second step's batch, or one row of it where rows stand alone; None where there is one step."""
-        if len(self.chunks) == 1:
-            return None
-        batch = next(steps(self.chunks[1]))
-        return _part(batch, 0, 1) if self.spec.on_ladder.is_mean_of_rows else batch
-
-    @functools.cached_property
-    def gradients_of_second(self) -> Float64s:
-        """The second batch's, at the initial parameters."""
-        assert self.second is not None  # noqa: S101 - asked for by whoever has seen it
-        return gradients(self.spec, self.untrained, self.second)[1]
-
-    @functools.cached_property
-    def _loss_and_gradients(self) -> tuple[float, Float64s]:
-        return gradients(self.spec, self.untrained, self.first)
-
-    @property
-    def gradients(self) -> Float64s:
-        """The first batch's, by automatic differentiation."""
-        return self._loss_and_gradients[1]
-
-    @functools.cached_property
-    def slopes(self) -> dict[str, Slope]:
-        """For each parameter that is learnt, a random direction and the first batch's slope by finite differences.
-
-        Only of a plain climb: of extreme rows no difference is small, and of wide data each takes seconds. And only
-        where the loss has a slope: some biases cancel out of it.
-        """
-        if not self.climb.is_plain:
-            return {}
-        overall = max(float(np.max(np.abs(gradient))) for gradient in self.gradients.values())
-        return {
-            name: self._slope(name, gradient, overall)
-            for name, gradient in self.gradients.items()
-            if np.max(np.abs(gradient)) > NO_SLOPE * overall
-        }
-
-    def _slope(self, name: str, gradient: npt.NDArray[np.float64], overall: float) -> Slope:
-        """Where a kink lies on the way differences are no slope, so that several directions are tried.
-
-        A wrong gradient has no direction in which it is right.
-        """
-        for attempt in range(N_DIRECTIONS):
-            rng = sampling.generator("ladder", "direction", name, *([attempt] if attempt else []))
-            direction = rng.standard_normal(gradient.shape)
-            found = directional_slope(self.spec, self.untrained, self.first, {name: direction})
-            size = max(float(np.linalg.norm(gradient)), overall / SMALL) * float(np.linalg.norm(direction))
-            slope = Slope(direction, found, size)
-            if slope.off(gradient) <= SMOOTH:
-                break
-        return slope
-
-    @property
-    def is_smooth(self) -> bool:
-        """Whether it starts where there is a gradient to agree on, not on a tie of interests or of sides of a ReLU."""
-        return all(slope.off(self.gradients[name]) <= SMOOTH for name, slope in self.slopes.items())
-
-    @functools.cached_property
-    def after_one(self) -> tuple[float, Float64s]:
-        """The first step's loss, and the parameters after it."""
-        loss = self._trajectory.moved(self.first, *self._loss_and_gradients)
-        return loss, self._trajectory.parameters
-
-    @functools.cached_property
-    def trained(self) -> tuple[npt.NDArray[np.float64], Float64s]:
-        """The losses of all steps, float64[n_steps], and the parameters after them."""
-        losses = [self.after_one[0]]
-        losses += [self._trajectory.step(batch) for chunk in self.chunks[1:] for batch in steps(chunk)]
-        return np.array(losses), self._trajectory.parameters
-
-
-@functools.cache
-def truth(climb: Climb, seed: int = 0) -> Truth:
-    """The same for all adapters, modes and mutants of a process; from the seed's first draw that is smooth.
-
-    A reference that differentiates wrongly is smooth nowhere: the last draw shows it.
-    """
-    for draw in range(N_DRAWS):
-        drawn = Truth(climb, seed, draw)
-        if drawn.is_smooth:
-            break
-    return drawn
 
 
 def _exact(value: npt.NDArray[Any]) -> npt.NDArray[Any]:

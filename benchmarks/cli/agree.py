@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -25,7 +26,7 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import store
+from benchmarks.harness import files, store
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Run
@@ -33,7 +34,7 @@ from benchmarks.harness.teams import Here
 from benchmarks.records import Agreement, Record
 from datasets.errors import InputError
 
-CLIMBS_AT_ONCE = 24
+CLIMBS_AT_ONCE = 32
 COMPILED = frozenset({"whole", "long"})
 """Climbs that compiled mode takes where it is not asked for by name: with the others everything takes twice as long.
 What they show, an adapter's branches and what it does to rows and sizes out of the ordinary, eager mode shows, too."""
@@ -97,9 +98,10 @@ def call(options: argparse.Namespace) -> int:
 def _agree(options: argparse.Namespace) -> int:
     """Runs the cells, prints a line for each, and returns the exit code."""
     records: list[Agreement] = []
-    with store.locked(options.results):
+    with store.locked(options.results), contextlib.ExitStack() as held:
         told = _print_bugs if options.bugs else _print_climb
         session = Run(options.results, options.timeout, told, Here(options.jobs))
+        held.callback(files.remove, session.shared)
         for repeat in range(options.repeats):
             hashes = {**planning.HASHES, **({"repeat": str(repeat)} if repeat else {})}
             cells = list(_cells(options, hashes))
@@ -123,13 +125,15 @@ def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared) -> None:
 
 
 def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
-    """Processes of one adapter, mode and seed, of some climbs each.
+    """Processes of one adapter and seed, of some climbs each, framework by framework.
 
-    Importing a framework takes longer than many climbs, and what JAX has compiled for one serves the others.
+    Importing a framework takes longer than many climbs, and what JAX has compiled for one serves the others. What the
+    reference has found out for a climb of one framework serves that of the others, where these come later. The slowest
+    framework comes first, so that the last processes, beside which nothing else is left, are short.
     """
     by_adapter: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in cells:
-        by_adapter.setdefault((cell.model, cell.backend, cell.mode, cell.seed), []).append(cell)
+    for cell in sorted(cells, key=lambda cell: FRAMEWORKS.index(cell.backend), reverse=True):
+        by_adapter.setdefault((cell.backend, cell.model, cell.seed), []).append(cell)
     return tuple(
         tuple(same[first : first + CLIMBS_AT_ONCE])
         for same in by_adapter.values()

@@ -28,6 +28,7 @@ Listener: TypeAlias = Callable[[Path, str], None]
 """Is told each line that a process prints, and the folder of its job."""
 HERE = Here()
 FAILURES = frozenset({"failed", "timeout", "oom", "diverged"})
+SHARED = digest("what the reference has found out")
 OF_NO_DATA = frozenset({"agreement", "mutation"})
 """Cells that read no split."""
 BESIDE = "it ran among up to {} cells side by side, so its times are not those of a machine of its own"
@@ -88,6 +89,11 @@ class Run:
         self.records: dict[str, Record] = {record.cell: record for record in existing}
         self._healed: dict[str, str] = {}
         self._read_here = frozenset[str]()
+
+    @property
+    def shared(self) -> Path:
+        """Where the climbs of a run keep what the reference has found out, for those of other frameworks."""
+        return self.results / "work" / SHARED
 
     def expect(self, planned: Iterable[Cell]) -> None:
         """Takes in what is to be run: a training whose vectors are still to be read has to have left them here."""
@@ -252,6 +258,7 @@ class Run:
         if cell.kind in {"throughput", "index"}:
             job["loads_first"] = True  # as workers of earlier revisions do not
         if cell.kind == "agreement":
+            job["shared"] = str(self.shared.resolve())
             job["climbs"] = [
                 {"settings": other.settings, "mode": other.mode, "climb": other.protocol["climb"]} for other in process
             ]

@@ -46,6 +46,11 @@ class Job:
         """The model's spec; made-up vectors have none."""
         return specs.make(self.asked["model"], self.asked["settings"])
 
+    @property
+    def shared(self) -> Path:
+        """Where workers of the same run and the same sources keep what the reference has found out."""
+        return Path(self.asked["shared"]) / self._sources
+
     @contextlib.contextmanager
     def clock(self, name: str) -> Iterator[None]:
         """Adds the seconds of the block to the timing of that name."""
@@ -175,11 +180,13 @@ def agreement(job: Job) -> None:
         return
     with job.clock("import_s"):
         adapter = importlib.import_module(job.asked["adapter"])
+    shared = job.shared
+    shared.mkdir(parents=True, exist_ok=True)
     answers = []
     for asked in job.asked["climbs"]:
         start = time.perf_counter()
         climb = climbs.named(model, asked["settings"]["variant"], asked["climb"])
-        outcome = ladder.climb(adapter, climb, device, asked["mode"], job.asked["seed"])
+        outcome = ladder.climb(adapter, climb, device, asked["mode"], job.asked["seed"], shared=shared)
         answers.append(
             {
                 "rungs": [vars(rung) for rung in outcome.rungs],

@@ -32,6 +32,7 @@ LADDER = (
     "benchmarks/agreement/ladder_data.py",
     "benchmarks/agreement/pairs.py",
     "benchmarks/agreement/reference.py",
+    "benchmarks/agreement/truths.py",
     "benchmarks/agreement/tolerances.py",
     "benchmarks/harness/evaluation.py",
     "benchmarks/hashing.py",

@@ -30,7 +30,7 @@ class MFBPR:
         choices={"l2": (0.0, 1e-4)},
         wide={"batch_size": 1500, "embedding_dim": 66},
         starts={"extreme": ({"batch_size": 16, "epsilon": 1e-8},)},
-        long={"embedding_dim": 4, "batch_size": 16, "epochs": 50},
+        long={"embedding_dim": 4, "batch_size": 16, "epochs": 24},
     )
     variant: Name = "as_published"
     embedding_dim: Width = 128

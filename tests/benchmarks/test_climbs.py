@@ -12,7 +12,7 @@ import pytest
 
 from backends.registry import FAMILIES, FRAMEWORKS, TRAINABLE
 from benchmarks import specs, suites
-from benchmarks.agreement import climbs, reference
+from benchmarks.agreement import climbs, reference, truths
 from benchmarks.agreement.tolerances import LADDER, OF_FAMILY, SPECIAL
 from benchmarks.specs.base import settings
 
@@ -247,7 +247,7 @@ def test_every_limit_of_a_kind_of_climb_is_some_climbs():
 
 @pytest.mark.parametrize("climb", [climb for climb in CLIMBS if climb.start == "extreme"], ids=named)
 def test_extreme_starts_are_finite_and_have_rows_shorter_than_any_ordinary_one(climb):
-    truth = reference.truth(climb)
+    truth = truths.truth(climb)
     loss, gradients = truth._loss_and_gradients
     assert np.isfinite(loss)
     assert all(np.isfinite(value).all() for value in gradients.values())

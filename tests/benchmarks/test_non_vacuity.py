@@ -11,7 +11,7 @@ from numpy_adapter import FAULTED, N_USERS, RUNGS, Sound, climb, whole
 
 from backends.registry import TRAINABLE
 from benchmarks import sampling
-from benchmarks.agreement import climbs, ladder_data, reference, tolerances
+from benchmarks.agreement import climbs, ladder_data, reference, tolerances, truths
 from benchmarks.agreement.differences import largest, to_the_array, to_the_row
 from benchmarks.agreement.tolerances import LADDER, MARGIN, METRIC, OF_FAMILY, SPECIAL, Tolerance
 from benchmarks.agreement.verdict import verdicts
@@ -57,7 +57,7 @@ def random_like(array):
 def other_parameters(climb):
     return {
         name: value if name in climb.spec.unlearnt else random_like(value)
-        for name, value in reference.truth(climb).untrained.items()
+        for name, value in truths.truth(climb).untrained.items()
     }
 
 
@@ -74,7 +74,7 @@ def apart(climb, found, expected):
 @cache
 def without_skill(climb):
     """For each rung up to the first step's, how far from the reference the least bad of those without skill comes."""
-    truth, others = reference.truth(climb), other_parameters(climb)
+    truth, others = truths.truth(climb), other_parameters(climb)
     loss, after_one = truth.after_one
     learnt = list(truth.gradients)
     return {
@@ -89,7 +89,7 @@ def without_skill(climb):
 @cache
 def without_training(climb):
     """The same for the rungs after a training."""
-    truth = reference.truth(climb)
+    truth = truths.truth(climb)
     losses, trained = truth.trained
     found, right = vectors(climb, truth.untrained), vectors(climb, trained)
     ranked = [vectors(climb, parameters, everybody=True) for parameters in (truth.untrained, trained)]
@@ -211,7 +211,7 @@ def test_vectors_without_skill_fail_every_rung_that_sees_them(monkeypatch, kind,
 
 @pytest.mark.parametrize("family", TRAINABLE)
 def test_metric_tolerances_are_far_smaller_than_what_the_reference_learns(family):
-    truth = reference.truth(whole(family))
+    truth = truths.truth(whole(family))
     trained, untrained = (
         np.mean(hits(scores(*vectors(whole(family), parameters, everybody=True))))
         for parameters in (truth.trained[1], truth.untrained)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.registry import TRAINABLE
-from benchmarks.agreement import climbs, ladder_data, reference
+from benchmarks.agreement import climbs, ladder_data, reference, truths
 from benchmarks.agreement.reference import Trajectory, directional_slope, gradients
 from benchmarks.specs.base import SGD, Adam, OnLadder, Sizes
 
@@ -143,7 +143,7 @@ class TestOptimizers:
         start = reference.start(climbs.to_the_end(spec))
         truth = Trajectory(spec, start)
         nothing = {name: np.zeros_like(value) for name, value in truth.parameters.items() if name not in spec.unlearnt}
-        truth.moved(reference.Truth(climbs.to_the_end(spec), 0).first, 0.0, nothing)
+        truth.moved(truths.Truth(climbs.to_the_end(spec), 0).first, 0.0, nothing)
         for name, value in start.items():
             share = 1.0 if name == "routing_logits" else 1 - 0.1 * spec.learning_rate
             np.testing.assert_allclose(truth.parameters[name], share * value.astype(np.float64), rtol=1e-12)
@@ -345,7 +345,7 @@ class TestStart:
         found, drawn = reference.start(tied)[name], reference.start(dataclasses.replace(tied, start="drawn"))[name]
         for interest in range(tied.spec.n_interests):
             assert np.array_equal(found.take(interest, axis), drawn.take(0, axis))
-        vectors = tied.spec.user_vectors(reference.start(tied), reference.truth(tied).first)
+        vectors = tied.spec.user_vectors(reference.start(tied), truths.truth(tied).first)
         assert np.array_equal(vectors[:, 0], vectors[:, 1])
 
     @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ class TestStart:
 
 @pytest.mark.parametrize("model", [name for name in TRAINABLE if climbs.of(name)[0].spec.on_ladder.is_mean_of_rows])
 def test_a_batch_in_portions_has_the_loss_and_the_gradient_of_the_whole(model, monkeypatch):
-    truth = reference.truth(climbs.of(model, quick=True)[0])
+    truth = truths.truth(climbs.of(model, quick=True)[0])
     assert len(truth.first["user"]) % 5
     loss, expected = gradients(truth.spec, truth.untrained, truth.first)
     monkeypatch.setattr(reference, "N_AT_ONCE", 5)
@@ -375,44 +375,3 @@ def test_a_batch_in_portions_has_the_loss_and_the_gradient_of_the_whole(model, m
     assert of_portions == pytest.approx(loss, rel=1e-12)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-15)
-
-
-def test_extreme_and_wide_climbs_have_no_slopes_by_differences():
-    for climb in climbs.of("mf-bpr"):
-        plain = climb.size == "small" and climb.start == "drawn"
-        assert bool(reference.truth(climb).slopes) == plain, climb.name
-
-
-WHOLE = climbs.of("mf-bpr", quick=True)[0]
-
-
-def test_direction_over_a_kink_is_passed_over(monkeypatch):
-    true_slope, seen = reference.directional_slope, []
-
-    def slope(spec, parameters, batch, direction):
-        (name,) = direction
-        seen.append(name)
-        return 1e6 if seen.count(name) == 1 else true_slope(spec, parameters, batch, direction)
-
-    monkeypatch.setattr(reference, "directional_slope", slope)
-    truth = reference.Truth(WHOLE, 0)
-    for name, slope in truth.slopes.items():
-        assert slope.off(truth.gradients[name]) <= reference.SMOOTH
-        assert seen.count(name) == 2
-
-
-def test_start_on_a_kink_is_passed_over(monkeypatch):
-    monkeypatch.setattr(reference, "NOISE", 0.0)
-    monkeypatch.setattr(reference, "truth", reference.truth.__wrapped__)  # the others' is worked out once
-    climb, seed = climbs.of("mind", quick=True)[0], 3  # whose first draw has two interests that tie
-    first = reference.Truth(climb, seed)
-    assert not first.is_smooth
-    found = reference.truth(climb, seed)
-    assert found.is_smooth
-    assert any(not np.array_equal(found.start[name], value) for name, value in first.start.items())
-
-
-def test_reference_that_differentiates_wrongly_is_smooth_nowhere(monkeypatch):
-    true_slope = reference.directional_slope
-    monkeypatch.setattr(reference, "directional_slope", lambda *given: 1.001 * true_slope(*given))
-    assert not reference.truth.__wrapped__(WHOLE, 0).is_smooth

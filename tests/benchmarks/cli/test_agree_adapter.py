@@ -14,7 +14,7 @@ import pytest
 
 from backends.registry import TRAINABLE
 from benchmarks import cli, specs
-from benchmarks.agreement import climbs, injection, ladder, own
+from benchmarks.agreement import climbs, injection, ladder, own, truths
 from benchmarks.agreement.tolerances import LADDER
 from benchmarks.specs.mf_bpr import MFBPR
 
@@ -523,7 +523,7 @@ def test_known_mistakes_begin_with_what_the_spec_shows_and_end_with_its_optimize
 
 def test_gradient_that_only_slopes_contradict_is_shown_too(monkeypatch):
     monkeypatch.setattr(ladder.reference, "directional_slope", lambda *_: 1e6)
-    monkeypatch.setattr(ladder.reference, "truth", ladder.reference.Truth)  # the others' is worked out once
+    monkeypatch.setattr(ladder.reference, "truth", truths.Truth)  # the others' is worked out once
     monkeypatch.syspath_prepend(ROOT / "examples")
     (whole,) = climbs.of("mf-bpr", quick=True)
     *_, (rung, difference) = ladder.climbing(importlib.import_module("my_bpr"), whole, "cpu", "eager")
