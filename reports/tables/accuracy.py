@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,6 +13,7 @@ from scipy import stats
 
 from backends.registry import FRAMEWORKS
 from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows, tuples, values
+from reports.tables.published import Published, faults, figure_of
 
 if TYPE_CHECKING:
     from benchmarks.agreement.verdict import Verdict
@@ -33,15 +31,6 @@ class Estimate:
     low: float | None
     high: float | None
     method: str
-
-
-@dataclass(frozen=True)
-class Published:
-    """A figure that somebody published for the same model, variant, dataset and metric."""
-
-    value: float
-    by_epoch: tuple[float, ...]
-    source: str
 
 
 @dataclass(frozen=True)
@@ -129,13 +118,12 @@ def _table(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> AccuracyTable:
     present = {row.variant for row in found if row.role == "popularity"}
     missing = (_missing_popularity(variant, len(further)) for variant in POPULARITY_VARIANTS if variant not in present)
     shown = set(zip(cells["model"], cells["own_variant"], strict=True))
-    faults = ((fault["model"], fault["variant"], fault["text"]) for fault in _known()["fault"])
     return AccuracyTable(
         **first(cells, ["dataset", "protocol"]),
         metric=metric,
         further=tuple(further),
         rows=tuple(sorted([*found, *missing], key=_rank)),
-        faults=tuple(sorted(fault for fault in faults if fault[:2] in shown)),
+        faults=tuple(sorted(fault for fault in faults() if fault[:2] in shown)),
         fates=next((tuple(FateRow(**fate) for fate in fates) for fates in cells["rows"] if fates), ()),
         warning=next(iter(cells["warning"].dropna()), ""),
     )
@@ -161,7 +149,7 @@ def _rows(
         primary=primary,
         further=objects(values(means), table.index),
         oracle_share=primary.map(lambda estimate: estimate.mean / oracle if oracle else None, na_action="ignore"),
-        published=objects((_published(row, metric) for row in leading), table.index),
+        published=objects((figure_of(row, metric) for row in leading), table.index),
         badge=objects((_badge(row, verdicts) for row in leading), table.index),
         curve=tuples(_curves(done, metric), PLACE, table.index),
         machines=tuples(by_row["machine"], PLACE, table.index).map(lambda ids: tuple(sorted(set(ids)))),
@@ -243,20 +231,3 @@ def _rank(row: AccuracyRow) -> tuple[bool, bool, float, str, str, str, str, str]
     figure = -row.primary.mean if row.primary else 0.0
     name = (row.model, row.variant, row.backend, row.mode, row.device)
     return row.role != "oracle", row.primary is None, figure, *name
-
-
-def _published(row: Mapping[Any, Any], metric: str | None) -> Published | None:
-    """A figure counts only under the protocol that it was published for."""
-    wanted = {"model": row["model"], "variant": row["own_variant"], "dataset": row["dataset"], "metric": metric}
-    protocol = row["settings/protocol"]
-    for figure in _known()["figure"]:
-        under = _known()["under"][figure["under"]]
-        same_protocol = isinstance(protocol, dict) and under.items() <= protocol.items()
-        if same_protocol and all(figure[name] == value for name, value in wanted.items()):
-            return Published(figure["value"], tuple(figure.get("by_epoch", ())), figure["source"])
-    return None
-
-
-@functools.cache
-def _known() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))

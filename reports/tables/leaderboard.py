@@ -20,6 +20,7 @@ from reports.tables.maps import ItemMapTable, item_map_tables
 from reports.tables.mutants import Mutants, mutants_of
 from reports.tables.overview import OverviewRow, overview_rows
 from reports.tables.paired import PairedTable, paired_tables
+from reports.tables.published import ReportTable, report_tables
 from reports.tables.records import prepare
 from reports.tables.reproduce import Commands, commands
 from reports.tables.retrieval import IndexTable, index_tables, source_of
@@ -94,6 +95,7 @@ class Leaderboards:
     overview: tuple[OverviewRow, ...]
     accuracy: tuple[AccuracyTable, ...]
     paired: tuple[PairedTable, ...]
+    reported: tuple[ReportTable, ...]
     verdicts: tuple[Verdict, ...]
     ladder: tuple[agreement.LadderRow, ...]
     climbs: tuple[agreement.ClimbRow, ...]
@@ -145,6 +147,7 @@ def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: t
         overview=overview_rows(accuracy, throughput),
         accuracy=accuracy,
         paired=paired_tables(cells),
+        reported=report_tables(cells),
         verdicts=judged,
         ladder=agreement.ladder_rows(cells),
         climbs=agreement.climb_rows(cells),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Estimate, Published
+from reports.tables.accuracy import AccuracyRow, AccuracyTable, Badge, Estimate
+from reports.tables.published import Published
 from reports.tables.records import grouped
 from reports.tables.throughput import ThroughputRow, ThroughputTable, rank
 

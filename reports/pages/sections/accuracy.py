@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reports.charts import text
@@ -27,6 +27,7 @@ from reports.pages.order import real_first
 from reports.tables.accuracy import AccuracyRow, AccuracyTable, FateRow
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.paired import Lead, PairedRow, PairedTable
+from reports.tables.published import Published
 
 ANCHOR = "accuracy"
 TITLE = "Accuracy"
@@ -61,8 +62,7 @@ def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
 
 
 def _block(table: AccuracyTable, paired: Sequence[PairedTable], commands: Mapping[str, str]) -> Block:
-    sources = sorted({row.published.source for row in table.rows if row.published})
-    notes = [f"Published figures: {'; '.join(sources)}."] if sources else []
+    notes = list(sources_of(row.published for row in table.rows))
     notes += known_faults(table)
     notes += [f"Warning: {table.warning}."] if table.warning else []
     unfinished = [row for row in table.rows if row.primary is None]
@@ -107,6 +107,12 @@ def _fates(table: AccuracyTable) -> Table:
     caption = f"What becomes of the rows of {table.dataset} under {table.protocol}"
     key, about = (table.dataset, table.protocol, "rows"), (("dataset", table.dataset),)
     return Table(caption, columns, rows_of(columns, table.fates), key, 3, about, is_detail=True)
+
+
+def sources_of(published: Iterable[Published | None]) -> Iterator[str]:
+    """A sentence for each source of the figures that there are."""
+    names = sorted({figure.source.words for figure in published if figure})
+    yield from (f"Published by {words}." for words in names)
 
 
 def known_faults(table: AccuracyTable) -> Iterator[str]:
