@@ -185,7 +185,7 @@ def _data(of: Trained, given: str | None, data_dir: Path | None) -> tuple[Intera
         prepared = prepare_split(name, of.protocol, of.results, data_dir)
     if prepared.hashes["split"] != of.record.hashes["split"]:
         raise InputError(f"{name} is split otherwise than when {of.checkpoint} was trained; run it again.")
-    return of.protocol.liked(data)[0], prepared
+    return of.protocol.taken(data)[0], prepared
 
 
 def questions(

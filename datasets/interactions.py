@@ -80,10 +80,10 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> Interactions:
-        """Some of the rows, bool[n], in their order; users, items and sessions keep their numbers, the data their name.
+    def rows(self, chosen: npt.NDArray[np.bool_ | np.int64]) -> Interactions:
+        """Some of the rows, bool[n] or, in an order of their own, int64[m].
 
-        The content hash stays that of all rows.
+        Users, items and sessions keep their numbers, the data their name. The content hash stays that of all rows.
         """
         columns = ("user", "item", "timestamp", "session", "rating")
         held = {name: column[chosen] for name in columns if (column := getattr(self, name)) is not None}

@@ -71,7 +71,7 @@ def _audited(options: argparse.Namespace) -> Iterator[Report]:
         enough = Enough()
         for (dataset, protocol), has_search in searched.items():
             with enough.of(dataset):
-                data, _ = protocol.liked(datasets.load(dataset, options.data_dir))
+                data, _ = protocol.taken(datasets.load(dataset, options.data_dir))
                 yield splits.of_protocol(data, protocol)
                 if has_search:
                     yield searches.of_search(data, protocol)

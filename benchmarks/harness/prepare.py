@@ -137,7 +137,7 @@ def prepare_split(
     """Loads and cuts a data set; the split's files are written once, and complete or not at all."""
     start = time.perf_counter()
     whole = load(dataset, data_dir, accept_download=accept_download)
-    data, disliked = protocol.liked(whole)
+    data, disliked = protocol.taken(whole)
     described = protocols.described(protocol)
     folder = results / "splits" / digest([LAYOUT, data.content_hash, described])
 

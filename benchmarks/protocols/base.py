@@ -177,6 +177,8 @@ class Protocol(ABC):
         primary_metric: the metric by which rows are ranked.
         min_rating: rows with a lower rating, or without one, are left out, and their items stay in the catalogue; None
             takes all rows.
+        equal_times: how rows of the same moment follow each other: "reversed" or "by item", in the order of the items'
+            numbers; None leaves them as the data have them.
     """
 
     name: ClassVar[str]
@@ -186,6 +188,7 @@ class Protocol(ABC):
     ks: Annotated[tuple[Length, ...], Meta(min_length=1, description=RISING)]
     primary_metric: str
     min_rating: settings.Rating | None = None
+    equal_times: Literal["reversed", "by item"] | None = None
 
     def __post_init__(self) -> None:
         settings.check(self, self.name)
@@ -204,14 +207,27 @@ class Protocol(ABC):
             InputError: if the data lack what the protocol needs, or nothing is left to learn from or to ask.
         """
 
-    def liked(self, data: Interactions) -> tuple[Interactions, counting.Counts]:
-        """The rows whose rating is high enough, which is what all else takes for the data; and what that leaves out.
+    def taken(self, data: Interactions) -> tuple[Interactions, counting.Counts]:
+        """The rows that count, in their order, which is what all else takes for the data; and what that leaves out.
 
-        Users and items keep their indices.
+        Those whose rating is high enough; of equal times as `equal_times` says. Users and items keep their indices.
 
         Raises:
-            InputError: if ratings are asked for and there are none, or none that is high enough.
+            InputError: if ratings are asked for and there are none, or none that is high enough; or if an order of
+                equal times is asked for and there are no times.
         """
+        liked, disliked = self._liked(data)
+        return self._ordered(liked), disliked
+
+    def _ordered(self, data: Interactions) -> Interactions:
+        """All rows, and so those of each moment, in the order asked for: what is earlier comes first in any case."""
+        if self.equal_times is None:
+            return data
+        timestamps(data, f"equal_times = {self.equal_times!r}")
+        as_given = np.arange(len(data))
+        return data.rows(as_given[::-1] if self.equal_times == "reversed" else np.argsort(data.item, kind="stable"))
+
+    def _liked(self, data: Interactions) -> tuple[Interactions, counting.Counts]:
         least = self.min_rating
         if least is None:
             return data, ()

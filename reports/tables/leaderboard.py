@@ -25,6 +25,7 @@ from reports.tables.records import prepare
 from reports.tables.reproduce import Commands, commands
 from reports.tables.retrieval import IndexTable, index_tables, source_of
 from reports.tables.throughput import OverheadRow, ThroughputTable, overhead_rows, throughput_tables
+from reports.tables.ties import TieTable, tie_tables
 from reports.tables.tuning import SearchTable, search_tables
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Leaderboards:
     accuracy: tuple[AccuracyTable, ...]
     paired: tuple[PairedTable, ...]
     reported: tuple[ReportTable, ...]
+    ties: tuple[TieTable, ...]
     verdicts: tuple[Verdict, ...]
     ladder: tuple[agreement.LadderRow, ...]
     climbs: tuple[agreement.ClimbRow, ...]
@@ -148,6 +150,7 @@ def build(records: Iterable[AnyRecord], verdicts: Sequence[Verdict], left_out: t
         accuracy=accuracy,
         paired=paired_tables(cells),
         reported=report_tables(cells),
+        ties=tie_tables(cells),
         verdicts=judged,
         ladder=agreement.ladder_rows(cells),
         climbs=agreement.climb_rows(cells),

@@ -13,6 +13,9 @@ import pandas as pd
 
 from reports.tables.forming import objects, rows
 
+RARE = {"min_rating", "equal_times"}
+"""What a protocol has only where it is asked for, and which no publication has had."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -131,7 +134,10 @@ def _beside(report: Mapping[str, Any], own: pd.DataFrame) -> Iterator[ReportRow]
 
 def _is_under(protocol: Any, name: str) -> bool:
     """Whether a protocol is the one of that name: a figure counts only under that which it was published for."""
-    return isinstance(protocol, dict) and _known()["under"][name].items() <= protocol.items()
+    under = _known()["under"][name]
+    return (
+        isinstance(protocol, dict) and under.items() <= protocol.items() and not RARE & protocol.keys() - under.keys()
+    )
 
 
 @functools.cache

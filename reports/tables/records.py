@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from benchmarks.harness import mixture
+from benchmarks.protocols import PROTOCOLS
 from benchmarks.records import TIMED, Agreement, AnyRecord, Index, Mutation, Throughput, Trial
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
@@ -86,7 +88,7 @@ def _told_apart(records: Sequence[AnyRecord]) -> list[AnyRecord]:
     others = [record for record in records if record.cell not in settled]
     labelled: list[AnyRecord] = []
     for of_protocol in grouped(others, lambda r: (r.dataset, r.protocol)).values():
-        labelled += _labelled(of_protocol, "protocol", lambda record: dict(record.settings.get("protocol", {})))
+        labelled += _labelled(of_protocol, "protocol", _protocol_settings)
     told: list[AnyRecord] = []
     for of_variant in grouped(labelled, lambda r: (r.dataset, r.protocol, r.model, r.variant)).values():
         told += _labelled(of_variant, "variant", lambda record: spec_settings(record.settings))
@@ -109,9 +111,17 @@ def _labelled(
     labels = []
     for record in records:
         own = settings_of(record)
-        label = ", ".join(f"{key}={own[key]}" for key in telling if key in own)
-        labels.append(msgspec.structs.replace(record, **{name: f"{getattr(record, name)} ({label})"}))
+        label = ", ".join(f"{key}={own[key]}" for key in telling if own.get(key) is not None)
+        told = f"{getattr(record, name)} ({label})" if label else getattr(record, name)
+        labels.append(msgspec.structs.replace(record, **{name: told}))
     return labels
+
+
+def _protocol_settings(record: AnyRecord) -> dict[str, Any]:
+    """How a record was judged, with what its protocol leaves unsaid: what it does not set."""
+    protocol = PROTOCOLS.get(record.settings.get("protocol", {}).get("name", ""))
+    unset = (one.name for one in dataclasses.fields(protocol) if one.default is None) if protocol else ()
+    return dict.fromkeys(unset) | record.settings.get("protocol", {})
 
 
 def spec_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

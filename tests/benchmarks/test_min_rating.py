@@ -32,7 +32,7 @@ FILE = "user_id,item_id,timestamp,rating\n" + "".join(
 
 def made(data, least, **given):
     protocol = protocols.make({**given, **JUDGED, **({} if least is None else {"min_rating": least})})
-    kept, dropped = protocol.liked(data)
+    kept, dropped = protocol.taken(data)
     return protocol.split(kept), dropped
 
 
@@ -70,13 +70,13 @@ def test_they_are_as_if_they_were_not_there(rows, data, protocol):
 @given(rows=st.lists(row, min_size=1))
 def test_without_a_threshold_all_rows_stay(rows):
     data = interactions(rows)
-    assert protocols.make({"name": "leave-k-out", "k": 1, **JUDGED}).liked(data) == (data, ())
+    assert protocols.make({"name": "leave-k-out", "k": 1, **JUDGED}).taken(data) == (data, ())
 
 
 class TestRefusals:
     def liked(self, rating, least):
         data = interactions([(0, 1, 2, 3), (1, 2, 3, 4)], rating=rating)
-        return protocols.make({"name": "leave-k-out", "k": 1, **JUDGED, "min_rating": least}).liked(data)
+        return protocols.make({"name": "leave-k-out", "k": 1, **JUDGED, "min_rating": least}).taken(data)
 
     def test_data_without_ratings(self):
         with pytest.raises(InputError, match=r"made has no ratings, which min_rating = 4 needs; leave it out"):

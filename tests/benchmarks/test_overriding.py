@@ -162,7 +162,10 @@ class TestProtocol:
             ("leave-on-out", "unknown protocol, expected one of time-split, user-split"),
             ("leave-on-out", "(did you mean 'leave-one-out'?)"),
             ("", "unknown protocol"),
-            ("leave-k-out:min_item=3", "no setting 'min_item', expected one of k, ks, min_items, min_rating, period"),
+            (
+                "leave-k-out:min_item=3",
+                "no setting 'min_item', expected one of equal_times, k, ks, min_items, min_rating, period",
+            ),
             ("leave-k-out:min_item=3", "(did you mean 'min_items'?); correct it."),
             ("leave-k-out:k=0", "k is 0, expected a whole number from 1 to 2,147,483,647; correct it."),
             ("leave-k-out:k=two", "k is 'two', expected a whole number"),

@@ -7,12 +7,13 @@ from operator import attrgetter
 
 from reports.charts import text
 from reports.charts.drawing import Chart
-from reports.pages.blocks import CONTESTANT, Block, Columns, Table, figure, folded, rows_of, word
+from reports.pages.blocks import CONTESTANT, Block, Column, Columns, Table, figure, folded, rows_of, word
 from reports.pages.order import real_first
 from reports.pages.sections.accuracy import DIFFERENCE, PUBLISHED, known_faults, sources_of
 from reports.tables.accuracy import AccuracyRow, AccuracyTable
 from reports.tables.leaderboard import Leaderboards
 from reports.tables.published import ReportRow, ReportTable
+from reports.tables.ties import TieRow, TieTable
 
 ANCHOR = "published"
 TITLE = "Published against measured"
@@ -28,12 +29,21 @@ _TIES = (
     "one depends on the order of equal times, and most publications do not say theirs; ours is that of the rows in the "
     "publisher’s file."
 )
+_ORDERS = (
+    "Rows of one user at the same moment come in the order of the file, in the reverse of it, or by the numbers of "
+    "their items (the protocol’s `equal_times`). Training data, histories and what is asked for differ then. “Moves by” "
+    "is the largest difference from the order of the file."
+)
 
 
 def blocks(leaderboards: Leaderboards, _charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
     held = [table for table in real_first(leaderboards.accuracy) if any(map(_is_held, table.rows))]
-    return [_block(table, commands) for table in held] + [_beside(table) for table in leaderboards.reported]
+    return [
+        *(_block(table, commands) for table in held),
+        *map(_beside, leaderboards.reported),
+        *map(_ties, leaderboards.ties),
+    ]
 
 
 def _is_held(row: AccuracyRow) -> bool:
@@ -101,3 +111,20 @@ def _side(row: ReportRow) -> str:
     if row.mean_low is None or row.mean_high is None:
         return ""
     return "within" if row.is_within else "above" if row.low > row.mean_high else "below"
+
+
+def _ties(table: TieTable) -> Block:
+    def under(place: int, order: str) -> Column[TieRow]:
+        return figure(f"{table.metric}, {order}", lambda row: text.metric(row.figures[place]))
+
+    columns: Columns[TieRow] = (
+        word("model", attrgetter("model")),
+        word("variant", attrgetter("variant")),
+        *(under(place, order) for place, order in enumerate(table.orders)),
+        figure("moves by", lambda row: text.signed(row.moved)),
+    )
+    caption = f"Models on {table.dataset}, {table.protocol}, with rows of equal times in one order or another"
+    key, about = (table.dataset, table.protocol, "equal times"), (("dataset", table.dataset), ("metric", table.metric))
+    shown = Table(caption, columns, rows_of(columns, table.rows), key, 2, about)
+    title = f"The order of equal times on {table.dataset} / {table.protocol}"
+    return Block(title, (shown,), notes=(_ORDERS,), dataset=table.dataset)
