@@ -31,8 +31,8 @@ _TIES = (
 )
 _ORDERS = (
     "Rows of one user at the same moment come in the order of the file, in the reverse of it, or by the numbers of "
-    "their items (the protocol’s `equal_times`). Training data, histories and what is asked for differ then. “Moves by” "
-    "is the largest difference from the order of the file."
+    "their items (the protocol’s `equal_times`). Training data, histories and what is asked for differ then. The last "
+    "column is the largest difference from the order of the file."
 )
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from record_lines import record
 
-from backends.registry import TRAINABLE
+from backends.registry import FRAMEWORKS, TRAINABLE
 from benchmarks import cli
-from benchmarks.agreement import climbs, injection
+from benchmarks.agreement import climbs, injection, planning
 from benchmarks.cli import agree as command
+from benchmarks.harness import environment
+from benchmarks.harness.run import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,6 +64,37 @@ def test_a_mode_that_is_named_takes_all_climbs(asked, eager, compiled):
     for mode, asked_for in (("eager", eager), ("compiled", compiled)):
         assert ("whole" in kinds[mode]) == (asked_for is not None)
         assert kinds[mode] & more == (more if asked_for else set())
+
+
+def test_the_slowest_framework_climbs_first_and_modes_share_processes_where_they_can():
+    options = cli.parser().parse_args(["agree", "--models", "dssm", "lstm", "--seeds", "0", "1"])
+    cells = list(command._cells(options, {}))
+    processes = command._processes(cells)
+    assert sorted(cell.key for process in processes for cell in process) == sorted(cell.key for cell in cells)
+    assert max(map(len, processes)) <= command.CLIMBS_AT_ONCE
+    for process in processes:
+        assert len({(cell.backend, cell.model, cell.seed) for cell in process}) == 1
+        assert {cell.mode for cell in process} < {"eager", "compiled"} or process[0].backend != "jax"
+    assert any({cell.mode for cell in process} == {"eager", "compiled"} for process in processes)
+    assert list(dict.fromkeys(process[0].backend for process in processes)) == [*reversed(FRAMEWORKS)]
+
+
+def test_only_climbs_of_eager_mode_have_kernels_that_are_not_optimised(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--own")
+    session = Run(tmp_path, timeout_s=1.0)
+    for backend, mode, flags in [("jax", "eager", "--own --xla_cpu"), ("jax", "compiled", ""), ("torch", "eager", "")]:
+        options = cli.parser().parse_args(["agree", "--models", "lstm", "--backends", backend, "--mode", mode])
+        cells = tuple(command._cells(options, {}))
+        given = session.task(cells, planning.prepared()).environment
+        assert given.get("XLA_FLAGS", "").startswith(flags)
+        assert ("XLA_FLAGS" in given) == bool(flags)
+        assert given.items() >= environment.KEEPS_MEMORY.items()
+
+
+def test_what_the_reference_has_found_out_is_not_left_behind(tmp_path):
+    done = agree(tmp_path, "--quick", "--mode", "eager", "--backends", "paddle", "--models", "mf-bpr")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (tmp_path / "results" / "work").exists()
 
 
 def test_every_known_bug_of_a_real_adapter_is_caught(tmp_path):
