@@ -38,8 +38,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "benchmarks/negatives.py": _tests("benchmarks", "negatives"),
     "benchmarks/sampling.py": _tests("benchmarks", "sampling"),
     "benchmarks/protocols/": _tests(
-        "benchmarks", "features", "large_tables", "leakage", "leave_k_out", "next_item", "odd_data", "protocols",
-        "row_order", "sequence_split", "settings", "time_split", "told_apart", "training", "user_split",
+        "benchmarks", "counts", "equal_times", "features", "large_tables", "leakage", "leave_k_out", "min_rating",
+        "next_item", "odd_data", "protocols", "row_order", "sequence_split", "settings", "time_split", "told_apart",
+        "training", "user_split",
     ),
     "benchmarks/audit/": _tests("benchmarks", "audit", "audit_files", "large_tables", "leakage"),
     "backends/ann/": (
