@@ -145,8 +145,8 @@ reference, handing each back to the system takes longer than computing it. Never
 
 OP_BY_OP = {"jax": {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"}}
 """Backend -> what its climbs in eager mode have beside that. XLA compiles a kernel for every operation and shape, which
-is most of what such climbs take, and half as long where nothing is optimised. What an adapter's lines compute is the same;
-in compiled mode kernels are those of a training."""
+is most of what such climbs take, and half as long where nothing is optimised. What an adapter's lines compute is not
+changed by that; in compiled mode kernels are those of a training."""
 
 
 def worker_environment(threads: int, device: str) -> dict[str, str]:
