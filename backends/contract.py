@@ -34,7 +34,8 @@ class Adapter(Protocol):
             spec: the model's frozen dataclass (benchmarks/specs).
             parameters: canonical name -> float32 array; copied, never written to.
             device: "cpu" or "gpu".
-            mode: "eager" (op by op) or "compiled" (the framework's compiler over the whole step).
+            mode: "eager" (op by op, but for parts that the framework's users compile by themselves) or "compiled" (the
+                framework's compiler over the whole step).
 
         Raises:
             UnavailableError: if the device is not there for this framework.

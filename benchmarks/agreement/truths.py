@@ -1,7 +1,8 @@
-"""What adapters are held to on a climb, found out once: in a run by whichever framework's process needs it first."""
+"""What adapters are held to on a climb. In a run the process that needs a part of it first keeps it for the others."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pickle
@@ -51,7 +52,10 @@ class Slope(NamedTuple):
 
 
 class kept(Generic[T]):  # noqa: N801 - used as `property` is
-    """A property that is found out once: by this process, or by another that has the same folder."""
+    """A property that a process finds out once, and others not at all that have the same folder.
+
+    A file that cannot be written or read, on a full disk or by another version of NumPy, changes nothing but the time.
+    """
 
     def __init__(self, find: Callable[[Truth], T]) -> None:
         self._find = find
@@ -68,17 +72,29 @@ class kept(Generic[T]):  # noqa: N801 - used as `property` is
         if truth is None:
             return self
         path = truth.path(self._name)
-        if path is None:
+        value = self._read(path) if path else None
+        if value is None:
             value = self._find(truth)
-        elif path.is_file():
-            value = pickle.loads(path.read_bytes())  # noqa: S301 - written by a worker of the same run
-        else:
-            value = self._find(truth)
-            partial = path.with_suffix(f".partial-{os.getpid()}")
-            partial.write_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-            partial.replace(path)
+            if path:
+                self._write(path, value)
         truth.__dict__[self._name] = value  # which is looked at before this property
         return value
+
+    def _read(self, path: Path) -> T | None:
+        try:
+            value: T = pickle.loads(path.read_bytes())  # noqa: S301 - written by a worker of the same run
+        except Exception:
+            return None
+        return value
+
+    def _write(self, path: Path, value: T) -> None:
+        partial = path.with_suffix(f".partial-{os.getpid()}")
+        try:
+            partial.write_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+            partial.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                partial.unlink()
 
 
 class Truth:

@@ -26,7 +26,7 @@ from benchmarks.cli.options import (
     time_limit,
 )
 from benchmarks.exit_codes import FAILED, FINE, NOTHING_MEASURED
-from benchmarks.harness import environment, files, store
+from benchmarks.harness import files, store
 from benchmarks.harness.groups import Group
 from benchmarks.harness.plan import Cell, Options, Prepared
 from benchmarks.harness.run import FAILURES, Run
@@ -133,8 +133,7 @@ def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
     """
     by_adapter: dict[tuple[object, ...], list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: FRAMEWORKS.index(cell.backend), reverse=True):
-        mode = cell.mode if cell.backend in environment.OP_BY_OP else "either"
-        by_adapter.setdefault((cell.backend, cell.model, mode, cell.seed), []).append(cell)
+        by_adapter.setdefault((cell.backend, cell.model, cell.seed), []).append(cell)
     return tuple(
         tuple(same[first : first + CLIMBS_AT_ONCE])
         for same in by_adapter.values()

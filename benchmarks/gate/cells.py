@@ -43,6 +43,7 @@ def held(suite: str, results: Path, data_dir: Path | None, options: Options) -> 
                 yield {"what": [line[cell.key] for cell in process], "kind": process[0].kind, "job": job}
     for process in _climbs(cell for _, cells in wanted for cell in cells):
         job = dict(session.task(process, planning.prepared()).job)
+        del job["shared"]  # the sides of a gate are two revisions, which have nothing in common
         yield {"what": [cell.describe(briefly=True) for cell in process], "kind": process[0].kind, "job": job}
 
 

@@ -143,12 +143,6 @@ KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 reference, handing each back to the system takes longer than computing it. Never where speed or memory is measured."""
 
 
-OP_BY_OP = {"jax": {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"}}
-"""Backend -> what its climbs in eager mode have beside that. XLA compiles a kernel for every operation and shape, which
-is most of what such climbs take, and half as long where nothing is optimised. What an adapter's lines compute is not
-changed by that; in compiled mode kernels are those of a training."""
-
-
 def worker_environment(threads: int, device: str) -> dict[str, str]:
     """Environment variables of a worker: the same limits on threads for all, set before anything is imported."""
     limits = dict.fromkeys(

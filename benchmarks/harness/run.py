@@ -268,9 +268,9 @@ class Run:
                 "build": cell.index["build"],
                 "queries": [other.index["query"] for other in process if other.index is not None],
             }
-        own = _environment_of_climbs(process) if cell.kind == "agreement" else {}
+        kept = environment.KEEPS_MEMORY if cell.kind == "agreement" else {}
         heard = None if listener is None else partial(listener, folder)
-        return executors.Task(job, folder.resolve(), listener=heard, environment=own, needs_bytes=needs_bytes)
+        return executors.Task(job, folder.resolve(), listener=heard, environment=kept, needs_bytes=needs_bytes)
 
     def _outcomes(
         self, process: tuple[Cell, ...], task: executors.Task, result: executors.Result, prepared: Prepared
@@ -397,13 +397,6 @@ class Run:
             "commit": commit,
             "dirty": dirty,
         }
-
-
-def _environment_of_climbs(process: Iterable[Cell]) -> dict[str, str]:
-    """Variables that make climbs shorter; those of another mode may not have what is of eager mode alone."""
-    of_eager = [environment.OP_BY_OP.get(cell.backend, {}) if cell.mode == "eager" else {} for cell in process]
-    given = {name: f"{os.environ.get(name, '')} {value}".strip() for name, value in of_eager[0].items()}
-    return environment.KEEPS_MEMORY | (given if all(of_eager) else {})
 
 
 def _serves_vectors(cell: Cell) -> bool:

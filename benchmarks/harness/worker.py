@@ -46,10 +46,13 @@ class Job:
         """The model's spec; made-up vectors have none."""
         return specs.make(self.asked["model"], self.asked["settings"])
 
-    @property
-    def shared(self) -> Path:
-        """Where workers of the same run and the same sources keep what the reference has found out."""
-        return Path(self.asked["shared"]) / self._sources
+    def shared(self) -> Path | None:
+        """The folder in which workers of one run and the same sources keep what the reference has found out, if any."""
+        if "shared" not in self.asked:
+            return None
+        folder = Path(self.asked["shared"]) / self._sources
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @contextlib.contextmanager
     def clock(self, name: str) -> Iterator[None]:
@@ -180,8 +183,7 @@ def agreement(job: Job) -> None:
         return
     with job.clock("import_s"):
         adapter = importlib.import_module(job.asked["adapter"])
-    shared = job.shared
-    shared.mkdir(parents=True, exist_ok=True)
+    shared = job.shared()
     answers = []
     for asked in job.asked["climbs"]:
         start = time.perf_counter()

@@ -223,7 +223,11 @@ class Protocol(ABC):
         """All rows, and so those of each moment, in the order asked for: what is earlier comes first in any case."""
         if self.equal_times is None:
             return data
-        timestamps(data, f"equal_times = {self.equal_times!r}")
+        if data.timestamp is None:
+            raise InputError(
+                f"{data.name} has no timestamps, which equal_times = {self.equal_times!r} needs; leave it out, or add "
+                "a column timestamp."
+            )
         as_given = np.arange(len(data))
         return data.rows(as_given[::-1] if self.equal_times == "reversed" else np.argsort(data.item, kind="stable"))
 

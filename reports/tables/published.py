@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,9 @@ class Source:
 
     @property
     def words(self) -> str:
-        return f"{self.name}: {self.what}{', ' * bool(self.address)}{self.address}"
+        """All of it in a line."""
+        name = "" if self.what.startswith(self.name) else f"{self.name}: "
+        return f"{name}{self.what}{', ' * bool(self.address)}{self.address}"
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,29 @@ def _beside(report: Mapping[str, Any], own: pd.DataFrame) -> Iterator[ReportRow]
     own_variant = own["settings/variant"].fillna(own["variant"])
     for metric, value in report["figures"].items():
         low, high = value if isinstance(value, list) else (value, value)
+        named = {
+            "name": report["model"],
+            "remark": report.get("remark", ""),
+            "metric": metric,
+            "low": low,
+            "high": high,
+        }
         for model, variant in nearest or [("", "")]:
             ours = own[(own["model"] == model) & (own_variant == variant)]
-            names = {f"metrics/{metric}": "mean", f"low/{metric}": "mean_low", f"high/{metric}": "mean_high"}
-            mean = ours.reindex(columns=list(names)).rename(columns=names).astype(float).mean().to_frame().T
-            source = objects([sources()[report["source"]]], mean.index)
-            words = {"name": report["model"], "remark": report.get("remark", ""), "metric": metric}
-            yield from rows(
-                mean.assign(**words, source=source, low=low, high=high, model=model, variant=variant), ReportRow
-            )
+            found = _means(ours, metric) if len(ours) else pd.DataFrame({"variant": [variant]})
+            source = objects([sources()[report["source"]]] * len(found), found.index)
+            made = found.assign(**named, low=low, high=high, source=source, model=model).reindex(columns=_FIELDS)
+            yield from rows(made, ReportRow)
+
+
+def _means(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """A row for each variant as the tables call it, which tells settings apart: means over frameworks and seeds."""
+    names = {f"metrics/{metric}": "mean", f"low/{metric}": "mean_low", f"high/{metric}": "mean_high"}
+    figures = cells.reindex(columns=["variant", *names]).rename(columns=names)
+    return figures.astype(dict.fromkeys(names.values(), float)).groupby("variant").mean().reset_index()
+
+
+_FIELDS = [field.name for field in dataclasses.fields(ReportRow)]
 
 
 def _is_under(protocol: Any, name: str) -> bool:

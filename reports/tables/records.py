@@ -111,7 +111,8 @@ def _labelled(
     labels = []
     for record in records:
         own = settings_of(record)
-        label = ", ".join(f"{key}={own[key]}" for key in telling if own.get(key) is not None)
+        unset = {key for key in own if own[key] is None and name == "protocol"}  # which goes without saying
+        label = ", ".join(f"{key}={own[key]}" for key in telling if key in own and key not in unset)
         told = f"{getattr(record, name)} ({label})" if label else getattr(record, name)
         labels.append(msgspec.structs.replace(record, **{name: told}))
     return labels

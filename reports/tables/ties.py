@@ -8,31 +8,35 @@ from typing import Any
 
 import pandas as pd
 
-from reports.tables.forming import primary_metric
+from reports.tables.forming import PLACE, primary_metric, values
 
 AS_GIVEN = "as in the file"
-ORDERS = (AS_GIVEN, "reversed", "by item")
+OTHERS = ("reversed", "by item")
 
 
 @dataclass(frozen=True)
 class TieRow:
-    """One model: its figure under each order of the table, None where it was not measured."""
+    """One model, the mean over its runs.
+
+    Attributes:
+        figure: in the order of the file.
+        moves: by how much it moves under each other order of the table, over the runs that were made under both; None
+            where there is none.
+    """
 
     model: str
     variant: str
-    figures: tuple[float | None, ...]
-
-    @property
-    def moved(self) -> float | None:
-        """The largest difference from the order of the file, None where that or all others are missing."""
-        first, *others = self.figures
-        moves = [other - first for other in others if other is not None] if first is not None else []
-        return max(moves, key=abs, default=None)
+    figure: float
+    moves: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
 class TieTable:
-    """The models of one dataset under protocols that are alike but for the order of equal times, the best first."""
+    """The models of one dataset under protocols that are alike but for the order of equal times, the best first.
+
+    Attributes:
+        orders: those beside the file's.
+    """
 
     dataset: str
     protocol: str
@@ -43,34 +47,39 @@ class TieTable:
 
 def tie_tables(cells: pd.DataFrame) -> tuple[TieTable, ...]:
     """One for each dataset and protocol that was run under several orders of equal times."""
-    done = cells[(cells["kind"] == "train") & (cells["status"] == "ok")]
+    judged = cells["settings/protocol"].map(lambda protocol: isinstance(protocol, dict))
+    done = cells[(cells["kind"] == "train") & (cells["status"] == "ok") & judged]
+    if done.empty:
+        return ()
     done = done.assign(
-        order=done["settings/protocol"].map(_order),
+        order=done["settings/protocol"].map(lambda protocol: protocol.get("equal_times") or AS_GIVEN),
         but_for_it=done["settings/protocol"].map(_without_order),
-        own_variant=done["settings/variant"].fillna(done["variant"]),
+        variant=done["settings/variant"].fillna(done["variant"]),
+        settings=done["hashes/spec"].fillna("") if "hashes/spec" in done else "",
     )
-    found = []
-    for (dataset, _), of_one in done.groupby(["dataset", "but_for_it"]):
-        orders = tuple(order for order in ORDERS if (of_one["order"] == order).any())
-        metric = primary_metric(of_one)
-        if AS_GIVEN in orders and len(orders) > 1 and metric:
-            as_given = of_one.loc[of_one["order"] == AS_GIVEN, "protocol"].iloc[0]
-            found.append(TieTable(str(dataset), as_given, metric, orders, _rows(of_one, orders)))
-    return tuple(found)
+    tables = (_table(str(dataset), of_one) for (dataset, _), of_one in done.groupby(["dataset", "but_for_it"]))
+    return tuple(table for table in tables if table is not None)
 
 
-def _rows(cells: pd.DataFrame, orders: tuple[str, ...]) -> tuple[TieRow, ...]:
-    """Those that were measured under several orders; means over frameworks and seeds."""
-    means = cells.pivot_table("primary", ["model", "own_variant"], "order", "mean")
-    means = means.reindex(columns=list(orders)).dropna(thresh=2).sort_values(AS_GIVEN, ascending=False)
-    held = means.astype(object).where(means.notna(), None)
-    return tuple(TieRow(model, variant, tuple(figures)) for (model, variant), *figures in held.itertuples(name=None))
+def _table(dataset: str, cells: pd.DataFrame) -> TieTable | None:
+    """The table of cells whose protocols differ by the order alone; None where no model was run under two orders."""
+    as_given = cells[cells["order"] == AS_GIVEN]
+    orders = tuple(order for order in OTHERS if (cells["order"] == order).any())
+    if as_given.empty or not orders:
+        return None
+    runs = cells.pivot_table("primary", [*PLACE, "seed", "settings"], "order", "mean")
+    moves = runs[list(orders)].sub(runs[AS_GIVEN], axis=0).groupby(["model", "variant"]).mean()
+    made = moves.assign(figure=runs[AS_GIVEN].groupby(["model", "variant"]).mean()).dropna(how="all", subset=orders)
+    held = made.sort_values("figure", ascending=False).reset_index()
+    found = tuple(
+        TieRow(model, variant, figure, tuple(moved))
+        for model, variant, figure, *moved in values(held[["model", "variant", "figure", *orders]])
+    )
+    metric = primary_metric(as_given)
+    if not found or metric is None:
+        return None
+    return TieTable(dataset, str(as_given["protocol"].iloc[0]), metric, orders, found)
 
 
-def _order(protocol: Any) -> str:
-    return protocol.get("equal_times") or AS_GIVEN if isinstance(protocol, dict) else AS_GIVEN
-
-
-def _without_order(protocol: Any) -> str:
-    rest = {k: v for k, v in protocol.items() if k != "equal_times"} if isinstance(protocol, dict) else protocol
-    return json.dumps(rest, sort_keys=True)
+def _without_order(protocol: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in protocol.items() if k != "equal_times"}, sort_keys=True)

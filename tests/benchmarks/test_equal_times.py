@@ -82,7 +82,7 @@ def test_data_without_times_cannot_have_another_order():
     rows = [(0, 1, 1, 0), (0, 2, 2, 0)]
     data = dataclasses.replace(interactions(rows), timestamp=None)
     with pytest.raises(
-        InputError, match=r"no timestamps, which equal_times = 'reversed' needs; add a column timestamp"
+        InputError, match=r"no timestamps, which equal_times = 'reversed' needs; leave it out, or add a column"
     ):
         protocols.make(LAST | {"equal_times": "reversed"}).taken(data)
 

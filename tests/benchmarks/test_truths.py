@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from backends.registry import TRAINABLE
 from benchmarks.agreement import climbs, reference, truths
 
 
@@ -77,7 +78,7 @@ class TestShared:
         np.testing.assert_equal(self.found(idle), alone)
         assert not list(idle.glob("*.partial*"))
 
-    @pytest.mark.parametrize("other", ["seed", "climb", "setting", "draw"])
+    @pytest.mark.parametrize("other", ["seed", "setting", "draw"])
     def test_what_was_found_of_one_climb_serves_no_other(self, idle, other):
         climb, seed, draw = self.climb, 0, 0
         match other:
@@ -85,12 +86,26 @@ class TestShared:
                 seed = 1
             case "draw":
                 draw = 1
-            case "climb":
-                climb = climbs.of("mf-bpr")[1]
             case "setting":
                 climb = dataclasses.replace(climb, spec=dataclasses.replace(climb.spec, learning_rate=0.5))
         with pytest.raises(TypeError, match="NoneType"):
             _ = truths.Truth(climb, seed, draw, idle).gradients
+
+    def test_each_climb_has_files_of_its_own_those_of_the_same_settings_too(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(truths, "chunks", lambda *_: ())
+        every = [climb for model in TRAINABLE for climb in climbs.of(model)]
+        alike = {(climb.spec.model, repr(climb.spec)) for climb in every}
+        assert len(alike) < len(every)
+        assert len({truths.Truth(climb, 0, folder=tmp_path).path("trained") for climb in every}) == len(every)
+
+    def test_what_cannot_be_read_is_found_out_anew(self, tmp_path, alone):
+        truth = truths.Truth(self.climb, 0, folder=tmp_path)
+        for content in (b"", b"half", b"cno_such_module\nthing\n."):
+            truth.path("trained").write_bytes(content)
+            np.testing.assert_equal(self.found(tmp_path)["trained"], alone["trained"])
+
+    def test_a_folder_that_cannot_be_written_to_costs_time_alone(self, tmp_path, alone):
+        np.testing.assert_equal(self.found(tmp_path / "gone"), alone)
 
     def test_half_a_file_is_nothing_to_go_by(self, tmp_path):
         (tmp_path / f"{truths.Truth(self.climb, 0, folder=tmp_path).path('trained').stem}.partial-1").write_bytes(b"x")

@@ -111,8 +111,8 @@ def _fates(table: AccuracyTable) -> Table:
 
 def sources_of(published: Iterable[Published | None]) -> Iterator[str]:
     """A sentence for each source of the figures that there are."""
-    names = sorted({figure.source.words for figure in published if figure})
-    yield from (f"Published by {words}." for words in names)
+    said = {f"{one.source.words}{one.remark and f' ({one.remark})'}" for one in published if one}
+    yield from (f"Published figures are from {words}." for words in sorted(said))
 
 
 def known_faults(table: AccuracyTable) -> Iterator[str]:

@@ -31,8 +31,7 @@ _TIES = (
 )
 _ORDERS = (
     "Rows of one user at the same moment come in the order of the file, in the reverse of it, or by the numbers of "
-    "their items (the protocol’s `equal_times`). Training data, histories and what is asked for differ then. The last "
-    "column is the largest difference from the order of the file."
+    "their items (the protocol’s `equal_times`). Training data, histories and what is asked for differ then."
 )
 
 
@@ -115,13 +114,13 @@ def _side(row: ReportRow) -> str:
 
 def _ties(table: TieTable) -> Block:
     def under(place: int, order: str) -> Column[TieRow]:
-        return figure(f"{table.metric}, {order}", lambda row: text.metric(row.figures[place]))
+        return figure(f"{order}: moves by", lambda row: text.signed(row.moves[place]))
 
     columns: Columns[TieRow] = (
         word("model", attrgetter("model")),
         word("variant", attrgetter("variant")),
+        figure(f"{table.metric}, order of the file", lambda row: text.metric(row.figure)),
         *(under(place, order) for place, order in enumerate(table.orders)),
-        figure("moves by", lambda row: text.signed(row.moved)),
     )
     caption = f"Models on {table.dataset}, {table.protocol}, with rows of equal times in one order or another"
     key, about = (table.dataset, table.protocol, "equal times"), (("dataset", table.dataset), ("metric", table.metric))

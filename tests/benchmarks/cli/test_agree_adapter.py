@@ -522,8 +522,8 @@ def test_known_mistakes_begin_with_what_the_spec_shows_and_end_with_its_optimize
 
 
 def test_gradient_that_only_slopes_contradict_is_shown_too(monkeypatch):
-    monkeypatch.setattr(ladder.reference, "directional_slope", lambda *_: 1e6)
-    monkeypatch.setattr(ladder.reference, "truth", truths.Truth)  # the others' is worked out once
+    monkeypatch.setattr(truths, "directional_slope", lambda *_: 1e6)
+    monkeypatch.setattr(ladder, "truth", lambda climb: truths.Truth(climb, 0))  # the others' is worked out once
     monkeypatch.syspath_prepend(ROOT / "examples")
     (whole,) = climbs.of("mf-bpr", quick=True)
     *_, (rung, difference) = ladder.climbing(importlib.import_module("my_bpr"), whole, "cpu", "eager")

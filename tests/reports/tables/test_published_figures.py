@@ -66,6 +66,29 @@ def test_a_metric_that_a_run_lacks_is_not_measured():
     assert {row.mean for row in rows_of(short, metric="ndcg@10")} == {0.15}
 
 
+def test_settings_that_share_a_name_are_two_rows():
+    other = {"primary_metric": "ndcg@10", "protocol": PROTOCOL, "variant": "every position", "length": 50}
+    own = other | {"length": 200}
+    (table,) = reported(sasrec(0.27, settings=own), sasrec(0.2, settings=other))
+    found = {row.variant: row.mean for row in table.rows if row.metric == "recall@10"}
+    assert found["every position (length=200)"] == 0.27
+    assert found["every position (length=50)"] == 0.2
+
+
+def test_a_remark_is_said_where_its_figure_is():
+    leaky = record(
+        kind="train", model="lstm", variant="as_published", protocol="next-item", metrics={"hit_rate@5": 0.2},
+        settings={"primary_metric": "hit_rate@5", "variant": "as_published", "protocol": {
+            "name": "next-item", "train_until": "2011-10-09", "validation_until": "2011-11-09", "per": "session",
+            "period": "validation",
+        }},
+    )  # fmt: skip
+    boards = build([leaky], [])
+    for anchor in ("accuracy", "published"):
+        (section,) = (one for one in sections(boards, draw(boards)) if one.anchor == anchor)
+        assert any("through the leak" in note for block in section.blocks for note in block.notes), anchor
+
+
 def test_a_range_is_within_where_it_meets_the_interval():
     (row,) = (row for row in rows_of(sasrec(0.27)) if row.source.name.startswith("Zhai"))
     for low, high, is_within in [(0.1, 0.2599, False), (0.1, 0.26, True), (0.28, 0.3, True), (0.2801, 0.3, False)]:
