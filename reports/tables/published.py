@@ -124,13 +124,7 @@ def _beside(report: Mapping[str, Any], own: pd.DataFrame) -> Iterator[ReportRow]
     own_variant = own["settings/variant"].fillna(own["variant"])
     for metric, value in report["figures"].items():
         low, high = value if isinstance(value, list) else (value, value)
-        named = {
-            "name": report["model"],
-            "remark": report.get("remark", ""),
-            "metric": metric,
-            "low": low,
-            "high": high,
-        }
+        named = {"name": report["model"], "remark": report.get("remark", ""), "metric": metric}
         for model, variant in nearest or [("", "")]:
             ours = own[(own["model"] == model) & (own_variant == variant)]
             found = _means(ours, metric) if len(ours) else pd.DataFrame({"variant": [variant]})
