@@ -125,7 +125,7 @@ def _climb(session: Run, cells: Sequence[Cell], prepared: Prepared) -> None:
 
 
 def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
-    """Processes of one adapter and seed, of some climbs each, framework by framework.
+    """Processes of one adapter, mode and seed, of some climbs each, framework by framework.
 
     Importing a framework takes longer than many climbs, and what JAX has compiled for one serves the others. What the
     reference has found out for a climb of one framework serves that of the others, where these come later. The slowest
@@ -133,7 +133,7 @@ def _processes(cells: Sequence[Cell]) -> tuple[tuple[Cell, ...], ...]:
     """
     by_adapter: dict[tuple[object, ...], list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: FRAMEWORKS.index(cell.backend), reverse=True):
-        by_adapter.setdefault((cell.backend, cell.model, cell.seed), []).append(cell)
+        by_adapter.setdefault((cell.backend, cell.model, cell.mode, cell.seed), []).append(cell)
     return tuple(
         tuple(same[first : first + CLIMBS_AT_ONCE])
         for same in by_adapter.values()

@@ -64,15 +64,14 @@ def test_a_mode_that_is_named_takes_all_climbs(asked, eager, compiled):
         assert kinds[mode] & more == (more if asked_for else set())
 
 
-def test_the_slowest_framework_climbs_first_and_modes_share_processes_where_they_can():
+def test_the_slowest_framework_climbs_first_and_each_mode_in_processes_of_its_own():
     options = cli.parser().parse_args(["agree", "--models", "dssm", "lstm", "--seeds", "0", "1"])
     cells = list(command._cells(options, {}))
     processes = command._processes(cells)
     assert sorted(cell.key for process in processes for cell in process) == sorted(cell.key for cell in cells)
     assert max(map(len, processes)) <= command.CLIMBS_AT_ONCE
     for process in processes:
-        assert len({(cell.backend, cell.model, cell.seed) for cell in process}) == 1
-    assert any({cell.mode for cell in process} == {"eager", "compiled"} for process in processes)
+        assert len({(cell.backend, cell.model, cell.mode, cell.seed) for cell in process}) == 1
     assert list(dict.fromkeys(process[0].backend for process in processes)) == [*reversed(FRAMEWORKS)]
 
 
