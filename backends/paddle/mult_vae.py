@@ -30,7 +30,8 @@ class Model(nn.Layer):
         z = mean + (log_variance / 2).exp() * batch["noise"]
         logits = F.linear(self.decoded(z), self.weights["item_embedding"].T, self.weights["item_bias"])
         has = layers.multi_hot(batch["history"], logits.shape[1])
-        likelihood = (has * F.log_softmax(logits, 1)).sum(1)
+        # Not `log_softmax`, whose kernel on a CPU adds up a row's exponentials anew for each of its elements.
+        likelihood = (has * (logits - paddle.logsumexp(logits, 1, keepdim=True))).sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1)
         return (batch["weight"] * divergence - likelihood).mean()
 
