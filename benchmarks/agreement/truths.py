@@ -83,18 +83,18 @@ class kept(Generic[T]):  # noqa: N801 - used as `property` is
     def _read(self, path: Path) -> T | None:
         try:
             value: T = pickle.loads(path.read_bytes())  # noqa: S301 - written by a worker of the same run
-        except Exception:
+        except Exception:  # whatever a pickle raises that cannot be read, or is not there
             return None
         return value
 
     def _write(self, path: Path, value: T) -> None:
-        partial = path.with_suffix(f".partial-{os.getpid()}")
+        unfinished = path.with_suffix(f".partial-{os.getpid()}")
         try:
-            partial.write_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-            partial.replace(path)
+            unfinished.write_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+            unfinished.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
-                partial.unlink()
+                unfinished.unlink()
 
 
 class Truth:
@@ -227,7 +227,7 @@ class Truth:
 def truth(climb: Climb, seed: int = 0, folder: Path | None = None) -> Truth:
     """The same for all adapters, modes and mutants of a process; from the seed's first draw that is smooth.
 
-    Processes that are given the same folder of a run find each part of it out once among them.
+    What one process finds out and keeps in the folder of a run, those that come later need not.
 
     A reference that differentiates wrongly is smooth nowhere: the last draw shows it.
     """

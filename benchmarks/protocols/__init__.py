@@ -28,6 +28,7 @@ __all__ = [
     "described",
     "in_words",
     "make",
+    "optional",
 ]
 
 PROTOCOLS: dict[str, type[Protocol]] = {
@@ -61,6 +62,12 @@ def described(protocol: Protocol) -> dict[str, Any]:
     """
     fields = {name: value for name, value in dataclasses.asdict(protocol).items() if value is not None}
     return {"name": protocol.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
+
+
+def optional(name: str) -> frozenset[str]:
+    """The settings that a protocol has only where they are asked for; none of one that nobody knows."""
+    fields = dataclasses.fields(PROTOCOLS[name]) if name in PROTOCOLS else ()
+    return frozenset(field.name for field in fields if field.default is None)
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from backends.registry import FRAMEWORKS
-from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows, tuples, values
+from reports.tables.forming import PLACE, Place, first, objects, own_variant, primary_metric, rows, tuples, values
 from reports.tables.published import Published, faults, figure_of
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def accuracy_tables(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> tuple[A
 
 def _table(cells: pd.DataFrame, verdicts: Sequence[Verdict]) -> AccuracyTable:
     metric = primary_metric(cells)
-    # The variant as the spec names it, without what tells two settings of it apart.
-    own_variant = cells["settings/variant"].fillna(cells["variant"])
-    cells = cells.assign(own_variant=own_variant, lost=cells["status"] != "ok").sort_values(["lost", "seed", "cell"])
+    cells = cells.assign(own_variant=own_variant(cells), lost=cells["status"] != "ok").sort_values(
+        ["lost", "seed", "cell"]
+    )
     further = _further_metrics(cells[~cells["lost"]], metric)
     found = _rows(cells, metric, further, verdicts)
     present = {row.variant for row in found if row.role == "popularity"}

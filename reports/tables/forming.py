@@ -69,6 +69,16 @@ def or_empty(values: pd.Series) -> pd.Series:
     return values.map(lambda value: value if isinstance(value, tuple) else ())
 
 
+def trained(cells: pd.DataFrame) -> pd.DataFrame:
+    """The cells whose training has finished."""
+    return cells[(cells["kind"] == "train") & (cells["status"] == "ok")]
+
+
+def own_variant(cells: pd.DataFrame) -> pd.Series:
+    """The variant of each cell as its spec names it, without what tells two settings of one name apart."""
+    return cells["settings/variant"].fillna(cells["variant"])
+
+
 def primary_metric(cells: pd.DataFrame) -> str | None:
     """The metric that these cells' protocol is judged by, None where none of them got so far as to say.
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from backends.registry import FRAMEWORKS
 from benchmarks.resampling import interval, resampled
-from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows
+from reports.tables.forming import PLACE, Place, first, objects, primary_metric, rows, trained
 
 N_RESAMPLES = 2000
 N_FLIPS, FLIPS_AT_ONCE = 9_999, 500
@@ -75,7 +75,8 @@ class PairedTable:
 
 def paired_tables(cells: pd.DataFrame) -> tuple[PairedTable, ...]:
     """One table for each split on which a baseline and another model have scores."""
-    scored = cells[(cells["kind"] == "train") & (cells["status"] == "ok") & cells["scores"].notna()]
+    done = trained(cells)
+    scored = done[done["scores"].notna()]
     tables = (_table(of_split) for _, of_split in scored.groupby([*_TABLE, "hashes/split"], dropna=False))
     return tuple(table for table in tables if table)
 

@@ -12,10 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.tables.forming import objects, rows
-
-RARE = {"min_rating", "equal_times"}
-"""What a protocol has only where it is asked for, and which no publication has had."""
+from benchmarks import protocols
+from reports.tables.forming import objects, own_variant, rows, trained
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,8 @@ def faults() -> Iterator[tuple[str, str, str]]:
 
 def report_tables(cells: pd.DataFrame) -> tuple[ReportTable, ...]:
     """One for each dataset and protocol that others report on and any of our cells has trained on."""
-    done = cells[(cells["kind"] == "train") & (cells["status"] == "ok")]
     found = []
-    for (dataset, protocol), own in done.groupby(["dataset", "protocol"]):
+    for (dataset, protocol), own in trained(cells).groupby(["dataset", "protocol"]):
         settings = own["settings/protocol"].iloc[0]
         reports = [r for r in _known()["report"] if r["dataset"] == dataset and _is_under(settings, r["under"])]
         beside = tuple(row for report in reports for row in _beside(report, own))
@@ -121,12 +118,11 @@ def report_tables(cells: pd.DataFrame) -> tuple[ReportTable, ...]:
 def _beside(report: Mapping[str, Any], own: pd.DataFrame) -> Iterator[ReportRow]:
     """A row for each metric and each model of ours."""
     nearest = [(model, variant) for model, variants in report["ours"].items() for variant in variants]
-    own_variant = own["settings/variant"].fillna(own["variant"])
     for metric, value in report["figures"].items():
         low, high = value if isinstance(value, list) else (value, value)
         named = {"name": report["model"], "remark": report.get("remark", ""), "metric": metric}
         for model, variant in nearest or [("", "")]:
-            ours = own[(own["model"] == model) & (own_variant == variant)]
+            ours = own[(own["model"] == model) & (own_variant(own) == variant)]
             found = _means(ours, metric) if len(ours) else pd.DataFrame({"variant": [variant]})
             source = objects([sources()[report["source"]]] * len(found), found.index)
             made = found.assign(**named, low=low, high=high, source=source, model=model).reindex(columns=_FIELDS)
@@ -146,9 +142,9 @@ _FIELDS = [field.name for field in dataclasses.fields(ReportRow)]
 def _is_under(protocol: Any, name: str) -> bool:
     """Whether a protocol is the one of that name: a figure counts only under that which it was published for."""
     under = _known()["under"][name]
-    return (
-        isinstance(protocol, dict) and under.items() <= protocol.items() and not RARE & protocol.keys() - under.keys()
-    )
+    if not isinstance(protocol, dict) or not under.items() <= protocol.items():
+        return False
+    return protocols.optional(under["name"]).isdisjoint(protocol.keys() - under.keys())
 
 
 @functools.cache

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from benchmarks import protocols
 from benchmarks.harness import mixture
-from benchmarks.protocols import PROTOCOLS
 from benchmarks.records import TIMED, Agreement, AnyRecord, Index, Mutation, Throughput, Trial
 from datasets.errors import InputError
 from reports.tables.readable import without_folders
@@ -111,8 +110,8 @@ def _labelled(
     labels = []
     for record in records:
         own = settings_of(record)
-        unset = {key for key in own if own[key] is None and name == "protocol"}  # which goes without saying
-        label = ", ".join(f"{key}={own[key]}" for key in telling if key in own and key not in unset)
+        said = own if name == "variant" else {key: value for key, value in own.items() if value is not None}
+        label = ", ".join(f"{key}={said[key]}" for key in telling if key in said)
         told = f"{getattr(record, name)} ({label})" if label else getattr(record, name)
         labels.append(msgspec.structs.replace(record, **{name: told}))
     return labels
@@ -120,9 +119,8 @@ def _labelled(
 
 def _protocol_settings(record: AnyRecord) -> dict[str, Any]:
     """How a record was judged, with what its protocol leaves unsaid: what it does not set."""
-    protocol = PROTOCOLS.get(record.settings.get("protocol", {}).get("name", ""))
-    unset = (one.name for one in dataclasses.fields(protocol) if one.default is None) if protocol else ()
-    return dict.fromkeys(unset) | record.settings.get("protocol", {})
+    given = record.settings.get("protocol", {})
+    return dict.fromkeys(protocols.optional(given.get("name", ""))) | given
 
 
 def spec_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

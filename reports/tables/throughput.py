@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.agreement.verdict import said
-from reports.tables.forming import by_group, first, rows
+from reports.tables.forming import by_group, first, rows, trained
 from reports.tables.spread import Spread, paired_ratio, spread_of
 
 _TABLE = ["dataset", "protocol", "model", "variant", "device", "threads", "machine"]
@@ -96,8 +96,7 @@ def throughput_tables(cells: pd.DataFrame) -> tuple[ThroughputTable, ...]:
 
 def overhead_rows(cells: pd.DataFrame) -> tuple[OverheadRow, ...]:
     """One row for each backend that finished a train cell, and machine."""
-    trained = cells[(cells["kind"] == "train") & (cells["status"] == "ok")]
-    of_backend = trained.groupby(["backend", "machine"])
+    of_backend = trained(cells).groupby(["backend", "machine"])
     spreads = of_backend[_PARTS].agg(_over_cells)
     return rows(spreads.assign(n_cells=of_backend.size()).reset_index(), OverheadRow)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.tables.forming import PLACE, primary_metric, values
+from reports.tables.forming import PLACE, own_variant, primary_metric, trained, values
 
 AS_GIVEN = "as in the file"
 OTHERS = ("reversed", "by item")
@@ -47,14 +47,14 @@ class TieTable:
 
 def tie_tables(cells: pd.DataFrame) -> tuple[TieTable, ...]:
     """One for each dataset and protocol that was run under several orders of equal times."""
-    judged = cells["settings/protocol"].map(lambda protocol: isinstance(protocol, dict))
-    done = cells[(cells["kind"] == "train") & (cells["status"] == "ok") & judged]
+    done = trained(cells)
+    done = done[done["settings/protocol"].map(lambda protocol: isinstance(protocol, dict)).astype(bool)]
     if done.empty:
         return ()
     done = done.assign(
         order=done["settings/protocol"].map(lambda protocol: protocol.get("equal_times") or AS_GIVEN),
         but_for_it=done["settings/protocol"].map(_without_order),
-        variant=done["settings/variant"].fillna(done["variant"]),
+        variant=own_variant(done),
         settings=done["hashes/spec"].fillna("") if "hashes/spec" in done else "",
     )
     tables = (_table(str(dataset), of_one) for (dataset, _), of_one in done.groupby(["dataset", "but_for_it"]))

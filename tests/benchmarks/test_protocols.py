@@ -1,5 +1,7 @@
 """What every protocol says of itself, and how its settings are put in words."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from protocol_checks import interactions
@@ -44,3 +46,11 @@ def test_what_is_not_set_is_not_said_even_of_a_protocol_that_is_no_longer_there(
 def test_a_whole_number_reads_otherwise_than_a_fraction_that_equals_it():
     assert protocols.in_words({"name": "leave-k-out", "min_items": 5}) == "leave-k-out"
     assert protocols.in_words({"name": "leave-k-out", "min_items": 5.0}) == "leave-k-out min_items=5.0"
+
+
+@pytest.mark.parametrize("name", protocols.PROTOCOLS)
+def test_optional_settings_are_those_that_are_named_only_where_they_are_asked_for(name):
+    fields = {field.name: field.default for field in dataclasses.fields(protocols.PROTOCOLS[name])}
+    optional = protocols.optional(name)
+    assert {"min_rating", "equal_times"} <= optional == {field for field, default in fields.items() if default is None}
+    assert protocols.optional("no such protocol") == frozenset()
