@@ -26,9 +26,9 @@ class Source:
 
     @property
     def words(self) -> str:
-        """All of it in a line."""
+        """All of it in a line; addresses without a scheme, since pages name nothing that a browser could ask for."""
         name = "" if self.what.startswith(self.name) else f"{self.name}: "
-        return f"{name}{self.what}{', ' * bool(self.address)}{self.address}"
+        return f"{name}{self.what}{', ' * bool(self.address)}{self.address}".replace("https://", "")
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,11 @@ def test_the_page_says_where_each_figure_is_from_and_on_which_side_it_lies():
     assert of_zhai[3:] == ["0.2853", "sasrec, every position", "0.2700", "0.2600 – 0.2800", "above"]
     assert shown["Zhai et al. 2024, 128 negatives ndcg@10"][-1] == "above"
     assert any(row.cells[3].text == "0.106 to 0.292" for row in table.rows)
-    assert any("https://arxiv.org/abs/2402.17152" in note for note in block.notes)
+    (of_zhai,) = (
+        note for note in block.notes if note.startswith("Zhai et al. 2024: J. Zhai and others, “Actions Speak")
+    )
+    assert of_zhai.endswith("(table: github.com/facebookresearch/generative-recommenders), arxiv.org/abs/2402.17152.")
+    assert not any("https:" in note for note in block.notes)
     assert "42 % of the users" in block.notes[-1]
 
 
