@@ -42,6 +42,7 @@ LIBRARIES = {
 EVERY_LIBRARY = set().union(*LIBRARIES.values())
 FLOORS = [("benchmarks/bench_classic.py", "implicit"), ("benchmarks/bench_tutorial.py", "torch")]
 SHARED = {"contract.py", "optimizers.py", "layers.py"}  # what stands beside the adapters in a framework's folder
+ON_GPU = "gpu.py"  # what is only asked of a GPU: no climb can run it without one
 SHARED_BY_CLASSIC = {"neighbours.py"}
 ADAPTED_AS = {"dssm": "two-tower", "youtube-dnn": "two-tower"}  # families whose specs differ in settings alone
 NO_FAMILY = {
@@ -285,6 +286,13 @@ def test_the_four_layers_hold_the_same_functions_and_classes_in_the_same_order()
     assert {"lookup", "softmax_loss", "GRU"} <= set(names)
 
 
+def test_what_is_asked_of_a_gpu_is_the_same_in_every_framework_that_runs_on_one():
+    having = [framework for framework in FRAMEWORKS if "gpu" in BACKENDS[framework].devices]
+    outlines = {framework: _layers(tree(f"backends/{framework}/{ON_GPU}")) for framework in having}
+    assert len({repr(outline) for outline in outlines.values()}) == 1, outlines
+    assert [name for name, *_ in outlines[having[0]]] == ["resident", "peak_bytes"]
+
+
 def _layers(module):
     """Public functions with their arguments, and public classes with those of how they are made and called."""
     outline = []
@@ -303,7 +311,7 @@ def _arguments(function):
     return [argument.arg for argument in function.args.args]
 
 
-@pytest.mark.parametrize("name", sorted(FRAMEWORK_FILES - {"__init__.py", *SHARED}))
+@pytest.mark.parametrize("name", sorted(FRAMEWORK_FILES - {"__init__.py", ON_GPU, *SHARED}))
 def test_an_adapters_files_hold_the_same_names_in_the_same_order(name):
     having = [framework for framework in FRAMEWORKS if (ROOT / "backends" / framework / name).exists()]
     outlines = {framework: _outline(tree(f"backends/{framework}/{name}")) for framework in having}
@@ -354,7 +362,7 @@ def test_every_adapter_of_the_registry_is_a_file_and_every_file_is_in_it():
     listed = {module_file(adapter) for adapter in ADAPTERS.values()}
     folders = [ROOT / "backends" / name for name in BACKENDS]
     there = {path for folder in folders for path in folder.glob("*.py")}
-    assert listed == {path for path in there if path.name not in {"__init__.py", *SHARED, *SHARED_BY_CLASSIC}}
+    assert listed == {path for path in there if path.name not in {"__init__.py", ON_GPU, *SHARED, *SHARED_BY_CLASSIC}}
 
 
 def test_every_adapter_stands_in_its_backends_folder_under_its_familys_name():

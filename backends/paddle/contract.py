@@ -113,4 +113,4 @@ def sync(state: State) -> None:
 
 
 def _to_device(arrays: Arrays) -> Batch:
-    return {name: paddle.to_tensor(value) for name, value in arrays.items()}
+    return {name: value if isinstance(value, Tensor) else paddle.to_tensor(value) for name, value in arrays.items()}

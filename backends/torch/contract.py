@@ -173,4 +173,7 @@ def sync(state: State) -> None:
 
 
 def _to_device(state: State, arrays: Arrays) -> Batch:
-    return {name: torch.from_numpy(np.ascontiguousarray(value)).to(state.device) for name, value in arrays.items()}
+    return {
+        name: value if isinstance(value, Tensor) else torch.from_numpy(np.ascontiguousarray(value)).to(state.device)
+        for name, value in arrays.items()
+    }

@@ -163,6 +163,7 @@ def worker_environment(threads: int, device: str) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "JAX_PLATFORMS": "cpu" if device == "cpu" else "",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi and NVML count them
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "PYTHONHASHSEED": "0",
     }

@@ -63,6 +63,7 @@ def train(job: Job) -> None:
         scores=scores,
         curve=trained.curve,
         notes=left_out(job.spec, judge.split),
+        memory=job.accelerator.memory(),
     )
 
 
@@ -198,8 +199,10 @@ class _Best:
 
 
 def _train_chunk(job: Job, adapter: Any, state: Any, chunk: Any, n_steps: int) -> tuple[Any, Any]:
+    with job.clock("batches_s"):
+        resident = job.accelerator.resident(chunk)
     start = time.perf_counter()
-    state, losses = adapter.train(state, chunk)
+    state, losses = adapter.train(state, resident)
     adapter.sync(state)
     seconds = time.perf_counter() - start
     job.timings["train_s"] = job.timings.get("train_s", 0.0) + seconds

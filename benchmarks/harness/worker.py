@@ -23,6 +23,7 @@ import numpy as np
 from backends.contract import UnavailableError
 from benchmarks import protocols, sampling, specs
 from benchmarks.harness import environment, orphans, sources, training
+from benchmarks.harness.accelerator import Accelerator
 from benchmarks.harness.evaluation import DivergedError, Judge
 from benchmarks.hashing import hash_arrays
 from benchmarks.protocols.base import Split
@@ -45,6 +46,11 @@ class Job:
     def spec(self) -> Any:
         """The model's spec; made-up vectors have none."""
         return specs.make(self.asked["model"], self.asked["settings"])
+
+    @functools.cached_property
+    def accelerator(self) -> Accelerator:
+        """The device that its model is on."""
+        return Accelerator.of(self.asked["backend"], self.asked["device"])
 
     def shared(self) -> Path | None:
         """The folder in which workers of one run and the same sources keep what the reference has found out, if any."""
@@ -112,11 +118,12 @@ def throughput(job: Job) -> None:
     batches = {name: values[:N_TIMED_STEPS] for name, values in next(job.spec.batches(judge.split, job.key, 1)).items()}
     job.hashes["batches"] = hash_arrays(batches)
     n_samples = job.spec.n_samples(batches)
+    resident = job.accelerator.resident(batches)
 
     def call() -> float:
         nonlocal state
         start = time.perf_counter()
-        state, losses = adapter.train(state, batches)
+        state, losses = adapter.train(state, resident)
         adapter.sync(state)
         training.check_finite(losses, len(losses))
         return time.perf_counter() - start
@@ -126,15 +133,20 @@ def throughput(job: Job) -> None:
     second = call()
     job.timings["warmup_s"] = second
     n_calls = max(1, round(WINDOW_S / second))
-    rates, cpu = [], []
+    rates, cpu, drawn = [], [], []
     for _ in _turns():
-        start = time.process_time()
+        start, before = time.process_time(), job.accelerator.joules()
         seconds = sum(call() for _ in range(n_calls))
         cpu.append(time.process_time() - start)
+        after = job.accelerator.joules()
+        if before is not None and after is not None:
+            drawn.append((after - before) / (n_calls * n_samples))
         rates.append(n_calls * n_samples / seconds)
     # What the first call took beyond a warm one is tracing and compiling.
     job.timings["compile_s"] = max(0.0, job.timings["first_step_s"] - n_samples / float(np.median(rates)))
-    job.finish(status="ok", timings={**job.timings, "window_samples_per_s": rates, "window_cpu_s": cpu})
+    windows = {"window_samples_per_s": rates, "window_cpu_s": cpu}
+    energy = {"window_joules_per_sample": drawn} if drawn else {}
+    job.finish(status="ok", timings={**job.timings, **windows, **energy}, memory=job.accelerator.memory())
 
 
 def _wait_until_alone() -> None:

@@ -231,7 +231,8 @@ class Record(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, froze
     ] = {}  # fmt: skip
     memory: Annotated[
         dict[str, Whole],
-        Meta(description="bytes: `peak_rss_bytes` of the process; of an index `index_bytes`, its file's size, and "
+        Meta(description="bytes: `peak_rss_bytes` of the process; `peak_device_bytes` of a GPU's memory that the "
+             "framework has had arrays in; of an index `index_bytes`, its file's size, and "
              "`resident_bytes`, by how much its process grew once it was restored and had answered"),
     ] = {}  # fmt: skip
     hashes: Annotated[
@@ -297,7 +298,10 @@ class Train(Record, tag="train", frozen=True, kw_only=True):
 
 
 class Throughput(Record, tag="throughput", frozen=True, kw_only=True):
-    """A training timed by turns with others: `window_samples_per_s` and `window_cpu_s` hold a figure a turn."""
+    """A training timed by turns with others: `window_samples_per_s` and `window_cpu_s` hold a figure a turn.
+
+    So does `window_joules_per_sample`, what the GPU's whole board has drawn, where NVML counts it.
+    """
 
     group: Annotated[str | None, Meta(description="what was timed by turns: ratios are formed inside one group")] = None
 

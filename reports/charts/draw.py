@@ -121,10 +121,13 @@ def _throughput(table: ThroughputTable, taken: Counter[str]) -> Chart:
 
 
 def ratios(table: ThroughputTable) -> tuple[str, Callable[[ThroughputRow], Spread | None]]:
-    """What the rates of a table are divided by, in words: those of PyTorch eager, or the lowest where it has none."""
+    """What the rates of a table are divided by, in words: those of PyTorch eager, or the lowest where it has none.
+
+    A table of which nothing was timed by turns has no ratios, and no slowest.
+    """
     if any(row.to_torch_eager for row in table.rows):
         return "speed-up over PyTorch eager", lambda row: row.to_torch_eager
-    return f"speed-up over {text.drawn(table.slowest)}", lambda row: row.to_slowest
+    return f"speed-up over {text.drawn(table.slowest or 'the slowest')}", lambda row: row.to_slowest
 
 
 def _numbered(name: str, taken: Counter[str]) -> str:

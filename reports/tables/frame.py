@@ -43,7 +43,8 @@ FIGURES = ("metrics/", "low/", "high/")
 """What the columns behind them begin with, one for each metric that any of the cells has."""
 _TYPES = COLUMNS | {
     "save_s": "float64", "import_s": "float64", "init_s": "float64", "overhead_s": "float64", "evaluate_s": "float64",
-    "batches_s": "float64", "dirty": "boolean", "search": "str", "number": "Int64", "ended": "str",
+    "batches_s": "float64", "peak_device_bytes": "Int64", "joules_per_sample": "float64", "dirty": "boolean",
+    "search": "str", "number": "Int64", "ended": "str",
 }  # fmt: skip
 _NESTED = [
     "curve",
@@ -107,7 +108,8 @@ def frame(*results: str | Path) -> pd.DataFrame:
         first_step_s, compile_s, p50_s, p95_s, p99_s, build_s, save_s, load_s, wall_s, import_s, init_s, train_s,
             overhead_s, evaluate_s, batches_s: float64, seconds; p50_s to p99_s are of single queries.
         call_overhead: float64, the share of a query's time that the call from Python takes.
-        index_bytes, resident_bytes, peak_rss_bytes: Int64.
+        index_bytes, resident_bytes, peak_rss_bytes, peak_device_bytes: Int64; the last is of a GPU's memory.
+        joules_per_sample: float64, what a GPU's board drew for each training sample.
         climb: str, which of a model's climbs of the agreement ladder it is.
         rungs_held, rungs, bugs_caught, bugs_injected: Int64, counts of the agreement ladder.
         mutants_caught, mutants_equivalent, mutants_survived, mutants_tried: Int64, counts of generated mutants; the
@@ -244,7 +246,9 @@ def _primary(figures: pd.DataFrame, metric: pd.Series, recall: pd.Series) -> dic
 
 def _timings(timings: pd.Series) -> pd.DataFrame:
     """Medians, smallest and largest of each timing's samples, and the samples themselves."""
-    taken = fields_of(timings).rename(columns={"window_samples_per_s": "samples_per_s"})
+    taken = fields_of(timings).rename(
+        columns={f"window_{name}": name for name in ("samples_per_s", "joules_per_sample")}
+    )
     samples = taken.melt(ignore_index=False, var_name="timing").explode("value").dropna().astype({"value": float})
     samples = samples.rename_axis("row").reset_index()
     parts = [samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS]

@@ -29,6 +29,8 @@ class ThroughputRow:
     first_step_s: float | None
     compile_s: float | None
     peak_rss_bytes: int | None
+    peak_device_bytes: int | None
+    joules_per_sample: float | None
     cell: str
 
     @property

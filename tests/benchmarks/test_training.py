@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import checkpoints, specs
 from benchmarks.harness import training, worker
+from benchmarks.harness.accelerator import Accelerator
 from benchmarks.protocols.base import Queries, Split
 from benchmarks.specs.base import Parameter
 from datasets.errors import InputError
@@ -133,12 +134,59 @@ def train(tmp_path, monkeypatch):
         split(n_validation).save(tmp_path / "split")
         protocol = {"name": "leave-k-out", "k": 1, "period": period, "ks": [1, 2], "primary_metric": "recall@1"}
         job = {"model": "scripted", "settings": {}, "adapter": "scripted", "device": "cpu", "mode": "eager", "seed": 0}
-        job |= {"protocol": protocol, "split": str(tmp_path / "split"), "split_hash": "s", "spawned": 0.0}
+        job |= {
+            "backend": "scripted",
+            "protocol": protocol,
+            "split": str(tmp_path / "split"),
+            "split_hash": "s",
+            "spawned": 0.0,
+        }
         (tmp_path / "job.json").write_text(json.dumps(job | asked))
         (call or training.train)(worker.Job(tmp_path))
         return Trained(tmp_path, adapter)
 
     return run
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU of the scripted framework, which keeps what is put there; every second reading has drawn 10 J more."""
+    module = ModuleType("backends.scripted.gpu")
+    module.put, module.read = [], iter(range(0, 1000, 10))
+    module.resident = lambda arrays: module.put.append(arrays) or dict(arrays)
+    module.peak_bytes = lambda: 4096
+    monkeypatch.setitem(sys.modules, "backends.scripted", ModuleType("backends.scripted"))
+    monkeypatch.setitem(sys.modules, "backends.scripted.gpu", module)
+    monkeypatch.setattr(Accelerator, "joules", lambda _: float(next(module.read)))
+    return module
+
+
+class TestOnAGpu:
+    def test_each_chunk_is_put_there_before_it_is_trained_and_the_most_memory_is_recorded(self, train, gpu):
+        trained = train([0, 3, 9], device="gpu")
+        assert trained.values == [0, 3, 9]
+        assert [int(chunk["epoch"][0, 0]) for chunk in gpu.put] == [1, 2]
+        assert trained.result["memory"]["peak_device_bytes"] == 4096
+
+    def test_timed_steps_copy_nothing_and_each_window_says_what_it_drew(self, train, gpu, monkeypatch):
+        monkeypatch.setattr(worker, "_wait_until_alone", lambda: None)
+        monkeypatch.setattr(worker, "_turns", lambda: iter([None, None, None]))
+        monkeypatch.setattr(worker, "WINDOW_S", 0.0)
+        result = self.result(train, device="gpu")
+        assert len(gpu.put) == 1, "once, before the clock runs"
+        assert result["timings"]["window_joules_per_sample"] == [10 / N_USERS] * 3
+        assert result["memory"]["peak_device_bytes"] == 4096
+        on_cpu = self.result(train)
+        assert len(gpu.put) == 1
+        assert "peak_device_bytes" not in on_cpu["memory"]
+
+    @staticmethod
+    def result(train, **asked):
+        """Of a throughput cell, which leaves no metrics."""
+        seen = []
+        with pytest.raises(KeyError, match="metrics"):
+            train([0, 9], call=lambda job: (worker.throughput(job), seen.append(job.folder / "result.json")), **asked)
+        return json.loads(seen[0].read_text())
 
 
 class TestLearningCurve:

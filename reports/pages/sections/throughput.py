@@ -51,6 +51,18 @@ _OVERHEAD: Columns[OverheadRow] = (
 )
 
 
+def _gpu_memory(row: ThroughputRow) -> str:
+    return text.mebibytes(row.peak_device_bytes)
+
+
+def _energy(row: ThroughputRow) -> str:
+    return text.number(None if row.joules_per_sample is None else 1000 * row.joules_per_sample)
+
+
+_OF_A_GPU: Columns[ThroughputRow] = (figure("peak GPU memory, MiB", _gpu_memory), figure("mJ/sample", _energy))
+"""What arrays took of a GPU's memory, and what its whole board drew."""
+
+
 def blocks(leaderboards: Leaderboards, charts: Sequence[Chart]) -> list[Block]:
     commands = leaderboards.commands.of_cell
     tables = real_first(leaderboards.throughput)
@@ -97,6 +109,7 @@ def _block(table: ThroughputTable, charts: Sequence[Chart], commands: Mapping[st
         figure("first step, s", lambda row: text.number(row.first_step_s)),
         figure("compile, s", lambda row: text.number(row.compile_s)),
         figure("peak memory, MiB", lambda row: text.mebibytes(row.peak_rss_bytes)),
+        *(_OF_A_GPU if table.device == "gpu" else ()),
         figure("windows", lambda row: row.samples_per_s.n if row.samples_per_s else None),
     )
     caption = f"{table.model} {table.variant} on {table.dataset}, {table.protocol}; {table.device}, "

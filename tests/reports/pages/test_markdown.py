@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_records import changed, hostile_suite, shuffle, suite, suite_verdicts, trained
+from made_records import changed, hostile_suite, record, shuffle, suite, suite_verdicts, timed, trained
 
 import benchmarks.agreement
 import benchmarks.harness
@@ -68,6 +68,18 @@ def test_every_section_and_what_it_promises_is_shown(rendered):
         "plain sum of the item biases",
     ):
         assert expected in rendered, expected
+
+
+def test_a_gpus_memory_and_energy_stand_in_its_own_table_alone():
+    memory = {"peak_rss_bytes": 512 << 20, "peak_device_bytes": 3 << 30}
+    drawn = {"first_step_s": 1.0, "window_samples_per_s": [100.0], "window_joules_per_sample": [0.25]}
+    on_gpu = record(kind="throughput", backend="jax", mode="compiled", device="gpu", memory=memory, timings=drawn)
+    of_both = page_of([timed("torch", "eager", [100.0]), on_gpu])
+    (heading,) = (line for line in of_both.splitlines() if "peak GPU memory, MiB" in line)
+    assert "mJ/sample" in heading
+    assert "| 3070 | 250 |" in of_both
+    assert "over None" not in of_both, "it was not timed by turns"
+    assert "GPU memory" not in page_of([timed("torch", "eager", [100.0])])
 
 
 def test_what_becomes_of_the_rows_and_a_warning_stand_with_the_table_that_they_are_about(rendered):

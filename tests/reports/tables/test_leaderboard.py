@@ -241,6 +241,19 @@ def test_throughput_ratios_pair_windows_of_one_group():
     assert other.rows[0].to_torch_eager is None
 
 
+def test_a_gpus_memory_and_energy_are_of_its_own_windows():
+    memory = {"peak_rss_bytes": 512 << 20, "peak_device_bytes": 3 << 30}
+    drawn = {
+        "first_step_s": 1.0,
+        "window_samples_per_s": [100.0, 110.0, 90.0],
+        "window_joules_per_sample": [0.2, 0.1, 0.4],
+    }
+    on_gpu = record(kind="throughput", backend="jax", mode="compiled", device="gpu", memory=memory, timings=drawn)
+    of_cpu, of_gpu = build([timed("torch", "eager", [100.0]), on_gpu], []).throughput
+    assert (of_gpu.rows[0].peak_device_bytes, of_gpu.rows[0].joules_per_sample) == (3 << 30, 0.2)
+    assert (of_cpu.rows[0].peak_device_bytes, of_cpu.rows[0].joules_per_sample) == (None, None)
+
+
 def test_no_ratio_without_a_group():
     (table,) = build([timed(b, "eager", [100.0, 110.0], group=None) for b in ("torch", "jax")], []).throughput
     assert table.slowest is None
