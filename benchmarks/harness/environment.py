@@ -164,6 +164,10 @@ def worker_environment(threads: int, device: str) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "JAX_PLATFORMS": "cpu" if device == "cpu" else "",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as nvidia-smi and NVML count them
+        # Float32 stays float32: PyTorch's cuDNN and Paddle's products take 10 bits of it by default, and so does
+        # PyTorch in the images of its vendor.
+        "NVIDIA_TF32_OVERRIDE": "0",
+        "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "0",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "PYTHONHASHSEED": "0",
     }

@@ -60,6 +60,14 @@ def test_gpus_are_hidden_from_cells_of_the_cpu(monkeypatch):
     assert worker_environment(1, "gpu")["CUDA_VISIBLE_DEVICES"] == "0"
 
 
+def test_products_on_a_gpu_are_of_float32_whatever_the_machine_has_set(monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    monkeypatch.setenv("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1")
+    on_gpu = worker_environment(1, "gpu")
+    assert (on_gpu["NVIDIA_TF32_OVERRIDE"], on_gpu["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"]) == ("0", "0")
+    assert on_gpu["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
 def test_the_peak_of_a_small_process_is_not_that_of_the_large_one_that_started_it():
     child = "from benchmarks.harness.environment import peak_rss_bytes; print(peak_rss_bytes())"
     parent = f"""
