@@ -113,7 +113,10 @@ def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> It
     """The mutants, each with what becomes of it as soon as that is known; None takes back what was said before."""
     path, backend, given = str(asked["model"]), str(asked["backend"]), asked["inputs"]
     if backend == OWN_TESTS:
-        for verdict in by_tests.judged(path, left, timeout_s=given["timeout_s"] or LONGEST_S) if left else ():
+        of_all = {name: given[name] for name in inputs(path, backend) if name != "file"}  # as for those beside it
+        survey = Path(asked["kept"]) / f"survey-{digest(of_all)}.json"
+        limit_s = given["timeout_s"] or LONGEST_S
+        for verdict in by_tests.judged(path, left, timeout_s=limit_s, survey=survey) if left else ():
             yield verdict.mutant, {"mode": "eager", "how": verdict.how, "by": verdict.by}
         return
 

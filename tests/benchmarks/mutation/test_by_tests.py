@@ -147,11 +147,46 @@ def test_a_constant_of_a_compiled_function_is_not_taken_from_what_was_compiled_w
 
 @pytest.mark.usefixtures("verdicts")
 def test_the_time_of_a_fixture_counts_for_every_test_that_needs_it():
-    seconds = by_tests._surveyed(PATH).compiled
+    seconds = by_tests._surveyed(PATH, None).compiled
     needing, others = ({name for name in seconds if ("limit" in name) == needs} for needs in (True, False))
     assert len(needing) == 2
     assert all(seconds[name] > 0.2 for name in needing)
     assert min(seconds[name] for name in others) < 0.2
+
+
+ROOM = by_tests._Room({"t::a": 0.5}, {"t::a": 0.25, "t::b": 4.0}, {PATH: {3: ["t::a", ""], 17: ["t::b"]}})
+
+
+@pytest.fixture
+def surveys(monkeypatch):
+    """The names of what was surveyed, which takes minutes, and here nothing."""
+    named = []
+    monkeypatch.setattr(by_tests, "_survey", lambda name: named.append(name) or ROOM)
+    return named
+
+
+def surveyed(kept):
+    """As another process would have it."""
+    return by_tests._surveyed.__wrapped__("benchmarks/protocols/", kept)
+
+
+def test_what_is_known_of_the_tests_serves_the_other_files_that_they_judge(surveys, tmp_path):
+    kept = tmp_path / "mutants" / "survey-1.json"
+    assert surveyed(kept) == ROOM == surveyed(kept)
+    assert surveys == ["benchmarks/protocols/"]
+    assert surveyed(kept).reaching(PATH, range(17, 18)) == ["t::b"]
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+    surveyed(tmp_path / "mutants" / "survey-2.json")
+    surveyed(None)
+    assert len(surveys) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b'{"as_python": {}', b'{"as_python": {}, "compiled": {}}', b"\xff"])
+def test_a_survey_that_cannot_be_read_is_made_anew(surveys, tmp_path, content):
+    kept = tmp_path / "survey-1.json"
+    kept.write_bytes(content)
+    assert surveyed(kept) == ROOM == surveyed(kept)
+    assert len(surveys) == 1
 
 
 @pytest.mark.usefixtures("verdicts")

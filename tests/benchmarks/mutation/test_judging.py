@@ -5,6 +5,7 @@ import pytest
 from benchmarks import records
 from benchmarks.harness import environment
 from benchmarks.mutation import judging
+from benchmarks.mutation.by_tests import Verdict
 from benchmarks.mutation.equivalent import Equivalent
 from benchmarks.mutation.mutants import mutants
 from datasets.errors import InputError
@@ -121,3 +122,19 @@ def test_a_file_that_has_changed_since_is_refused(asked, tmp_path, name):
     asked["inputs"][name] = "another"
     with pytest.raises(InputError, match="has changed since the run began"):
         judging.judged(asked, tmp_path)
+
+
+def test_the_files_that_the_same_tests_judge_share_what_is_known_of_these(tmp_path, monkeypatch):
+    named = []
+
+    def judged(path, left, *, timeout_s, survey):  # noqa: ARG001 - as it is called
+        named.append(survey)
+        return (Verdict(mutant, "caught", "difference", "t::a", 1) for mutant in left)
+
+    monkeypatch.setattr(judging.by_tests, "judged", judged)
+    for path in ("benchmarks/protocols/base.py", "benchmarks/protocols/time_split.py", "benchmarks/metrics.py"):
+        inputs = {**judging.inputs(path, "tests"), "chosen": [0], "timeout_s": None}
+        asked = {"model": path, "backend": "tests", "threads": 1, "inputs": inputs, "kept": str(tmp_path / "kept")}
+        assert judging.judged(asked, tmp_path)["metrics"]["n_caught"] == 1
+    assert named[0] == named[1] != named[2]
+    assert named[0].parent == tmp_path / "kept"
