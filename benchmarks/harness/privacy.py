@@ -53,7 +53,6 @@ INFLUENCES = frozenset(
         # GPUs
         "CUBLAS_WORKSPACE_CONFIG",
         "CUDA_LAUNCH_BLOCKING",
-        "NVIDIA_TF32_OVERRIDE",
         # PyTorch
         "PYTORCH_CUDA_ALLOC_CONF",
         "PYTORCH_NO_CUDA_MEMORY_CACHING",
@@ -63,7 +62,6 @@ INFLUENCES = frozenset(
         "TORCHINDUCTOR_FORCE_DISABLE_CACHES",
         "TORCHINDUCTOR_FREEZING",
         "TORCHINDUCTOR_MAX_AUTOTUNE",
-        "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
         "TORCH_COMPILE_DISABLE",
         # PaddlePaddle
         "FLAGS_allocator_strategy",

@@ -1,8 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
+from benchmarks.harness import privacy
 from benchmarks.harness.environment import ROOT, installed, machine, versions, worker_environment
 
 
@@ -66,6 +68,14 @@ def test_products_on_a_gpu_are_of_float32_whatever_the_machine_has_set(monkeypat
     on_gpu = worker_environment(1, "gpu")
     assert (on_gpu["NVIDIA_TF32_OVERRIDE"], on_gpu["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"]) == ("0", "0")
     assert on_gpu["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_what_is_set_for_every_worker_is_no_influence_from_outside(device):
+    """Else a worker would see other versions than the run that planned it, and take its sources for changed."""
+    own = {name for name, value in worker_environment(1, device).items() if os.environ.get(name) != value}
+    assert len(own) > 5
+    assert own.isdisjoint(privacy.INFLUENCES)
 
 
 def test_the_peak_of_a_small_process_is_not_that_of_the_large_one_that_started_it():
