@@ -1,6 +1,7 @@
 """Every metric against a slow oracle that is written from the definitions, and its intervals."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -176,6 +177,34 @@ def test_scores_add_up_to_the_metric():
         assert sum(scores["values"]) / sum(scores["weights"]) == pytest.approx(evaluation.metrics[name], abs=1e-6)
 
 
+def test_scores_are_written_to_six_digits():
+    evaluation = evaluate(np.array([[1, 2, 3]]), *csr([[1, 4, 5]]), N_ITEMS, (3,))
+    assert evaluation.scores("recall@3") == {"values": [0.333333], "weights": [1.0]}
+    assert evaluation.scores("recall_micro@3") == {"values": [1.0], "weights": [3.0]}
+
+
+def test_what_goes_into_a_record_is_made_of_pythons_own_numbers():
+    evaluation = random_evaluation(n_queries=20)
+    ends = [end for of_one in evaluation.intervals(seed=0).values() for end in of_one]
+    scores = [score for of_one in evaluation.scores("ndcg@10").values() for score in of_one]
+    vectors, answers = np.ones((2, 1), np.float32), np.array([[0, 1]])
+    recall = retrieved_recall(answers, answers, vectors[:1], vectors)
+    assert {type(value) for value in (*evaluation.metrics.values(), *ends, *scores, recall)} == {float}
+    assert evaluation.n_rows.dtype == np.float64
+
+
+def test_intervals_are_of_a_thousand_draws_unless_told():
+    evaluation = random_evaluation(n_queries=20)
+    assert evaluation.intervals(seed=0) == evaluation.intervals(seed=0, n_resamples=1000)
+    assert evaluation.intervals(seed=0) != evaluation.intervals(seed=0, n_resamples=1001)
+
+
+def test_coverage_is_a_share_of_what_can_be_recommended():
+    judged = partial(evaluate, np.array([[0, 1]]), *csr([[0]]), 8, (1, 2))
+    assert [judged(catalogue=4).metrics[f"coverage@{k}"] for k in (1, 2)] == [1 / 4, 2 / 4]
+    assert [judged().metrics[f"coverage@{k}"] for k in (1, 2)] == [1 / 8, 2 / 8]
+
+
 def test_intervals_equal_a_slow_bootstrap_of_the_same_draws():
     evaluation = random_evaluation(n_queries=200)
     n = len(evaluation.queries)
@@ -250,6 +279,20 @@ def test_retrieved_recall_takes_for_a_tie_what_differs_by_rounding_alone(scale):
     assert retrieved_recall(np.array([[2]]), exact, queries, vectors) == 0.0
 
 
+def test_retrieved_recall_compares_in_more_digits_than_the_scores_have():
+    """The nearest number to 0.99999 in float32 is below it, and so just too far from 1."""
+    vectors, queries = np.array([[1.0], [0.99999]], dtype=np.float32), np.ones((1, 1), dtype=np.float32)
+    assert retrieved_recall(np.array([[1]]), np.array([[0]], dtype=np.int32), queries, vectors) == 0.0
+
+
+def test_retrieved_recall_takes_as_much_for_rounding_as_each_querys_own_scores_allow():
+    """Scores may be below zero, and a query with large ones says nothing about another."""
+    vectors = np.array([[-1.0], [-1 - 8e-6], [-1 - 12e-6]], dtype=np.float32)
+    queries, exact = np.array([[1e-3], [1e3]], dtype=np.float32), np.array([[0], [0]], dtype=np.int32)
+    assert retrieved_recall(np.array([[1], [1]]), exact, queries, vectors) == 1.0
+    assert retrieved_recall(np.array([[2], [0]]), exact, queries, vectors) == 0.5
+
+
 def test_retrieved_recall_of_many_queries_is_that_of_all_of_them():
     vectors, queries = np.array([[2.0], [1.0]], dtype=np.float32), np.ones((1_000, 1), dtype=np.float32)
     found = (np.arange(1_000) % 5 == 0).astype(np.int32)[:, None]  # every fifth query gets the worse item
@@ -305,6 +348,18 @@ def test_a_catalogue_of_more_items_than_a_short_integer_counts():
     assert evaluation.metrics["coverage@2"] == pytest.approx(2 / 70_000)
 
 
+def test_more_rows_and_ranks_than_a_short_integer_counts():
+    n = 40_000
+    ranked = np.arange(1, n + 1, dtype=np.int32)[None]
+    rows = np.concatenate([np.zeros(n, np.int32), [1, n]])  # one item on 40,000 rows
+    metrics = evaluate(ranked, np.array([0, n + 2]), rows, n + 1, (1, n)).metrics
+    assert metrics[f"recall@{n}"] == pytest.approx(2 / (n + 2))
+    assert metrics[f"precision@{n}"] == pytest.approx(2 / n)
+    assert metrics["recall@1"] == pytest.approx(1 / (n + 2))
+    first = evaluate(np.array([[0]]), np.array([0, n + 2]), rows, n + 1, (1,)).metrics
+    assert first["recall@1"] == pytest.approx(n / (n + 2))
+
+
 def test_the_type_and_order_of_the_arrays_do_not_matter():
     rankings, (indptr, items) = np.array([[3, 1], [2, 0]]), csr([[1, 3], [2]])
     expected = evaluate(rankings.astype(np.int32), indptr, items, N_ITEMS, (1, 2)).metrics
@@ -330,6 +385,8 @@ GOOD = {"recommended": np.zeros((2, 3)), "indptr": np.array([0, 1, 2]), "items":
         ({"ks": (1, 4)}, r"\(1, 4\)"),
         ({"ks": (0, 1)}, r"\(0, 1\)"),
         ({"ks": (2, 1)}, r"\(2, 1\)"),
+        ({"ks": (2, 2)}, r"\(2, 2\)"),
+        ({"indptr": np.array([1, 1, 2])}, "runs from 1 to 2"),
         ({"ks": ()}, r"cut-offs are \(\)"),
     ],
 )
