@@ -47,7 +47,7 @@ class Adapter(Protocol):
 
         Args:
             state: from `init` or an earlier `train`; not to be used again.
-            batches: name -> array[steps, batch, ...].
+            batches: name -> array[steps, batch, ...]; on a GPU what its backend's `gpu.resident` has made of them.
 
         Returns:
             The new state, and float32[steps]: each step's loss before its update.

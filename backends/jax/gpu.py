@@ -13,6 +13,6 @@ def resident(arrays: Arrays) -> dict[str, Array]:
     return jax.block_until_ready(jax.device_put(dict(arrays), jax.devices("gpu")[0]))
 
 
-def peak_bytes() -> int:
-    """The most of the GPU's memory that this process has had arrays in, in bytes."""
-    return int(jax.devices("gpu")[0].memory_stats()["peak_bytes_in_use"])
+def peak_bytes() -> int | None:
+    """The most of the GPU's memory that this process has had arrays in, in bytes; None where nobody counts."""
+    return (jax.devices("gpu")[0].memory_stats() or {}).get("peak_bytes_in_use")

@@ -16,6 +16,6 @@ def resident(arrays: Arrays) -> dict[str, Tensor]:
     return there
 
 
-def peak_bytes() -> int:
-    """The most of the GPU's memory that this process has had arrays in, in bytes."""
+def peak_bytes() -> int | None:
+    """The most of the GPU's memory that this process has had arrays in, in bytes; None where nobody counts."""
     return torch.cuda.max_memory_allocated()

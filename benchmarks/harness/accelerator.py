@@ -39,7 +39,8 @@ class Accelerator:
 
     def memory(self) -> dict[str, int]:
         """For a record's `memory`: the most of the device's that arrays have taken so far, in bytes."""
-        return {"peak_device_bytes": self.memory_of.peak_bytes()} if self.memory_of else {}
+        most = self.memory_of.peak_bytes() if self.memory_of else None
+        return {} if most is None else {"peak_device_bytes": most}
 
     def joules(self) -> float | None:
         """What the whole board has drawn since its driver was loaded; None where nobody counts.

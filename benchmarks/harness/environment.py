@@ -168,6 +168,8 @@ def worker_environment(threads: int, device: str) -> dict[str, str]:
         # PyTorch in the images of its vendor.
         "NVIDIA_TF32_OVERRIDE": "0",
         "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "0",
+        # Workers that are timed by turns share a GPU, whose memory TensorFlow and JAX would take at once.
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "PYTHONHASHSEED": "0",
     }

@@ -81,7 +81,6 @@ INFLUENCES = frozenset(
         "TF_CUDNN_DETERMINISTIC",
         "TF_DETERMINISTIC_OPS",
         "TF_ENABLE_ONEDNN_OPTS",
-        "TF_FORCE_GPU_ALLOW_GROWTH",
         "TF_GPU_ALLOCATOR",
         "TF_GPU_THREAD_MODE",
         "TF_XLA_FLAGS",

@@ -18,7 +18,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from benchmarks.mutation.mutants import Mutant
+from datasets import durable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,7 +120,14 @@ class _Room:
         return [test for test, until in zip(known, spent, strict=True) if until < QUICK_S]
 
 
-def judged(path: str, mutants: Sequence[Mutant], *, timeout_s: float, survey: Path | None = None) -> Iterator[Verdict]:
+def judged(
+    path: str,
+    mutants: Sequence[Mutant],
+    *,
+    timeout_s: float,
+    survey: Path | None = None,
+    unchanged: Callable[[], None] = lambda: None,
+) -> Iterator[Verdict]:
     """Tries the mutants of a file, two at a time, and yields what became of each, in their order.
 
     Args:
@@ -128,6 +136,7 @@ def judged(path: str, mutants: Sequence[Mutant], *, timeout_s: float, survey: Pa
         timeout_s: no trial takes longer; less where its tests take a fraction of that.
         survey: a file in which what is known of the tests is kept, for the other files that they judge; whoever names
             it sees to it that it is another one for other tests or sources.
+        unchanged: is called before that is written, and raises where tests or sources have changed meanwhile.
 
     Raises:
         ValueError: if there is nothing to judge the file by, or its text is not the one of the mutants.
@@ -137,7 +146,7 @@ def judged(path: str, mutants: Sequence[Mutant], *, timeout_s: float, survey: Pa
     if not named:
         raise ValueError(f"{path} has no tests to judge it by, expected one of {', '.join(TESTS)}.")
     source = (ROOT / path).read_text(encoding="utf-8")
-    room = _surveyed(named[0], survey)
+    room = _surveyed(named[0], survey, unchanged)
     with ThreadPoolExecutor(JOBS) as pool:
         yield from pool.map(functools.partial(_judge, source=source, room=room, timeout_s=timeout_s), mutants)
 
@@ -150,21 +159,20 @@ def _setting(compiled: bool) -> Setting:
     return Setting(ROOT, Path(_kept().name), compiled)
 
 
-@functools.cache
-def _surveyed(name: str, kept: Path | None) -> _Room:
+def _surveyed(name: str, kept: Path | None, unchanged: Callable[[], None] = lambda: None) -> _Room:
     """What is known of the tests of a file or folder: as it was kept, or found out, which takes minutes."""
     with contextlib.suppress(OSError, msgspec.DecodeError):  # absent, or damaged: found out anew
         if kept:
             return msgspec.json.decode(kept.read_bytes(), type=_Room)
     room = _survey(name)
     if kept:
-        unfinished = kept.with_suffix(f".partial-{os.getpid()}")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(msgspec.json.encode(room))
-        unfinished.replace(kept)
+        unchanged()
+        with contextlib.suppress(OSError), durable.replacing(kept) as partial:
+            partial.write_bytes(msgspec.json.encode(room))
     return room
 
 
+@functools.cache
 def _survey(name: str) -> _Room:
     paths = [name] if not name.endswith("/") else [f"{name}{file.name}" for file in sorted((ROOT / name).glob("*.py"))]
     with ThreadPoolExecutor(JOBS) as pool:

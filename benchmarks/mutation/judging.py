@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -113,10 +114,13 @@ def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> It
     """The mutants, each with what becomes of it as soon as that is known; None takes back what was said before."""
     path, backend, given = str(asked["model"]), str(asked["backend"]), asked["inputs"]
     if backend == OWN_TESTS:
-        of_all = {name: given[name] for name in inputs(path, backend) if name != "file"}  # as for those beside it
+        judging = {name: given[name] for name in inputs(path, backend)}
+        of_all = {name: value for name, value in judging.items() if name != "file"}  # as for those beside it
         survey = Path(asked["kept"]) / f"survey-{digest(of_all)}.json"
         limit_s = given["timeout_s"] or LONGEST_S
-        for verdict in by_tests.judged(path, left, timeout_s=limit_s, survey=survey) if left else ():
+        still = functools.partial(_refuse_changed, path, backend, judging)
+        tried = by_tests.judged(path, left, timeout_s=limit_s, survey=survey, unchanged=still) if left else ()
+        for verdict in tried:
             yield verdict.mutant, {"mode": "eager", "how": verdict.how, "by": verdict.by}
         return
 

@@ -300,7 +300,7 @@ class Train(Record, tag="train", frozen=True, kw_only=True):
 class Throughput(Record, tag="throughput", frozen=True, kw_only=True):
     """A training timed by turns with others: `window_samples_per_s` and `window_cpu_s` hold a figure a turn.
 
-    So does `window_joules_per_sample`, what the GPU's whole board has drawn, where NVML counts it.
+    `joules_per_sample` is what the GPU's whole board has drawn in all of them, where NVML counts it.
     """
 
     group: Annotated[str | None, Meta(description="what was timed by turns: ratios are formed inside one group")] = None

@@ -246,9 +246,7 @@ def _primary(figures: pd.DataFrame, metric: pd.Series, recall: pd.Series) -> dic
 
 def _timings(timings: pd.Series) -> pd.DataFrame:
     """Medians, smallest and largest of each timing's samples, and the samples themselves."""
-    taken = fields_of(timings).rename(
-        columns={f"window_{name}": name for name in ("samples_per_s", "joules_per_sample")}
-    )
+    taken = fields_of(timings).rename(columns={"window_samples_per_s": "samples_per_s"})
     samples = taken.melt(ignore_index=False, var_name="timing").explode("value").dropna().astype({"value": float})
     samples = samples.rename_axis("row").reset_index()
     parts = [samples.pivot_table("value", "row", "timing", how).rename(columns=name) for how, name in _PARTS]

@@ -68,6 +68,11 @@ def test_on_a_gpu_batches_are_put_there_and_its_memory_is_recorded():
     assert there.memory() == {"peak_device_bytes": 4096}
 
 
+def test_memory_that_nobody_counts_costs_no_training(monkeypatch):
+    monkeypatch.setattr(sys.modules["backends.made_up.gpu"], "peak_bytes", lambda: None)
+    assert Accelerator.of("made_up", "gpu").memory() == {}
+
+
 @pytest.mark.parametrize(
     ("visible", "expected"), [(None, 1.5), ("", 1.5), ("0", 1.5), ("1,0", 9.0), (" 1 ", 9.0), ("GPU-b", 9.0)]
 )

@@ -3,6 +3,7 @@
 The model is scripted: it says beforehand which share of users it will serve well after each epoch.
 """
 
+import itertools
 import json
 import shutil
 import sys
@@ -168,16 +169,21 @@ class TestOnAGpu:
         assert [int(chunk["epoch"][0, 0]) for chunk in gpu.put] == [1, 2]
         assert trained.result["memory"]["peak_device_bytes"] == 4096
 
-    def test_timed_steps_copy_nothing_and_each_window_says_what_it_drew(self, train, gpu, monkeypatch):
+    def test_timed_steps_copy_nothing_and_what_they_drew_is_counted(self, train, gpu, monkeypatch):
         monkeypatch.setattr(worker, "_wait_until_alone", lambda: None)
-        monkeypatch.setattr(worker, "_turns", lambda: iter([None, None, None]))
-        monkeypatch.setattr(worker, "WINDOW_S", 0.0)
+        monkeypatch.setattr(worker, "_turns", lambda: iter([None] * 4))
+        ticks = itertools.count()
+        monkeypatch.setattr(
+            worker.time, "perf_counter", lambda: next(ticks) / 10
+        )  # each call takes a tenth of a second
         result = self.result(train, device="gpu")
         assert len(gpu.put) == 1, "once, before the clock runs"
-        assert result["timings"]["window_joules_per_sample"] == [10 / N_USERS] * 3
+        assert result["timings"]["joules_per_sample"] == pytest.approx(4 * 10 / (4 * 3 * N_USERS))
         assert result["memory"]["peak_device_bytes"] == 4096
+        monkeypatch.setattr(worker, "COUNTED_S", 1.3)
+        assert "joules_per_sample" not in self.result(train, device="gpu")["timings"], "too short to be counted"
         on_cpu = self.result(train)
-        assert len(gpu.put) == 1
+        assert len(gpu.put) == 2
         assert "peak_device_bytes" not in on_cpu["memory"]
 
     @staticmethod

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.mutation import by_tests
 from benchmarks.mutation.mutants import mutants
+from datasets.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
 PATH = "benchmarks/little.py"
@@ -167,7 +168,7 @@ def surveys(monkeypatch):
 
 def surveyed(kept):
     """As another process would have it."""
-    return by_tests._surveyed.__wrapped__("benchmarks/protocols/", kept)
+    return by_tests._surveyed("benchmarks/protocols/", kept)
 
 
 def test_what_is_known_of_the_tests_serves_the_other_files_that_they_judge(surveys, tmp_path):
@@ -175,10 +176,21 @@ def test_what_is_known_of_the_tests_serves_the_other_files_that_they_judge(surve
     assert surveyed(kept) == ROOM == surveyed(kept)
     assert surveys == ["benchmarks/protocols/"]
     assert surveyed(kept).reaching(PATH, range(17, 18)) == ["t::b"]
-    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+    assert [path.name for path in kept.parent.iterdir() if path.is_file()] == [kept.name]
     surveyed(tmp_path / "mutants" / "survey-2.json")
     surveyed(None)
     assert len(surveys) == 3
+
+
+def test_a_survey_of_sources_that_changed_meanwhile_is_not_kept(surveys, tmp_path):
+    def unchanged():
+        raise InputError("changed")
+
+    kept = tmp_path / "survey-1.json"
+    with pytest.raises(InputError, match="changed"):
+        by_tests._surveyed("benchmarks/protocols/", kept, unchanged)
+    assert surveys == ["benchmarks/protocols/"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b'{"as_python": {}', b'{"as_python": {}, "compiled": {}}', b"\xff"])

@@ -127,7 +127,7 @@ def test_a_file_that_has_changed_since_is_refused(asked, tmp_path, name):
 def test_the_files_that_the_same_tests_judge_share_what_is_known_of_these(tmp_path, monkeypatch):
     named = []
 
-    def judged(path, left, *, timeout_s, survey):  # noqa: ARG001 - as it is called
+    def judged(path, left, *, timeout_s, survey, unchanged):  # noqa: ARG001 - as it is called
         named.append(survey)
         return (Verdict(mutant, "caught", "difference", "t::a", 1) for mutant in left)
 

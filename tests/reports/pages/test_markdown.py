@@ -72,7 +72,7 @@ def test_every_section_and_what_it_promises_is_shown(rendered):
 
 def test_a_gpus_memory_and_energy_stand_in_its_own_table_alone():
     memory = {"peak_rss_bytes": 512 << 20, "peak_device_bytes": 3 << 30}
-    drawn = {"first_step_s": 1.0, "window_samples_per_s": [100.0], "window_joules_per_sample": [0.25]}
+    drawn = {"first_step_s": 1.0, "window_samples_per_s": [100.0], "joules_per_sample": 0.25}
     on_gpu = record(kind="throughput", backend="jax", mode="compiled", device="gpu", memory=memory, timings=drawn)
     of_both = page_of([timed("torch", "eager", [100.0]), on_gpu])
     (heading,) = (line for line in of_both.splitlines() if "peak GPU memory, MiB" in line)

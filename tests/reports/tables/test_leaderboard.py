@@ -246,7 +246,7 @@ def test_a_gpus_memory_and_energy_are_of_its_own_windows():
     drawn = {
         "first_step_s": 1.0,
         "window_samples_per_s": [100.0, 110.0, 90.0],
-        "window_joules_per_sample": [0.2, 0.1, 0.4],
+        "joules_per_sample": 0.2,
     }
     on_gpu = record(kind="throughput", backend="jax", mode="compiled", device="gpu", memory=memory, timings=drawn)
     of_cpu, of_gpu = build([timed("torch", "eager", [100.0]), on_gpu], []).throughput
