@@ -90,7 +90,7 @@ def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         InputError: the file, or what judges it, is not what it was when the cell was planned.
     """
     path, given = str(asked["model"]), asked["inputs"]
-    judging = {name: given[name] for name in inputs(path, asked["backend"])}
+    judging = _judging(given)
     _refuse_changed(path, asked["backend"], judging)
     source = (ROOT / path).read_text(encoding="utf-8")
     everything, rows = mutants(path, source), table(path)
@@ -105,6 +105,11 @@ def judged(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"status": "ok", "mutants": lines, "metrics": _metrics(line["fate"] for line in lines)}
 
 
+def _judging(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fates of a file's mutants depend on, as it was when the cell was planned."""
+    return {name: value for name, value in given.items() if name not in {"chosen", "equivalent", "timeout_s"}}
+
+
 def _refuse_changed(path: str, backend: str, before: Mapping[str, Any]) -> None:
     if inputs(path, backend) != before:
         raise InputError(f"{path}, or what judges it, has changed since the run began; run again.")
@@ -114,7 +119,7 @@ def _tried(asked: Mapping[str, Any], left: Sequence[Mutant], folder: Path) -> It
     """The mutants, each with what becomes of it as soon as that is known; None takes back what was said before."""
     path, backend, given = str(asked["model"]), str(asked["backend"]), asked["inputs"]
     if backend == OWN_TESTS:
-        judging = {name: given[name] for name in inputs(path, backend)}
+        judging = _judging(given)
         of_all = {name: value for name, value in judging.items() if name != "file"}  # as for those beside it
         survey = Path(asked["kept"]) / f"survey-{digest(of_all)}.json"
         limit_s = given["timeout_s"] or LONGEST_S

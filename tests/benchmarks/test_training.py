@@ -151,7 +151,7 @@ def train(tmp_path, monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """A GPU of the scripted framework, which keeps what is put there; every second reading has drawn 10 J more."""
+    """A GPU of the scripted framework, which keeps what is put there; it has drawn 10 J more at each reading."""
     module = ModuleType("backends.scripted.gpu")
     module.put, module.read = [], iter(range(0, 1000, 10))
     module.resident = lambda arrays: module.put.append(arrays) or dict(arrays)
@@ -173,9 +173,7 @@ class TestOnAGpu:
         monkeypatch.setattr(worker, "_wait_until_alone", lambda: None)
         monkeypatch.setattr(worker, "_turns", lambda: iter([None] * 4))
         ticks = itertools.count()
-        monkeypatch.setattr(
-            worker.time, "perf_counter", lambda: next(ticks) / 10
-        )  # each call takes a tenth of a second
+        monkeypatch.setattr(worker.time, "perf_counter", lambda: next(ticks) / 10)  # as if a call took so many seconds
         result = self.result(train, device="gpu")
         assert len(gpu.put) == 1, "once, before the clock runs"
         assert result["timings"]["joules_per_sample"] == pytest.approx(4 * 10 / (4 * 3 * N_USERS))
